@@ -1,0 +1,200 @@
+"""Load a YAML configuration file and report every error in it at once.
+
+A schema is a pydantic model with unknown keys forbidden (`Schema`). Each error
+names the file and line, the dotted path, what was expected and what was found.
+Values of fields typed `SecretStr` never appear in a message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from specter_core.errors import SpecterError
+
+SECRET_WORDS = ("password", "secret", "token", "credential", "key", "authorization")
+
+
+class Schema(BaseModel):
+    """Base of every configuration schema: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a configuration file."""
+
+    file: str
+    line: int | None
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+
+
+class ConfigError(SpecterError):
+    """A configuration file cannot be used; `problems` lists every reason."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def load_config(path: Path, schema: type[S]) -> S:
+    """Read `path` as YAML and validate it against `schema`.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, repeats a key, or
+            breaks the schema; every violation is listed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), None, "", f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), None, "", f"is not UTF-8: {error.reason}")]) from error
+    return parse_config(text, schema, file=str(path))
+
+
+def parse_config(text: str, schema: type[S], *, file: str) -> S:
+    """Validate the YAML document `text` against `schema`; see `load_config`."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        message = f"is not valid YAML: {error.problem or error.context}"
+        raise ConfigError([Problem(file, line, "", message)]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
+    problems = _repeated_keys(node, file)
+    if document is None:
+        document = {}
+    if not isinstance(document, Mapping):
+        raise ConfigError([Problem(file, 1, "", f"expected a mapping, found {_describe(document)}")])
+    try:
+        config = schema.model_validate(document)
+    except ValidationError as error:
+        problems += [_problem(detail, node, document, file) for detail in error.errors(include_url=False)]
+        raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path))) from None
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _problem(detail: ErrorDetails, node: yaml.Node | None, document: object, file: str) -> Problem:
+    loc = tuple(part for part in detail["loc"])
+    path = _dotted(loc)
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        message = "is not a known key"
+    elif detail["type"] == "missing":
+        message = "is required"
+    else:
+        found = _lookup(document, loc)
+        secret = any(word in str(part).lower() for part in loc for word in SECRET_WORDS)
+        if found is not _MISSING and not secret:
+            message += f" (found {_describe(found)})"
+    return Problem(file, _line(node, loc), path, message)
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else part)
+    return path
+
+
+_MISSING = object()
+
+
+def _lookup(document: object, loc: tuple[int | str, ...]) -> object:
+    for part in loc:
+        match document, part:
+            case dict(), _ if part in document:
+                document = document[part]
+            case list(), int() if part < len(document):
+                document = document[part]
+            case _:
+                return _MISSING
+    return document
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
+    """Return the line of the deepest existing node on the way to `loc`."""
+    if node is None:
+        return None
+    line: int = node.start_mark.line + 1
+    for part in loc:
+        child: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if str(key.value) == str(part):
+                    line, child = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = node.value[part]
+            line = child.start_mark.line + 1
+        if child is None:
+            break
+        node = child
+    return line
+
+
+def _repeated_keys(node: yaml.Node | None, file: str, path: tuple[int | str, ...] = ()) -> list[Problem]:
+    problems: list[Problem] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                line = key.start_mark.line + 1
+                problems.append(Problem(file, line, _dotted((*path, name)), "appears twice in one mapping"))
+            seen.add(name)
+            problems += _repeated_keys(value, file, (*path, name))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            problems += _repeated_keys(value, file, (*path, index))
+    return problems
+
+
+def read_secret_file(path: Path, *, what: str) -> str:
+    """Return the secret in `path` without its trailing newline.
+
+    Raises:
+        SpecterError: the file cannot be read or is empty; the message names
+            `what` and the file, never the content.
+    """
+    try:
+        value = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SpecterError(f"{what}: cannot read {path}: {reason}") from error
+    if not value:
+        raise SpecterError(f"{what}: {path} is empty")
+    return value
+
+
+def as_dict(config: BaseModel) -> dict[str, Any]:
+    """Return `config` as plain values for `--output json`; secrets stay masked."""
+    return config.model_dump(mode="json")

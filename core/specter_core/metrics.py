@@ -1,0 +1,173 @@
+"""The metric vocabulary: the one place where a metric is named.
+
+Exporters create metrics from these, recording rules, alerts, dashboards and the
+demo's history refer to them, so a rename is one edit. Names follow Prometheus'
+naming rules and, for HTTP, OpenTelemetry's semantic conventions as Prometheus
+spells them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric family as it is exposed.
+
+    `name` is the family's name as queried: counters end in `_total`, an info
+    metric in `_info`. `labels` are the names the exporter sets itself.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def bucket(self) -> str:
+        """The cumulative bucket series of a histogram."""
+        return f"{self.name}_bucket"
+
+    @property
+    def count(self) -> str:
+        """The observation count of a histogram."""
+        return f"{self.name}_count"
+
+    @property
+    def sum(self) -> str:
+        """The sum of observations of a histogram."""
+        return f"{self.name}_sum"
+
+
+# OpenTelemetry HTTP semantic conventions 1.23+, "explicit bucket boundaries advice".
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+METHOD = "http_request_method"
+ROUTE = "http_route"
+STATUS = "http_response_status_code"
+SERVICE = "service"
+SERVICE_VERSION = "service_version"
+
+HTTP_SERVER_REQUEST_DURATION = Metric(
+    "http_server_request_duration_seconds",
+    "histogram",
+    "Duration of HTTP server requests, from the first byte in to the last byte out.",
+    (METHOD, ROUTE, STATUS),
+    DURATION_BUCKETS,
+)
+HTTP_SERVER_ACTIVE_REQUESTS = Metric(
+    "http_server_active_requests",
+    "gauge",
+    "HTTP server requests that are being served.",
+    (METHOD,),
+)
+HTTP_SERVER_EXCEPTIONS = Metric(
+    "specter_http_server_exceptions_total",
+    "counter",
+    "Exceptions that escaped a request handler, by class; at most 50 classes, the rest as `other`.",
+    (ROUTE, "exception"),
+)
+HTTP_CLIENT_REQUEST_DURATION = Metric(
+    "http_client_request_duration_seconds",
+    "histogram",
+    "Duration of HTTP client requests.",
+    (METHOD, "server_address", STATUS, "error_type"),
+    DURATION_BUCKETS,
+)
+TARGET_INFO = Metric(
+    "target_info",
+    "info",
+    "The service behind this endpoint and the version it runs.",
+    ("service_name", SERVICE_VERSION),
+)
+
+# --- the recorded layer: level:metric:operations; dashboards, alerts and the detector read it ---
+
+SERVICE_REQUEST_RATE = "service:http_server_requests:rate1m"
+ROUTE_REQUEST_RATE = "service_route:http_server_requests:rate1m"
+SERVICE_ERROR_RATIO = "service:http_server_errors:ratio_rate1m"
+ROUTE_ERROR_RATIO = "service_route:http_server_errors:ratio_rate1m"
+SERVICE_DURATION = {
+    "p50": "service:http_server_request_duration_seconds:p50_rate1m",
+    "p95": "service:http_server_request_duration_seconds:p95_rate1m",
+    "p99": "service:http_server_request_duration_seconds:p99_rate1m",
+}
+ROUTE_DURATION = {
+    "p50": "service_route:http_server_request_duration_seconds:p50_rate1m",
+    "p95": "service_route:http_server_request_duration_seconds:p95_rate1m",
+    "p99": "service_route:http_server_request_duration_seconds:p99_rate1m",
+}
+
+# --- the detector's output, in the words of the field ---
+
+ANOMALY_SCORE = "anomaly_score"
+YHAT = "yhat"
+YHAT_LOWER = "yhat_lower"
+YHAT_UPPER = "yhat_upper"
+FOR = "for"
+MODEL_ALIAS = "model_alias"
+SCHEDULER_ALIAS = "scheduler_alias"
+
+# --- the detector about itself ---
+
+DETECTOR_LAST_TICK = Metric(
+    "specter_detector_last_tick_timestamp_seconds",
+    "gauge",
+    "Timestamp of the newest tick whose scores were written.",
+    ("query",),
+)
+DETECTOR_TICK_DURATION = Metric(
+    "specter_detector_tick_duration_seconds",
+    "histogram",
+    "Duration of one tick: read, score, write.",
+    (),
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+DETECTOR_TICKS_SKIPPED = Metric(
+    "specter_detector_ticks_skipped_total",
+    "counter",
+    "Ticks that were never run because an earlier one took too long.",
+)
+DETECTOR_FIT_DURATION = Metric(
+    "specter_detector_fit_duration_seconds",
+    "gauge",
+    "Duration of the newest fit, reading included.",
+    ("query",),
+)
+DETECTOR_SERIES = Metric(
+    "specter_detector_series",
+    "gauge",
+    "Series by state: scored, warming (too little history for a model), absent (learnt, and now missing).",
+    ("query", "state"),
+)
+DETECTOR_READS = Metric(
+    "specter_detector_reads_total",
+    "counter",
+    "PromQL queries by outcome: ok, empty, error (refused by the server), unreachable.",
+    ("query", "outcome"),
+)
+DETECTOR_WRITES = Metric(
+    "specter_detector_writes_total",
+    "counter",
+    "Remote-write requests by outcome: ok, rejected (dropped), unreachable (retried).",
+    ("outcome",),
+)
+DETECTOR_SAMPLES_WRITTEN = Metric(
+    "specter_detector_samples_written_total",
+    "counter",
+    "Samples that the remote-write server accepted.",
+)
+DETECTOR_SAMPLES_DROPPED = Metric(
+    "specter_detector_samples_dropped_total",
+    "counter",
+    "Samples given up, because the server refused them or stayed away too long.",
+    ("reason",),
+)
+DETECTOR_DATASOURCE_UP = Metric(
+    "specter_detector_datasource_up",
+    "gauge",
+    "1 if the last query reached the data source, else 0.",
+)

@@ -1,0 +1,1 @@
+"""Exporters that run inside or beside a service."""

@@ -1,0 +1,1 @@
+"""Launcher that runs the real servers natively, without containers."""
