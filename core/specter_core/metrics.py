@@ -54,7 +54,7 @@ SERVICE_VERSION = "service_version"
 HTTP_SERVER_REQUEST_DURATION = Metric(
     "http_server_request_duration_seconds",
     "histogram",
-    "Duration of HTTP server requests, from the first byte in to the last byte out.",
+    "Duration of HTTP server requests, until the last byte of the response is handed to the server.",
     (METHOD, ROUTE, STATUS),
     DURATION_BUCKETS,
 )
@@ -69,6 +69,11 @@ HTTP_SERVER_EXCEPTIONS = Metric(
     "counter",
     "Exceptions that escaped a request handler, by class; at most 50 classes, the rest as `other`.",
     (ROUTE, "exception"),
+)
+HTTP_SERVER_ROUTE_OVERFLOW = Metric(
+    "specter_http_server_route_overflow_total",
+    "counter",
+    "Requests counted under the route `other`, because as many routes as allowed have series already.",
 )
 HTTP_CLIENT_REQUEST_DURATION = Metric(
     "http_client_request_duration_seconds",
@@ -100,6 +105,30 @@ ROUTE_DURATION = {
     "p95": "service_route:http_server_request_duration_seconds:p95_rate1m",
     "p99": "service_route:http_server_request_duration_seconds:p99_rate1m",
 }
+
+# The versions of a service that run now and did not two to seven minutes ago; value 1.
+SERVICE_DEPLOYED = "service_version:target_info:new5m"
+
+# What the detector watches out of the box: its query alias (the label `for`) → recorded series.
+QUERY_SERIES = {
+    "request_rate": SERVICE_REQUEST_RATE,
+    "error_ratio": SERVICE_ERROR_RATIO,
+    "latency_p95": SERVICE_DURATION["p95"],
+    "route_request_rate": ROUTE_REQUEST_RATE,
+    "route_error_ratio": ROUTE_ERROR_RATIO,
+    "route_latency_p95": ROUTE_DURATION["p95"],
+}
+
+# --- written by Prometheus, Alertmanager and the blackbox exporter themselves ---
+
+UP = "up"
+ALERTS = "ALERTS"
+PROBE_SUCCESS = "probe_success"
+RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures_total"
+
+# --- what alerts link to and dashboards are called ---
+
+DASHBOARD_MAIN_STATUS = "specter-main-status"
 
 # --- the detector's output, in the words of the field ---
 
@@ -137,10 +166,17 @@ DETECTOR_FIT_DURATION = Metric(
     "Duration of the newest fit, reading included.",
     ("query",),
 )
+DETECTOR_FITS = Metric(
+    "specter_detector_fits_total",
+    "counter",
+    "Fits of a query's series by outcome: ok, error (not read, or the worker failed; old models stay).",
+    ("query", "outcome"),
+)
 DETECTOR_SERIES = Metric(
     "specter_detector_series",
     "gauge",
-    "Series by state: scored, warming (too little history for a model), absent (learnt, and now missing).",
+    "Series by state: scored, warming (no model yet), absent (learnt, and now missing), "
+    "invalid (NaN or infinite now), over_limit (beyond max_series_per_query, ignored).",
     ("query", "state"),
 )
 DETECTOR_READS = Metric(

@@ -1,0 +1,125 @@
+"""Install, look at and end the servers that a checkout runs natively."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from specter_core.clock import SystemClock
+from specter_core.errors import SpecterError
+from specter_stack.errors import StackError
+from specter_stack.install import ensure_programs
+from specter_stack.launcher import end_left_over
+from specter_stack.layout import CHECKOUT, Layout
+from specter_stack.lock import launcher_lock
+from specter_stack.orphans import read_pid
+from specter_stack.programs import PROGRAMS, locate
+from specter_stack.ready import answers
+from specter_stack.secret_files import ensure_secret
+
+STOP_SECONDS = 60.0
+
+state_option = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=CHECKOUT / ".specter",
+    show_default="<checkout>/.specter",
+    help="Folder with everything of a run.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def stack() -> None:
+    r"""Install, look at and end the servers that a checkout runs natively.
+
+    \b
+    Examples:
+      specter stack install      install what is missing
+      specter stack status       what runs where
+      specter stack down         end a run, also one that was killed
+    """
+
+
+def ask_on_terminal() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty()
+
+
+@stack.command()
+def install() -> None:
+    """Install the servers that are missing (Debian's packages, as root or after asking for sudo)."""
+
+    def ask(question: str) -> bool:
+        return click.confirm(question, err=True)
+
+    ensure_programs(lambda text: click.echo(text, err=True), ask if ask_on_terminal() else None)
+    for program in PROGRAMS:
+        click.echo(f"{program.name:<18} {locate(program)}")
+
+
+@stack.command()
+@state_option
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(state_dir: Path, output: str) -> None:
+    """Show the services of the running stack and whether they answer; exit 1 when none runs."""
+    layout = Layout(state_dir.resolve())
+    if not layout.summary.exists():
+        raise SpecterError(f"nothing runs from {layout.state}; `make demo` starts it")
+    urls: dict[str, str] = json.loads(layout.summary.read_text(encoding="utf-8"))["urls"]
+    rows = {name: {"url": url, "answers": answers(url)} for name, url in urls.items()}
+    if output == "json":
+        click.echo(json.dumps(rows))
+        return
+    for name, row in rows.items():
+        click.echo(f"{name:<14} {row['url']:<28} {'answers' if row['answers'] else 'does not answer'}")
+
+
+@stack.command()
+@state_option
+def down(state_dir: Path) -> None:
+    """End the run of a state folder: its launcher if it lives, else what it left behind."""
+    layout = Layout(state_dir.resolve())
+    if not layout.state.is_dir():
+        raise SpecterError(f"{layout.state} does not exist: nothing was started from there")
+    layout.create()
+    holder = read_pid(layout.lock)
+    if holder and _lock_is_held(layout.lock):
+        click.echo(f"asking the launcher (process {holder}) to stop", err=True)
+        os.kill(holder, signal.SIGTERM)
+        _wait_for_end(layout.lock, holder)
+    ended = end_left_over(layout)
+    layout.summary.unlink(missing_ok=True)
+    click.echo(
+        f"ended {len(ended)} processes that a killed run had left behind"
+        if ended
+        else "nothing runs any more"
+    )
+
+
+@stack.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+def secrets(files: tuple[Path, ...]) -> None:
+    """Create each of FILES with a random secret, unless it is there (for docker-compose.yml)."""
+    for path in files:
+        # The reader is another container's unprivileged user; the volume is what keeps others out.
+        ensure_secret(path, mode=0o444)
+
+
+def _lock_is_held(lock: Path) -> bool:
+    try:
+        with launcher_lock(lock):
+            return False
+    except StackError:
+        return True
+
+
+def _wait_for_end(lock: Path, holder: int) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + STOP_SECONDS
+    while _lock_is_held(lock):
+        if clock.monotonic() > deadline:
+            raise SpecterError(f"the launcher (process {holder}) has not stopped within {STOP_SECONDS:.0f} s")
+        clock.sleep(0.2)

@@ -1,0 +1,67 @@
+"""Write what the servers read: links to the shared files, and the addresses of this run."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from specter_stack.errors import StackError
+from specter_stack.layout import Layout
+from specter_stack.service import Target
+
+# The name that docker-compose.yml gives the receiver of notifications; Alertmanager
+# 0.25 cannot read a webhook's URL from a file, so natively this one name is replaced.
+NOTIFICATIONS_ADDRESS = "specter-notifications:9846"
+
+
+def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
+    """Link prometheus.yml and the rules, and write the targets that file_sd reads."""
+    folder = layout.etc / "prometheus"
+    (folder / "targets").mkdir(parents=True, exist_ok=True)
+    _link(folder / "prometheus.yml", _shared(layout, "stack/prometheus/prometheus.yml"))
+    _link(folder / "rules", _shared(layout, "alert_rules/generated"))
+    jobs: dict[str, list[Target]] = defaultdict(list)
+    for target in targets:
+        jobs[target.job].append(target)
+    for stale in set((folder / "targets").glob("*.yml")) - {
+        folder / "targets" / f"{job}.yml" for job in jobs
+    }:
+        stale.unlink()
+    for job, members in jobs.items():
+        groups = [{"targets": [member.address], "labels": dict(member.labels)} for member in members]
+        _replace(folder / "targets" / f"{job}.yml", yaml.safe_dump(groups, sort_keys=True))
+
+
+def configure_alertmanager(layout: Layout, notifications: str) -> None:
+    """Write alertmanager.yml with the receiver at the address `notifications` (HOST:PORT)."""
+    folder = layout.etc / "alertmanager"
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = _shared(layout, "alert_rules/generated/alertmanager.yml")
+    text = shared.read_text(encoding="utf-8")
+    if NOTIFICATIONS_ADDRESS not in text:
+        raise StackError(f"{shared} sends nothing to {NOTIFICATIONS_ADDRESS}; run `make alerts`")
+    _replace(folder / "alertmanager.yml", text.replace(NOTIFICATIONS_ADDRESS, notifications))
+    _link(folder / "secrets", layout.secrets)
+
+
+def _shared(layout: Layout, relative: str) -> Path:
+    path = layout.checkout / relative
+    if not path.exists():
+        raise StackError(f"{path} is missing; run `make alerts dashboards` in a complete checkout")
+    return path
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `path` at once, so that a server that watches it never reads half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
