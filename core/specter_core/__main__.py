@@ -1,4 +1,4 @@
-"""Let `python -m specter_core` be the `specter` command, for launchers that know an interpreter and no PATH."""
+"""Let `python -m specter_core` be the `specter` command, where only an interpreter is known."""
 
 from specter_core.cli import main
 

@@ -88,7 +88,7 @@ def _missing(command: str, error: ModuleNotFoundError) -> str:
     help="How much is written to standard error.",
 )
 def root(log_level: str) -> None:
-    r"""Companion to Prometheus and Grafana: exporters, anomaly scores, dashboards, alerts.
+    """Companion to Prometheus and Grafana: exporters, anomaly scores, dashboards, alerts.
 
     \b
     Examples:

@@ -126,8 +126,9 @@ ALERTS = "ALERTS"
 PROBE_SUCCESS = "probe_success"
 RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures_total"
 
-# --- what alerts link to and dashboards are called ---
+# --- what alerts and dashboards know of each other ---
 
+WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
 
 # --- the detector's output, in the words of the field ---
@@ -158,7 +159,7 @@ DETECTOR_TICK_DURATION = Metric(
 DETECTOR_TICKS_SKIPPED = Metric(
     "specter_detector_ticks_skipped_total",
     "counter",
-    "Ticks that were never run because an earlier one took too long.",
+    "Ticks never run, because an earlier one took too long or the data source was away.",
 )
 DETECTOR_FIT_DURATION = Metric(
     "specter_detector_fit_duration_seconds",
