@@ -1,0 +1,24 @@
+"""The rule families: one file of rules each."""
+
+from collections.abc import Callable
+
+from specter_alerts import anomaly, availability, deployments, http, meta
+from specter_alerts.model import RuleGroup
+from specter_alerts.settings import DEFAULTS, Settings
+
+
+def _http(settings: Settings) -> list[RuleGroup]:
+    return [*http.groups(settings), availability.group(settings)]
+
+
+FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
+    "http": _http,
+    "anomaly": anomaly.groups,
+    "deployments": deployments.groups,
+    "meta": meta.groups,
+}
+
+
+def all_groups(settings: Settings = DEFAULTS) -> list[RuleGroup]:
+    """Return the groups of every family, in the order of the files."""
+    return [group for family in FAMILIES.values() for group in family(settings)]

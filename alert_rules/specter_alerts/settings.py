@@ -1,0 +1,56 @@
+"""Every threshold, duration and link of the rules: change it here, run `specter alerts generate`."""
+
+from dataclasses import dataclass
+
+from specter_core import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the rule families are generated from.
+
+    Ratios are 0 to 1, durations named `*_seconds` are seconds, rates are
+    requests a second, and fields typed `str` are PromQL durations.
+    """
+
+    # Below it a ratio or a quantile is a handful of requests, and one bad request would page.
+    min_request_rate: float = 0.1
+
+    error_ratio_critical: float = 0.05
+    error_ratio_warning: float = 0.01
+    latency_critical_seconds: float = 5.0
+    latency_warning_seconds: float = 2.0
+    critical_for: str = "1m"
+    warning_for: str = "2m"
+    down_for: str = "15s"
+    keep_firing: str = "1m"
+
+    anomaly_score: float = 1.0
+    # Two ticks of the detector (15 s each): one odd tick stays silent, a minute to the notification is kept.
+    anomaly_for: str = "30s"
+    anomaly_keep_firing: str = "2m"
+
+    scores_stale_seconds: float = 120.0
+
+    detector_job: str = "detector"
+    probe_job: str = "blackbox"
+
+    runbook_base: str = "https://github.com/specter-observability/specter/blob/main/alert_rules/runbooks"
+    dashboard_base: str = "http://localhost:3000"
+
+    def runbook_url(self, alert: str) -> str:
+        """Return where the runbook of `alert` is read."""
+        return f"{self.runbook_base}/{alert}.md"
+
+    def dashboard_url(self, *, service: bool) -> str:
+        """Return the link to Main status, for the alert's own service where it has one."""
+        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_MAIN_STATUS}/main-status"
+        return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
+
+
+DEFAULTS = Settings()
+
+
+def number(value: float) -> str:
+    """Write `value` as PromQL without a binary rounding tail: 0.05, 5, 120."""
+    return format(value, ".12g")

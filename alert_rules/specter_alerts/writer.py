@@ -1,0 +1,94 @@
+"""Rules and routing as YAML files, and whether a folder holds exactly them."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from specter_alerts import routing
+from specter_alerts.families import FAMILIES
+from specter_alerts.model import AlertRule, RecordingRule, Rule, RuleGroup
+from specter_alerts.settings import DEFAULTS, Settings
+from specter_core.errors import SpecterError
+
+HEADER = "# DO NOT EDIT. Written by `specter alerts generate` from alert_rules/specter_alerts.\n"
+ALERTMANAGER_FILE = "alertmanager.yml"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style throughout, PromQL of several lines as it was written."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  PyYAML's signature
+        """Repeat values instead of writing anchors."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def render(settings: Settings = DEFAULTS) -> dict[str, str]:
+    """Return every generated file: its name and its content."""
+    files = {f"{name}.rules.yml": render_rules(family(settings)) for name, family in FAMILIES.items()}
+    files[ALERTMANAGER_FILE] = _yaml(routing.config())
+    return files
+
+
+def render_rules(groups: list[RuleGroup]) -> str:
+    """Return a Prometheus rule file with `groups`, in the order given."""
+    return _yaml({"groups": [{"name": g.name, "rules": [_rule(rule) for rule in g.rules]} for g in groups]})
+
+
+def write(folder: Path, settings: Settings = DEFAULTS) -> list[Path]:
+    """Write every file into `folder` and return their paths.
+
+    Raises:
+        SpecterError: the folder or a file cannot be written.
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in render(settings).items():
+            (folder / name).write_text(text, encoding="utf-8")
+            written.append(folder / name)
+    except OSError as error:
+        raise SpecterError(f"cannot write {error.filename}: {error.strerror}") from error
+    return written
+
+
+def differences(folder: Path, settings: Settings = DEFAULTS) -> list[str]:
+    """Return what is wrong with `folder`, one line a file: missing, orphan or changed. Empty: nothing."""
+    expected = render(settings)
+    found = {path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
+    problems = [f"{folder / name}: missing" for name in sorted(expected.keys() - found)]
+    problems += [
+        f"{folder / name}: orphan, no generator writes it" for name in sorted(found - expected.keys())
+    ]
+    problems += [
+        f"{folder / name}: differs from its generator"
+        for name in sorted(expected.keys() & found)
+        if (folder / name).read_text(encoding="utf-8") != expected[name]
+    ]
+    return problems
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    match rule:
+        case RecordingRule():
+            return {"record": rule.record, "expr": rule.expr}
+        case AlertRule():
+            entry: dict[str, Any] = {"alert": rule.alert, "expr": rule.expr}
+            if rule.wait:
+                entry["for"] = rule.wait
+            if rule.keep_firing:
+                entry["keep_firing_for"] = rule.keep_firing
+            labels = {"severity": rule.severity, "symptom": rule.symptom}
+            return {**entry, "labels": labels, "annotations": dict(rule.annotations)}
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return f"{HEADER}{body}"

@@ -1,0 +1,40 @@
+"""Every alert against promtool: it fires with the right text, stays silent, resolves."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.alert_rules import http_cases, other_cases
+from tests.alert_rules.promtool import RULES, Case, run_case
+
+CASES = [*http_cases.CASES, *other_cases.CASES]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_alert(case: Case, tmp_path: Path) -> None:
+    result = run_case(tmp_path, case)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_alert_is_tested_firing() -> None:
+    fired = {case.alert for case in CASES if any(case.expected.values())}
+    assert fired == set(RULES)
+
+
+def test_every_alert_but_the_heartbeat_is_tested_silent_before_and_after() -> None:
+    both = {
+        case.alert
+        for case in CASES
+        if (fires := [bool(firings) for firings in case.expected.values()])
+        and any(fires)
+        and not fires[0]
+        and not fires[-1]
+    }
+    assert both == set(RULES) - {"Watchdog"}
+
+
+def test_a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
+    silent = next(case for case in CASES if case.alert == "Watchdog")
+    result = run_case(tmp_path, Case("Watchdog", "meta", "silent", silent.series, {"0s": []}))
+    assert result.returncode != 0

@@ -1,0 +1,129 @@
+"""The recorded layer against promtool: exact values, and absence where nothing is known."""
+
+from pathlib import Path
+
+import pytest
+
+from specter_alerts.families import all_groups
+from specter_core import metrics
+from tests.alert_rules.http_cases import COUNT, errors, latency
+from tests.alert_rules.promtool import evaluate
+
+RATE = "service:http_server_requests:rate1m"
+RATIO = "service:http_server_errors:ratio_rate1m"
+P50, P95, P99 = (f"service:http_server_request_duration_seconds:{p}_rate1m" for p in ("p50", "p95", "p99"))
+SHOP = '{service="shop"}'
+ROUTE_A = '{http_route="/a",service="shop"}'
+
+
+def check(folder: Path, series: dict[str, str], expected: dict[str, dict[str, dict[str, float]]]) -> None:
+    result = evaluate(folder, "http", series, expected)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def level(name: str, labels: str = SHOP) -> str:
+    return f"{name}{labels}"
+
+
+@pytest.mark.integration
+def test_rate_and_error_ratio_of_service_and_route(tmp_path: Path) -> None:
+    other = f'{COUNT}{{service="shop",http_route="/b",http_response_status_code="200"}}'
+    check(
+        tmp_path,
+        {**errors("0+15x60", "0+5x60"), other: "0+20x60"},
+        {
+            "5m": {
+                RATE: {level(RATE): 8},
+                RATIO: {level(RATIO): 0.125},
+                RATE.replace("service:", "service_route:"): {
+                    level("service_route:http_server_requests:rate1m", ROUTE_A): 4,
+                    level("service_route:http_server_requests:rate1m", '{http_route="/b",service="shop"}'): 4,
+                },
+                "service_route:http_server_errors:ratio_rate1m": {
+                    level("service_route:http_server_errors:ratio_rate1m", ROUTE_A): 0.25,
+                    level(
+                        "service_route:http_server_errors:ratio_rate1m", '{http_route="/b",service="shop"}'
+                    ): 0,
+                },
+            }
+        },
+    )
+
+
+@pytest.mark.integration
+def test_error_ratio_is_zero_with_requests_and_no_5xx(tmp_path: Path) -> None:
+    labels = 'service="shop",http_route="/a",http_response_status_code'
+    series = {f'{COUNT}{{{labels}="200"}}': "0+5x60", f'{COUNT}{{{labels}="404"}}': "0+5x60"}
+    check(tmp_path, series, {"5m": {RATE: {level(RATE): 2}, RATIO: {level(RATIO): 0}}})
+
+
+@pytest.mark.integration
+def test_no_traffic_is_a_rate_of_zero_and_neither_a_ratio_nor_a_quantile(tmp_path: Path) -> None:
+    series = latency("7x60", "9x60", low="5", high="7.5")
+    nothing: dict[str, float] = {}
+    check(
+        tmp_path,
+        series,
+        {"5m": {RATE: {level(RATE): 0}, RATIO: nothing, P50: nothing, P95: nothing, P99: nothing}},
+    )
+
+
+@pytest.mark.integration
+def test_no_series_records_nothing(tmp_path: Path) -> None:
+    check(tmp_path, {}, {"5m": {RATE: {}, RATIO: {}, P95: {}}})
+
+
+@pytest.mark.integration
+def test_the_error_ratio_starts_at_the_minimum_request_rate(tmp_path: Path) -> None:
+    labels = 'http_route="/a",http_response_status_code="500"'
+    series = {
+        f'{COUNT}{{service="busy",{labels}}}': "0+1x60",  # 0.2/s
+        f'{COUNT}{{service="idle",{labels}}}': "0+0.25x60",  # 0.05/s
+    }
+    check(tmp_path, series, {"5m": {RATIO: {level(RATIO, '{service="busy"}'): 1}}})
+
+
+@pytest.mark.integration
+def test_quantiles_are_interpolated_within_the_bucket(tmp_path: Path) -> None:
+    # Half of the requests take 0 to 0.1 s, half 5 to 7.5 s.
+    series = latency("0+5x60", "0+10x60", low="5", high="7.5")
+    check(
+        tmp_path,
+        series,
+        {
+            "5m": {
+                P50: {level(P50): 0.1},
+                P95: {level(P95): 7.25},
+                P99: {level(P99): 7.45},
+                "service_route:http_server_request_duration_seconds:p95_rate1m": {
+                    level("service_route:http_server_request_duration_seconds:p95_rate1m", ROUTE_A): 7.25
+                },
+            }
+        },
+    )
+
+
+@pytest.mark.integration
+def test_requests_without_service_or_route_stay_out_of_the_recorded_layer(tmp_path: Path) -> None:
+    series = {
+        f'{COUNT}{{http_route="/a",http_response_status_code="200"}}': "0+5x60",
+        f'{COUNT}{{service="shop",http_response_status_code="200"}}': "0+5x60",
+    }
+    check(
+        tmp_path,
+        series,
+        {"5m": {RATE: {level(RATE): 1}, "service_route:http_server_requests:rate1m": {}}},
+    )
+
+
+def test_exactly_the_vocabulary_is_recorded() -> None:
+    recorded = {rule.record for group in all_groups() for rule in group.recordings}
+    assert recorded == {
+        metrics.SERVICE_REQUEST_RATE,
+        metrics.ROUTE_REQUEST_RATE,
+        metrics.SERVICE_ERROR_RATIO,
+        metrics.ROUTE_ERROR_RATIO,
+        *metrics.SERVICE_DURATION.values(),
+        *metrics.ROUTE_DURATION.values(),
+        metrics.SERVICE_DEPLOYED,
+    }

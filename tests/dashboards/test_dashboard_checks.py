@@ -1,0 +1,214 @@
+"""What a schema does not see: overlaps, thresholds, units, PromQL, variables, honesty about missing data."""
+
+import itertools
+from typing import Any
+
+import promql_parser
+import pytest
+
+from specter_core import metrics
+from specter_dashboards.queries import SERVICES
+from specter_dashboards.writer import DASHBOARDS, build
+from tests.dashboards.board import VARIABLE, charts, expressions, panels, substitute
+
+BOARDS = {name: build(name) for name in DASHBOARDS}
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+UNITS = {"none", "short", "reqps", "cps", "percentunit", "s"}
+BUILT_IN = {
+    "__rate_interval",
+    "__interval",
+    "__range",
+    "__dashboard",
+    "__field",
+    "__data",
+    "__url_time_range",
+}
+HEALTHY = {"green"}
+
+
+@pytest.fixture(params=BOARDS, ids=str)
+def board(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return BOARDS[request.param]
+
+
+def selectors(expr: str) -> list[Any]:
+    found: list[Any] = []
+    pending: list[Any] = [promql_parser.parse(substitute(expr))]
+    while pending:
+        node = pending.pop()
+        name = type(node).__name__
+        if name == "VectorSelector":
+            found.append(node)
+        elif name == "MatrixSelector":
+            pending.append(node.vector_selector)
+        elif name == "BinaryExpr":
+            pending += [node.lhs, node.rhs]
+        elif name == "Call":
+            pending += node.args
+        elif hasattr(node, "expr"):
+            pending.append(node.expr)
+    return found
+
+
+def test_uids_and_tags(board: dict[str, Any]) -> None:
+    assert board["uid"].startswith("specter-")
+    assert "specter" in board["tags"]
+    assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
+    assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
+
+
+def test_no_two_panels_overlap(board: dict[str, Any]) -> None:
+    boxes = [(p["title"], p["gridPos"]) for p in panels(board)]
+    for (one, a), (two, b) in itertools.combinations(boxes, 2):
+        apart = (
+            a["x"] + a["w"] <= b["x"]
+            or b["x"] + b["w"] <= a["x"]
+            or a["y"] + a["h"] <= b["y"]
+            or b["y"] + b["h"] <= a["y"]
+        )
+        assert apart, f"{one} and {two}"
+    assert all(box["x"] >= 0 and box["x"] + box["w"] <= 24 for _, box in boxes)
+
+
+def test_ids_and_ref_ids_are_unique(board: dict[str, Any]) -> None:
+    ids = [panel["id"] for panel in panels(board)]
+    assert len(set(ids)) == len(ids)
+    for panel in charts(board):
+        refs = [target["refId"] for target in panel["targets"]]
+        assert len(set(refs)) == len(refs)
+
+
+def test_every_panel_has_title_description_unit_and_targets(board: dict[str, Any]) -> None:
+    titles = [panel["title"] for panel in charts(board)]
+    assert len(set(titles)) == len(titles)
+    for panel in charts(board):
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        assert panel["targets"], panel["title"]
+
+
+def thresholds_of(panel: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    config = panel["fieldConfig"]
+    found = [config["defaults"]["thresholds"]["steps"]]
+    for override in config["overrides"]:
+        found += [p["value"]["steps"] for p in override["properties"] if p["id"] == "thresholds"]
+    return found
+
+
+def test_thresholds_start_open_and_rise(board: dict[str, Any]) -> None:
+    for panel in charts(board):
+        for steps in thresholds_of(panel):
+            assert steps[0]["value"] is None, panel["title"]
+            values = [step["value"] for step in steps[1:]]
+            assert values == sorted(set(values)), panel["title"]
+            assert all(set(step) == {"color", "value"} for step in steps)
+
+
+def test_missing_data_is_named_and_never_in_healths_colour(board: dict[str, Any]) -> None:
+    for panel in charts(board):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["noValue"] not in {"", "none", "0"}, panel["title"]
+        if panel["type"] in {"stat", "state-timeline"}:
+            assert defaults["thresholds"]["steps"][0]["color"] not in HEALTHY, panel["title"]
+            [special] = [m for m in defaults["mappings"] if m["type"] == "special"]
+            assert special["options"]["match"] == "null+nan"
+            assert special["options"]["result"]["text"] == "No data"
+            assert special["options"]["result"]["color"] not in HEALTHY
+
+
+def test_every_expression_parses_and_reads_the_vocabulary(board: dict[str, Any]) -> None:
+    families = [value for value in vars(metrics).values() if isinstance(value, metrics.Metric)]
+    known = {name for m in families for name in (m.name, m.bucket, m.count, m.sum)}
+    known |= {value for value in vars(metrics).values() if isinstance(value, str)}
+    known |= {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
+    for where, expr, _ in expressions(board):
+        names = {selector.name for selector in selectors(expr)}
+        assert names, where
+        assert names <= known, where
+
+
+def test_rates_use_the_interval_that_fits_the_scrapes(board: dict[str, Any]) -> None:
+    for where, expr, _ in expressions(board):
+        for function in ("rate(", "increase(", "irate("):
+            if function in expr:
+                assert "[$__rate_interval]" in expr, where
+
+
+def test_series_of_services_are_limited_to_the_chosen_ones(board: dict[str, Any]) -> None:
+    own = ("specter_detector_", "ALERTS")
+    for where, expr, _ in expressions(board):
+        for selector in selectors(expr):
+            if not selector.name.startswith(own):
+                matchers = {m.name for m in selector.matchers.matchers}
+                assert "service" in matchers, f"{where}: {selector.name}"
+    assert SERVICES == 'service=~"$service"'
+
+
+def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
+    for panel in charts(board):
+        assert panel["datasource"] == DATASOURCE
+        assert all(target["datasource"] == DATASOURCE for target in panel["targets"])
+    assert all(annotation["datasource"] == DATASOURCE for annotation in board["annotations"]["list"])
+    for variable in board["templating"]["list"]:
+        assert variable.get("datasource") == (None if variable["type"] == "datasource" else DATASOURCE)
+
+
+def strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
+    defined = {variable["name"] for variable in board["templating"]["list"]}
+    used = {name for text in strings(board) for name in VARIABLE.findall(text.replace("$__all", ""))}
+    assert used - BUILT_IN == defined
+
+
+def test_the_service_variable_takes_many_and_refreshes_with_the_time_range(board: dict[str, Any]) -> None:
+    [service] = [v for v in board["templating"]["list"] if v["name"] == "service"]
+    assert service["multi"] is True
+    assert service["includeAll"] is True
+    assert service["allValue"] == ".+"
+    assert service["refresh"] == 2
+    assert service["query"]["query"] == "label_values(up, service)"
+    assert service["current"]["value"] == ["$__all"]
+
+
+def test_links_and_annotations(board: dict[str, Any]) -> None:
+    assert board["links"][0]["type"] == "dashboards"
+    assert [a["name"] for a in board["annotations"]["list"]] == ["Deployments", "Alerts firing", "Anomalies"]
+    assert all(a["enable"] for a in board["annotations"]["list"])
+
+
+def test_panels_of_services_drill_down(board: dict[str, Any]) -> None:
+    texts = {
+        panel["title"]: " ".join(strings(panel["fieldConfig"]))
+        for panel in charts(board)
+        if panel["type"] in {"timeseries", "table"} and "$service" in panel["targets"][0]["expr"]
+    }
+    assert texts
+    for title, text in texts.items():
+        assert "var-service=${__" in text, title
+
+
+def test_transformations_and_reducers_are_known(board: dict[str, Any]) -> None:
+    known = {"merge", "filterFieldsByName", "organize"}
+    for panel in charts(board):
+        assert {t["id"] for t in panel.get("transformations", [])} <= known
+        reduce = panel["options"].get("reduceOptions", {"calcs": ["lastNotNull"]})
+        assert reduce["calcs"] == ["lastNotNull"]
+
+
+def test_what_is_wrong_now_comes_first(board: dict[str, Any]) -> None:
+    heads = [p["title"] for p in sorted(panels(board), key=lambda p: p["gridPos"]["y"]) if p["type"] == "row"]
+    assert heads == [
+        "What is wrong now",
+        "Requests, errors, duration: $service",
+        "Routes",
+        "Deployments",
+        "Detector",
+    ]

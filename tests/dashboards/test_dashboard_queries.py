@@ -1,0 +1,213 @@
+"""Every query of every panel on a real Prometheus: it is accepted, and it finds what is there."""
+
+import http.server
+import json
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specter_dashboards.queries import anomalous_value, firing, highest_score, of_slowest_routes
+from specter_dashboards.writer import DASHBOARDS, build
+from specter_stack.programs import find_program
+from tests.dashboards.board import expressions, substitute
+
+STARTED = time.monotonic()
+GAUGES = {
+    'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
+    'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
+    'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
+    'ALERTS{alertname="DeploymentStarted",alertstate="firing",severity="info"}': 1,
+    'anomaly_score{for="request_rate",model_alias="m"}': 0.3,
+    'anomaly_score{for="latency_p95",model_alias="m"}': 4.5,
+    'anomaly_score{for="route_latency_p95",http_route="/search",model_alias="m"}': 6,
+    "service:http_server_requests:rate1m": 12,
+    "service:http_server_errors:ratio_rate1m": 0.02,
+    'service_route:http_server_requests:rate1m{http_route="/search"}': 3,
+    'service_route:http_server_requests:rate1m{http_route="/cart"}': 9,
+    'service_route:http_server_errors:ratio_rate1m{http_route="/search"}': 0,
+    'service_version:target_info:new5m{service_version="1.1"}': 1,
+    'target_info{service_version="1.1"}': 1,
+    'specter_detector_series{query="request_rate",state="scored"}': 1,
+    'specter_detector_series{query="request_rate",state="absent"}': 0,
+    "specter_detector_datasource_up": 1,
+    **{f"service:http_server_request_duration_seconds:{p}_rate1m": 0.8 for p in ("p50", "p95", "p99")},
+    **{
+        f'service_route:http_server_request_duration_seconds:p95_rate1m{{http_route="{route}"}}': value
+        for route, value in (("/search", 2.5), ("/cart", 0.1))
+    },
+    **{
+        f'{name}{{for="{alias}",model_alias="m"{route}}}': value
+        for name, value in (("yhat", 0.2), ("yhat_lower", 0.1), ("yhat_upper", 0.3))
+        for alias, route in (
+            ("request_rate", ""),
+            ("error_ratio", ""),
+            ("latency_p95", ""),
+            ("route_latency_p95", ',http_route="/search"'),
+        )
+    },
+}
+COUNTERS = (
+    'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
+    'specter_detector_reads_total{query="request_rate",outcome="error"}',
+    'specter_detector_writes_total{outcome="rejected"}',
+    'specter_detector_tick_duration_seconds_bucket{le="0.5"}',
+    'specter_detector_tick_duration_seconds_bucket{le="+Inf"}',
+)
+
+
+class Exposition(http.server.BaseHTTPRequestHandler):
+    """Everything a running stack would expose, counters growing with time."""
+
+    def do_GET(self) -> None:
+        lines = [f"{series} {value}" for series, value in GAUGES.items()]
+        lines += [f"{series} {(time.monotonic() - STARTED) * 10}" for series in COUNTERS]
+        lines.append(
+            f'specter_detector_last_tick_timestamp_seconds{{query="request_rate"}} {time.time() - 10}'
+        )
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(("\n".join(lines) + "\n").encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def exposition() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exposition)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
+    static = [{"targets": targets, "labels": {"service": "shop"}}] if targets else []
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": "shop", "static_configs": static}],
+    }
+    (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
+    with (folder / "log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [
+                str(find_program("prometheus")),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                "--web.listen-address=127.0.0.1:0",
+                "--log.format=json",
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while not (address := listening(folder / "log")) or not ready(address):
+            assert process.poll() is None, (folder / "log").read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, "Prometheus is not ready within 30 s"
+            time.sleep(0.05)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def listening(log: Path) -> str:
+    """Return the address that Prometheus got, empty while it has none."""
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if '"msg":"Listening on"' in line and line.endswith("}"):
+            return str(json.loads(line)["address"])
+    return ""
+
+
+def ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/-/ready", timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def ask(url: str, expr: str, *, instant: bool = True) -> list[dict[str, Any]]:
+    """Return the result; a query that Prometheus refuses raises HTTPError."""
+    now = time.time()
+    parameters = {"query": substitute(expr)}
+    parameters |= {"time": str(now)} if instant else {"start": str(now - 300), "end": str(now), "step": "15"}
+    path = "query" if instant else "query_range"
+    with urllib.request.urlopen(
+        f"{url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", timeout=10
+    ) as found:
+        result: list[dict[str, Any]] = json.load(found)["data"]["result"]
+        return result
+
+
+def values(found: list[dict[str, Any]], label: str) -> dict[str, float]:
+    return {sample["metric"].get(label, ""): float(sample["value"][1]) for sample in found}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    with exposition() as target, prometheus(folder, [target]) as url:
+        deadline = time.monotonic() + 60
+        while not ask(url, 'rate(specter_detector_reads_total{outcome="error"}[1m])'):
+            assert time.monotonic() < deadline, "no second scrape within 60 s"
+            time.sleep(0.1)
+        yield url
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_query_finds_what_is_there(server: str, name: str) -> None:
+    empty = [
+        where for where, expr, instant in expressions(build(name)) if not ask(server, expr, instant=instant)
+    ]
+    # Nothing critical fires in the fixture, and nothing is down: both are a 0, not an absence.
+    assert empty == []
+
+
+@pytest.mark.integration
+def test_counts_of_firing_alerts(server: str) -> None:
+    counts = {severity: ask(server, firing(severity)) for severity in ("critical", "warning", "info")}
+    assert {severity: [float(s["value"][1]) for s in found] for severity, found in counts.items()} == {
+        "critical": [0],
+        "warning": [1],
+        "info": [1],
+    }
+
+
+@pytest.mark.integration
+def test_the_highest_score_and_the_values_behind_anomalies(server: str) -> None:
+    assert values(ask(server, highest_score()), "service") == {"shop": 6}
+    assert values(ask(server, anomalous_value()), "for") == {"latency_p95": 0.8, "route_latency_p95": 2.5}
+
+
+@pytest.mark.integration
+def test_rates_are_those_of_the_slowest_routes(server: str) -> None:
+    found = ask(server, of_slowest_routes("service_route:http_server_requests:rate1m"))
+    assert values(found, "http_route") == {"/search": 3, "/cart": 9}
+
+
+@pytest.mark.integration
+def test_an_empty_prometheus_gives_no_number_at_all(tmp_path: Path) -> None:
+    with prometheus(tmp_path, []) as url:
+        found = {
+            where: ask(url, expr, instant=instant)
+            for name in DASHBOARDS
+            for where, expr, instant in expressions(build(name))
+        }
+    assert {where: result for where, result in found.items() if result} == {}
