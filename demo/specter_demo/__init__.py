@@ -1,0 +1,1 @@
+"""A small shop, its traffic, its faults, and the story told on screen."""

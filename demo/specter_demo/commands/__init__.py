@@ -1,0 +1,1 @@
+"""The subcommands of `specter demo`, one module each."""

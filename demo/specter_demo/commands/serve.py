@@ -1,0 +1,130 @@
+"""`specter demo serve`: one part of the shop in the foreground."""
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from specter_demo.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import flask
+
+LISTEN = click.option("--listen", metavar="HOST:PORT", help="Where to listen; default: the environment's.")
+
+
+@click.group()
+def serve() -> None:
+    """Run one part of the shop in the foreground; SIGTERM ends it.
+
+    \b
+    Examples:
+      specter demo serve payments
+      specter demo serve shop --listen 127.0.0.1:9860
+      specter demo serve traffic
+    """
+
+
+@serve.command("shop")
+@LISTEN
+def serve_shop(listen: str | None) -> None:
+    """Serve the web shop with gunicorn; SIGHUP takes the released version."""
+    settings = load_settings(os.environ)
+    listen = listen or settings.listen
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    _drop_foreign_pid_file(settings)
+    # The workers read the settings themselves, in an environment that says the same.
+    os.environ["SHOP_LISTEN"] = listen
+    os.environ["SHOP_STATE_DIR"] = str(settings.state_dir)
+    command = [
+        *(sys.executable, "-m", "gunicorn"),
+        *("--config", "python:specter_demo.shop.gunicorn_conf"),
+        *("--bind", listen, "--pid", str(settings.pid_file)),
+        "specter_demo.shop.wsgi:application()",
+    ]
+    os.execv(sys.executable, command)  # noqa: S606  (no shell wanted)
+
+
+def _drop_foreign_pid_file(settings: Settings) -> None:
+    """Remove a pid file whose number now belongs to another program: gunicorn would refuse to start."""
+    from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.faults.control import Control  # noqa: PLC0415  (psycopg, psutil: not for --help)
+
+    if not Control(settings, SystemClock()).shop_running():
+        settings.pid_file.unlink(missing_ok=True)
+
+
+@serve.command("payments")
+@LISTEN
+def serve_payments(listen: str | None) -> None:
+    """Serve the third-party payment stub."""
+    import random  # noqa: PLC0415
+
+    from specter_demo.payments import create_payments  # noqa: PLC0415  (flask: not for --help)
+
+    settings = load_settings(os.environ)
+    _serve(create_payments(random.Random()), listen or settings.payment_listen)
+
+
+@serve.command("inbox")
+@LISTEN
+def serve_inbox(listen: str | None) -> None:
+    """Serve the inbox that Alertmanager delivers to."""
+    from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_core.config import read_secret_file  # noqa: PLC0415
+    from specter_demo.inbox import Journal, create_inbox  # noqa: PLC0415  (flask: not for --help)
+
+    settings = load_settings(os.environ)
+    token = read_secret_file(settings.token_file, what="SHOP_INBOX_TOKEN_FILE")
+    journal = Journal(settings.notifications_file)
+    _serve(create_inbox(journal, token, SystemClock()), listen or settings.inbox_listen)
+
+
+@serve.command("traffic")
+def serve_traffic() -> None:
+    """Send visitors' traffic to the shop."""
+    import random  # noqa: PLC0415
+
+    from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
+    from specter_demo.traffic.generator import Generator, report  # noqa: PLC0415  (numpy: not for --help)
+    from specter_demo.traffic.load import read_load_factor  # noqa: PLC0415
+    from specter_demo.traffic.shape import TrafficShape  # noqa: PLC0415
+    from specter_demo.traffic.workers import Workers  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    workers = Workers(lambda: ShopClient(settings.url))
+    generator = Generator(
+        TrafficShape.from_settings(settings),
+        load_factor=lambda: read_load_factor(settings.load_file),
+        submit=workers.submit,
+        count=workers.count,
+        clock=SystemClock(),
+        source=random.Random(),
+    )
+    stop = _stop_on_signal()
+    threading.Thread(target=report, args=(workers.outcomes, stop), name="report", daemon=True).start()
+    workers.start()
+    generator.run(stop)
+    workers.stop()
+
+
+def _serve(app: "flask.Flask", listen: str) -> None:
+    from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415
+
+    server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=16)
+    stop = _stop_on_signal()
+    server.start()
+    click.echo(f"listening on {server.url}", err=True)
+    stop.wait()
+    server.stop()
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,0 +1,21 @@
+"""The faults that `specter demo fault` injects, one module each."""
+
+from specter_core.errors import UsageError
+from specter_demo.faults import api_latency, traffic_drop
+from specter_demo.faults.fault import Fault
+
+__all__ = ["FAULTS", "Fault", "find_fault"]
+
+FAULTS = (api_latency.FAULT, traffic_drop.FAULT)
+
+
+def find_fault(name: str) -> Fault:
+    """Return the fault called `name`.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
+    for fault in FAULTS:
+        if fault.name == name:
+            return fault
+    raise UsageError(f"no fault is called {name!r}; there are: {', '.join(fault.name for fault in FAULTS)}")

@@ -1,0 +1,118 @@
+"""What a fault may do to the shop: run SQL, release a version, change the load."""
+
+import os
+import signal
+from typing import Any
+
+import psutil
+import psycopg
+import requests
+
+from specter_core.clock import Clock
+from specter_core.errors import SpecterError
+from specter_demo.files import write_atomically
+from specter_demo.settings import Settings
+from specter_demo.shop.database import DatabaseError, connect
+from specter_demo.shop.release import read_release
+from specter_demo.traffic.load import read_load_factor, write_load_factor
+
+RELEASED_WITHIN = 30.0
+POLL = 0.05
+SQL_TIMEOUT = "60s"
+
+
+class ControlError(SpecterError):
+    """The shop could not be changed as asked."""
+
+
+class Control:
+    """Changes a shop that runs on this machine (or in this container)."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run one statement, a constant of a fault, and return its rows (none for DDL).
+
+        Raises:
+            DatabaseError: the database cannot be reached or refuses.
+        """
+        try:
+            with connect(self._settings, statement_timeout=SQL_TIMEOUT) as connection:
+                cursor = connection.execute(statement.encode())
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise DatabaseError(f"the shop's database: {reason}") from error
+
+    @property
+    def version(self) -> str:
+        """The version released last."""
+        return read_release(self._settings.release_file)
+
+    def release(self, version: str) -> None:
+        """Replace the running shop by `version` and wait until it answers with it.
+
+        A shop that is not running takes the version when it starts.
+
+        Raises:
+            ControlError: the new version does not answer in time.
+        """
+        write_atomically(self._settings.release_file, version + "\n")
+        pid = self._shop_pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGHUP)
+        deadline = self._clock.monotonic() + RELEASED_WITHIN
+        while self.running_version() != version:
+            if self._clock.monotonic() > deadline:
+                raise ControlError(
+                    f"version {version} was released, but {self._settings.url}/healthz does not report it "
+                    f"after {RELEASED_WITHIN:g} s; the shop's log says why"
+                )
+            self._clock.sleep(POLL)
+
+    def shop_running(self) -> bool:
+        """Tell whether the pid file names a running shop."""
+        return self._shop_pid() is not None
+
+    def require_shop(self) -> None:
+        """Make sure that the shop runs.
+
+        Raises:
+            ControlError: it does not; the message says how to start it.
+        """
+        if not self.shop_running():
+            raise ControlError(
+                f"the shop is not running ({self._settings.pid_file} names no process of it); "
+                "start it with `specter demo run`, or `specter demo serve shop`"
+            )
+
+    def running_version(self) -> str | None:
+        """Return the version that the shop's /healthz reports; None when it does not answer."""
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                body = session.get(f"{self._settings.url.rstrip('/')}/healthz", timeout=2.0).json()
+        except requests.RequestException:
+            return None
+        return str(body.get("version")) if isinstance(body, dict) else None
+
+    @property
+    def load(self) -> float:
+        """The load factor in force."""
+        return read_load_factor(self._settings.load_file)
+
+    def load_factor(self, factor: float) -> None:
+        """Let `factor` times the usual number of clients reach the shop."""
+        write_load_factor(self._settings.load_file, factor)
+
+    def _shop_pid(self) -> int | None:
+        """Return the pid of the shop's gunicorn; a pid file left behind may name anyone's process."""
+        try:
+            pid = int(self._settings.pid_file.read_text(encoding="utf-8"))
+            command = psutil.Process(pid).cmdline()
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+            return None
+        return pid if any(part.startswith("specter_demo.shop.") for part in command) else None

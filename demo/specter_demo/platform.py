@@ -1,0 +1,148 @@
+"""The demo's services: the shop and its surroundings beside the servers every run has."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from specter_demo.settings import PREFIX, Settings
+from specter_stack.configure import configure_alertmanager, configure_prometheus
+from specter_stack.grafana import grafana_service
+from specter_stack.layout import Layout
+from specter_stack.ports import LOOPBACK, choose_ports
+from specter_stack.postgres import SUPERUSER, postgres_service
+from specter_stack.servers import DEFAULT_PORTS, base_services, probe
+from specter_stack.service import Service, Target
+
+PORTS: Mapping[str, int] = {
+    **DEFAULT_PORTS,
+    "shop": 8080,
+    "payments": 8081,
+    "detector": 9845,
+    "notifications": 9846,
+}
+SPECTER = (sys.executable, "-m", "specter_core")
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything that a run of the demo consists of."""
+
+    layout: Layout
+    ports: Mapping[str, int]
+    settings: Settings
+
+    def url(self, name: str) -> str:
+        """Return the base URL of the server called `name`."""
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    @property
+    def launcher_file(self) -> Path:
+        """Settings of the running demo, read by `specter demo fault`."""
+        return self.layout.state / "demo.env"
+
+
+def build_platform(layout: Layout, utc_offset_hours: float) -> Platform:
+    """Choose ports and derive the shop's settings from them."""
+    ports = choose_ports(PORTS)
+    settings = Settings(
+        state_dir=layout.state / "shop",
+        database_dsn=f"host={LOOPBACK} port={ports['postgres']} dbname=postgres user={SUPERUSER}",
+        database_password_file=layout.secrets / "postgres-password",
+        payment_url=f"http://{LOOPBACK}:{ports['payments']}",
+        url=f"http://{LOOPBACK}:{ports['shop']}",
+        listen=f"{LOOPBACK}:{ports['shop']}",
+        payment_listen=f"{LOOPBACK}:{ports['payments']}",
+        inbox_listen=f"{LOOPBACK}:{ports['notifications']}",
+        inbox_token_file=layout.secrets / "notifications-token",
+        traffic_utc_offset=utc_offset_hours,
+    )
+    return Platform(layout, ports, settings)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return `settings` as environment variables; they hold paths of secrets, never a secret."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+
+def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Service, ...]:
+    """Return every service of the demo, and write the configuration that they read."""
+    layout, ports = platform.layout, platform.ports
+    services = [
+        postgres_service(layout, ports["postgres"], layout.secrets / "postgres-password"),
+        *base_services(layout, ports),
+        *_shop_services(platform),
+        _detector(platform),
+    ]
+    grafana, sentence = grafana_service(layout, ports["grafana"], platform.url("prometheus"))
+    say(sentence)
+    if grafana is not None:
+        services.append(grafana)
+    targets = [target for service in services for target in service.targets]
+    configure_prometheus(layout, [*targets, *_probes(platform)])
+    configure_alertmanager(layout, f"{LOOPBACK}:{ports['notifications']}")
+    platform.settings.state_dir.mkdir(parents=True, exist_ok=True)
+    lines = [f"{name}={value}\n" for name, value in sorted(environment_of(platform.settings).items())]
+    platform.launcher_file.write_text("".join(lines), encoding="utf-8")
+    return tuple(services)
+
+
+def _shop_services(platform: Platform) -> list[Service]:
+    environment = environment_of(platform.settings)
+    shop = Target("shop", f"{LOOPBACK}:{platform.ports['shop']}", {"service": "shop", "instance": "shop-1"})
+    return [
+        Service(
+            "payments",
+            (*SPECTER, "demo", "serve", "payments"),
+            ready=f"{platform.url('payments')}/healthz",
+            environment=environment,
+        ),
+        Service(
+            "shop",
+            (*SPECTER, "demo", "serve", "shop"),
+            ready=f"{platform.url('shop')}/healthz",
+            environment=environment,
+            targets=(shop,),
+            url=platform.url("shop"),
+        ),
+        Service(
+            "traffic",
+            (*SPECTER, "demo", "serve", "traffic"),
+            ready=f"{platform.url('shop')}/healthz",
+            environment=environment,
+        ),
+        Service(
+            "notifications",
+            (*SPECTER, "demo", "serve", "inbox"),
+            ready=f"{platform.url('notifications')}/healthz",
+            environment=environment,
+        ),
+    ]
+
+
+def _detector(platform: Platform) -> Service:
+    address = f"{LOOPBACK}:{platform.ports['detector']}"
+    return Service(
+        "detector",
+        (
+            *SPECTER,
+            *("detector", "run"),
+            *("--config", str(platform.layout.checkout / "stack" / "detector" / "detector.yml")),
+            *("--datasource-url", platform.url("prometheus")),
+            *("--web.listen-address", address),
+        ),
+        ready=f"http://{address}/-/healthy",
+        targets=(Target("detector", address, {"service": "detector", "instance": "detector-1"}),),
+        url=f"http://{address}",
+    )
+
+
+def _probes(platform: Platform) -> list[Target]:
+    blackbox, ports = platform.ports["blackbox"], platform.ports
+    return [
+        probe(blackbox, "shop", "http_2xx", f"{platform.url('shop')}/healthz"),
+        probe(blackbox, "payments", "http_2xx", f"{platform.url('payments')}/healthz"),
+        probe(blackbox, "postgres", "tcp_connect", f"{LOOPBACK}:{ports['postgres']}"),
+        probe(blackbox, "redis", "tcp_connect", f"{LOOPBACK}:{ports['redis']}"),
+    ]

@@ -1,0 +1,91 @@
+"""The shop as a Flask application."""
+
+import functools
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
+
+import flask
+import psycopg
+from prometheus_client import CollectorRegistry
+
+from specter_demo.settings import Settings
+from specter_demo.shop.access_log import AccessLog
+from specter_demo.shop.account import account
+from specter_demo.shop.catalog import catalog
+from specter_demo.shop.checkout import checkout
+from specter_demo.shop.database import Pool, PoolTimeoutError, connect
+from specter_demo.shop.payment import PaymentClient
+from specter_demo.shop.release import read_release
+from specter_exporters.app import SpecterFlask
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+SERVICE = "shop"
+LARGEST_BODY = 64 * 1024
+HEALTH = "/healthz"
+
+
+def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
+    """Return the shop of the version that is released now; it logs to `log`.
+
+    Nothing is connected until the first request.
+
+    Raises:
+        SpecterError: the release file holds no version.
+    """
+    version = read_release(settings.release_file)
+    registry = CollectorRegistry()
+    pool = Pool(functools.partial(connect, settings))
+    app = flask.Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    SpecterFlask(app, service_name=SERVICE, service_version=version, registry=registry)
+    AccessLog(log, service=SERVICE, version=version).init_app(app)
+    app.register_blueprint(catalog(pool))
+    app.register_blueprint(account(pool))
+    app.register_blueprint(checkout(pool, PaymentClient(settings.payment_url, registry)))
+    app.register_error_handler(psycopg.OperationalError, _unavailable)
+    app.register_error_handler(PoolTimeoutError, _unavailable)
+    # Assigning wsgi_app is Flask's documented way to add middleware.
+    app.wsgi_app = BesideMeasuring(app.wsgi_app, health(pool, version))  # type: ignore[method-assign]
+    return app
+
+
+class BesideMeasuring:
+    """WSGI middleware: answer /healthz without measuring it.
+
+    Probes are no visitors, and the service's request rate is to be that of its visitors.
+    """
+
+    def __init__(self, app: "WSGIApplication", probes: "WSGIApplication") -> None:
+        self._app = app
+        self._probes = probes
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one request."""
+        app = self._probes if environ.get("PATH_INFO") == HEALTH else self._app
+        return app(environ, start_response)
+
+
+def health(pool: Pool, version: str) -> flask.Flask:
+    """Return what answers /healthz: whether the shop can serve, and which version it is."""
+    app = flask.Flask(f"{__name__}.health", static_folder=None)
+
+    @app.get(HEALTH)
+    def healthz() -> flask.typing.ResponseReturnValue:
+        try:
+            with pool.connection() as connection:
+                connection.execute("select 1")
+        except (psycopg.OperationalError, PoolTimeoutError) as error:
+            app.logger.warning("health: %s", type(error).__name__)
+            return flask.jsonify(status="the database cannot be reached", version=version), 503
+        return flask.jsonify(status="ok", version=version)
+
+    return app
+
+
+def _unavailable(error: Exception) -> flask.typing.ResponseReturnValue:
+    """Answer 503: the database was too slow or is away. Its message may name hosts: the class is logged."""
+    flask.g.error = type(error).__name__
+    return flask.jsonify(error="the shop is busy, try again"), 503

@@ -1,0 +1,80 @@
+"""What visitors ask for: a request of a route with the parameters a visitor would choose."""
+
+import json
+import random
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from specter_demo.shop import goods
+
+UNKNOWN_PRODUCTS = 0.01
+WRONG_PASSWORDS = 0.015
+FIRST_PAGES = (1, 1, 1, 1, 1, 2, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request to the shop; `body` is JSON when there is one."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+
+
+class Visitors:
+    """Turns routes into requests; popular products are asked for more (Zipf's law)."""
+
+    def __init__(self, source: random.Random) -> None:
+        self._source = source
+        self._builders = {
+            "/": self._front,
+            "/products/<int:product_id>": self._product,
+            "/search": self._search,
+            "/login": self._login,
+            "/checkout": self._checkout,
+        }
+
+    def request(self, route: str) -> Request:
+        """Return a request for `route`, a key of the traffic shape's `ROUTES`."""
+        return self._builders[route]()
+
+    def _popular_product(self) -> int:
+        # N ** u is distributed as 1/x: the first product is asked for most, the tail is long.
+        return min(goods.PRODUCTS, int(goods.PRODUCTS ** self._source.random()))
+
+    def _customer(self) -> int:
+        return self._source.randint(1, goods.CUSTOMERS)
+
+    def _front(self) -> Request:
+        page = self._source.choice(FIRST_PAGES)
+        return Request("GET", "/" if page == 1 else f"/?page={page}")
+
+    def _product(self) -> Request:
+        if self._source.random() < UNKNOWN_PRODUCTS:
+            return Request("GET", f"/products/{goods.PRODUCTS + self._source.randint(1, 1000)}")
+        return Request("GET", f"/products/{self._popular_product()}")
+
+    def _search(self) -> Request:
+        """The first word of a product's name and the beginning of its second, as one types."""
+        name = goods.product_name(self._popular_product())
+        first_word = name.index(" ") + 1
+        typed = name[: self._source.randint(first_word + 2, len(name))]
+        return Request("GET", f"/search?q={quote_plus(typed.lower())}")
+
+    def _login(self) -> Request:
+        customer = self._customer()
+        wrong = self._source.random() < WRONG_PASSWORDS
+        password = "forgotten" if wrong else goods.password(customer)
+        return _post("/login", {"email": goods.email(customer), "password": password})
+
+    def _checkout(self) -> Request:
+        products = {self._popular_product() for _ in range(self._source.choice((1, 1, 1, 2, 2, 3)))}
+        lines = [
+            {"product_id": product, "quantity": self._source.choice((1, 1, 1, 2))}
+            for product in sorted(products)
+        ]
+        return _post("/checkout", {"email": goods.email(self._customer()), "lines": lines})
+
+
+def _post(path: str, body: object) -> Request:
+    return Request("POST", path, json.dumps(body).encode())

@@ -1,0 +1,211 @@
+"""Faults in the running shop: what visitors notice, and what Prometheus is told."""
+
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from specter_core.clock import SystemClock
+from specter_core.errors import UsageError
+from specter_demo.faults import FAULTS, api_latency, find_fault, traffic_drop
+from specter_demo.faults.control import Control, ControlError
+from specter_demo.traffic.client import ShopClient
+from specter_demo.traffic.visitors import Request
+from tests.demo.shop_server import RunningShop, free_port, running_shop
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningShop]:
+    with running_shop() as running:
+        yield running
+
+
+@pytest.fixture
+def shop(server: RunningShop) -> Iterator[RunningShop]:
+    """The shop without faults, before and after the test."""
+    yield server
+    for fault in FAULTS:
+        fault.clear(server.control)
+
+
+def search_seconds(shop: RunningShop, samples: int = 15) -> float:
+    """Return the median duration of a search."""
+    with requests.Session() as session:
+        durations = []
+        for number in range(samples):
+            started = time.perf_counter()
+            answer = session.get(f"{shop.settings.url}/search?q=granite+chair+{number + 1}", timeout=5)
+            durations.append(time.perf_counter() - started)
+            assert answer.status_code == 200
+    return statistics.median(durations)
+
+
+def exposed_versions(shop: RunningShop) -> list[str]:
+    text = requests.get(f"{shop.settings.url}/metrics", timeout=5).text
+    lines = [line for line in text.splitlines() if line.startswith("target_info{")]
+    return [line.partition('service_version="')[2].partition('"')[0] for line in lines]
+
+
+def run_cli(shop: RunningShop, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "specter_core", "demo", *arguments]
+    return subprocess.run(
+        command, env=shop.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class HurriedClock(SystemClock):
+    """A clock on which every look at it takes ten seconds."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        self._now += 10.0
+        return self._now
+
+
+class Visitor(threading.Thread):
+    """Sends requests without a pause until told to stop."""
+
+    def __init__(self, shop: RunningShop) -> None:
+        super().__init__(daemon=True)
+        self._client = ShopClient(shop.settings.url)
+        self.stop = threading.Event()
+        self.statuses: list[int] = []
+        self.errors: list[Exception] = []
+
+    def run(self) -> None:
+        requests_ = (
+            Request("GET", "/products/5"),
+            Request("POST", "/checkout", json.dumps({"lines": [{"product_id": 3, "quantity": 1}]}).encode()),
+        )
+        while not self.stop.is_set():
+            for request in requests_:
+                try:
+                    self.statuses.append(self._client.send(request))
+                except Exception as error:  # noqa: BLE001  (a test that counts what went wrong)
+                    self.errors.append(error)
+        self._client.close()
+
+
+def test_api_latency_slows_search_tenfold_and_clearing_restores_it(shop: RunningShop) -> None:
+    before = search_seconds(shop)
+    api_latency.inject(shop.control)
+    during = search_seconds(shop)
+    api_latency.clear(shop.control)
+    after = search_seconds(shop)
+    assert during > 10 * before, f"{before * 1000:.1f} ms became {during * 1000:.1f} ms"
+    assert during > 0.040
+    assert after < during / 10
+
+
+def test_api_latency_is_seen_as_two_releases(shop: RunningShop) -> None:
+    old = shop.control.version
+    api_latency.inject(shop.control)
+    faulty = api_latency.next_minor(old)
+    assert exposed_versions(shop) == [faulty]
+    api_latency.clear(shop.control)
+    assert exposed_versions(shop) == [api_latency.next_patch(faulty)]
+
+
+def test_release_loses_no_request(shop: RunningShop) -> None:
+    visitors = [Visitor(shop) for _ in range(6)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        for _ in range(2):
+            version = api_latency.next_patch(shop.control.version)
+            shop.control.release(version)
+            assert exposed_versions(shop) == [version]
+    finally:
+        for visitor in visitors:
+            visitor.stop.set()
+            visitor.join(10)
+    assert [error for visitor in visitors for error in visitor.errors] == []
+    statuses = [status for visitor in visitors for status in visitor.statuses]
+    assert len(statuses) > 50
+    assert set(statuses) == {200, 201}
+
+
+def test_injecting_and_clearing_twice_changes_nothing_more(shop: RunningShop) -> None:
+    for fault in FAULTS:
+        assert not fault.active(shop.control)
+        fault.inject(shop.control)
+        version, load = shop.control.version, shop.control.load
+        fault.inject(shop.control)
+        assert fault.active(shop.control)
+        assert (shop.control.version, shop.control.load) == (version, load)
+        fault.clear(shop.control)
+        version, load = shop.control.version, shop.control.load
+        fault.clear(shop.control)
+        assert not fault.active(shop.control)
+        assert (shop.control.version, shop.control.load) == (version, load)
+
+
+def test_clearing_what_was_never_injected_releases_nothing(shop: RunningShop) -> None:
+    version = shop.control.version
+    assert "is there" in api_latency.clear(shop.control)
+    assert shop.control.version == version
+
+
+def test_traffic_drop_changes_the_load_factor_only(shop: RunningShop) -> None:
+    traffic_drop.inject(shop.control)
+    assert json.loads(shop.settings.load_file.read_text(encoding="utf-8")) == {"factor": 0.2}
+    assert search_seconds(shop, samples=5) < 0.040
+    traffic_drop.clear(shop.control)
+    assert shop.control.load == 1.0
+
+
+def test_release_that_never_answers_is_an_error_that_names_it(shop: RunningShop) -> None:
+    elsewhere = shop.settings.model_copy(update={"url": f"http://127.0.0.1:{free_port()}"})
+    with pytest.raises(
+        ControlError, match=r"version 1\.99\.0 was released, but .*/healthz does not report it"
+    ):
+        Control(elsewhere, HurriedClock()).release("1.99.0")
+
+
+def test_list_shows_which_faults_are_active(shop: RunningShop) -> None:
+    traffic_drop.inject(shop.control)
+    done = run_cli(shop, "fault", "--list", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    assert {row["name"]: row["state"] for row in json.loads(done.stdout)} == {
+        "api-latency": "-",
+        "traffic-drop": "active",
+    }
+
+
+def test_command_injects_and_clears(shop: RunningShop) -> None:
+    injected = run_cli(shop, "fault", "traffic-drop")
+    assert (injected.returncode, injected.stdout) == (0, "traffic-drop: 20% of the clients reach the shop\n")
+    assert traffic_drop.active(shop.control)
+    cleared = run_cli(shop, "fault", "traffic-drop", "--clear", "--output", "json")
+    assert json.loads(cleared.stdout) == {
+        "fault": "traffic-drop",
+        "active": False,
+        "done": "every client reaches the shop again",
+    }
+
+
+def test_seed_ends_faults_that_were_left_behind(shop: RunningShop) -> None:
+    api_latency.inject(shop.control)
+    done = run_cli(shop, "seed")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("already seeded\napi-latency was active: released ")
+    assert not api_latency.active(shop.control)
+
+
+def test_unknown_fault_lists_the_known_ones(shop: RunningShop) -> None:
+    done = run_cli(shop, "fault", "moon-phase")
+    assert done.returncode == 2
+    assert "moon-phase" in done.stderr
+    assert "api-latency, traffic-drop" in done.stderr
+    with pytest.raises(UsageError):
+        find_fault("moon-phase")
