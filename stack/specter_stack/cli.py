@@ -33,7 +33,7 @@ state_option = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def stack() -> None:
-    r"""Install, look at and end the servers that a checkout runs natively.
+    """Install, look at and end the servers that a checkout runs natively.
 
     \b
     Examples:

@@ -25,6 +25,8 @@ def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
     jobs: dict[str, list[Target]] = defaultdict(list)
     for target in targets:
         jobs[target.job].append(target)
+    # The same address twice: Prometheus scrapes Alertmanager, and sends it alerts.
+    jobs["alertmanagers"] = [Target("alertmanagers", each.address, {}) for each in jobs["alertmanager"]]
     for stale in set((folder / "targets").glob("*.yml")) - {
         folder / "targets" / f"{job}.yml" for job in jobs
     }:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import subprocess
 from hashlib import blake2b
 from pathlib import Path
@@ -111,15 +112,18 @@ def postgres_service(layout: Layout, port: int, password_file: Path) -> Service:
     account = server_account()
     data = data_folder(layout, account)
     create_cluster(data, account, password_file)
+    binary = find_program("postgres").resolve()
+    is_ready = (str(binary.with_name("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(port))
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     return Service(
         name="postgres",
         command=(
-            str(find_program("postgres").resolve()),
+            str(binary),
             *("-D", str(data), "-p", str(port), "-c", f"listen_addresses={LOOPBACK}"),
             *settings,
         ),
-        ready=f"tcp://{LOOPBACK}:{port}",
+        # The port is open before the server takes queries, so a connection would prove nothing.
+        ready=f"exec:{shlex.join(is_ready)}",
         user=account,
         stop_signal="INT",
         own_pid_file=str(data / "postmaster.pid"),

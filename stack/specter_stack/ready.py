@@ -1,6 +1,8 @@
 """Wait until servers answer."""
 
+import shlex
 import socket
+import subprocess
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
@@ -15,14 +17,17 @@ POLL_SECONDS = 0.1
 
 
 def answers(ready: str, timeout: float = 2.0) -> bool:
-    """Whether the server behind `ready` (an HTTP URL, or tcp://HOST:PORT) answers now."""
+    """Whether the server behind `ready` answers now; see `Service.ready`."""
     parts = urlsplit(ready)
     try:
+        if parts.scheme == "exec":
+            command = shlex.split(ready.removeprefix("exec:"))
+            return subprocess.run(command, capture_output=True, timeout=timeout, check=False).returncode == 0
         if parts.scheme == "tcp":
             socket.create_connection((parts.hostname or "", parts.port or 0), timeout=timeout).close()
             return True
         return requests.get(ready, timeout=timeout, allow_redirects=False).status_code < 400
-    except (OSError, requests.RequestException):
+    except (OSError, requests.RequestException, subprocess.TimeoutExpired):
         return False
 
 

@@ -23,8 +23,8 @@ class Target:
 class Service:
     """A long-running program under the process manager.
 
-    `ready` is an HTTP URL that answers below 400, or `tcp://HOST:PORT` that
-    accepts a connection. `user` is the account to run as, None for the
+    `ready` is an HTTP URL that answers below 400, `tcp://HOST:PORT` that
+    accepts a connection, or `exec:COMMAND` that exits with 0. `user` is the account to run as, None for the
     launcher's own.
     """
 

@@ -1,0 +1,46 @@
+"""Send the shop a short burst of ordinary requests and read what it measured."""
+
+import random
+
+import requests
+
+from specter_core.errors import SpecterError
+from specter_demo.history.calibration import Calibration, calibrate
+from specter_demo.traffic.client import ShopClient
+from specter_demo.traffic.shape import ROUTES
+from specter_demo.traffic.visitors import Visitors
+
+WARM_UP = 60
+REQUESTS = 600
+
+
+def measure(shop_url: str, source: random.Random) -> Calibration:
+    """Return the latencies of every route as the shop serves them now; takes about three seconds.
+
+    Raises:
+        SpecterError: the shop cannot be reached.
+    """
+    visitors, client = Visitors(source), ShopClient(shop_url)
+    try:
+        # The first requests open connections and fill caches: they are not how the shop usually is.
+        _send(client, visitors, [*ROUTES] * (WARM_UP // len(ROUTES)))
+        before = _scrape(shop_url)
+        mix = [route for route, share in ROUTES.items() for _ in range(round(share * REQUESTS))]
+        source.shuffle(mix)
+        _send(client, visitors, mix)
+        return calibrate(before, _scrape(shop_url))
+    except (OSError, requests.RequestException) as error:
+        raise SpecterError(f"the shop at {shop_url} does not answer: {error}") from error
+    finally:
+        client.close()
+
+
+def _send(client: ShopClient, visitors: Visitors, routes: list[str]) -> None:
+    for route in routes:
+        client.send(visitors.request(route))
+
+
+def _scrape(shop_url: str) -> str:
+    answer = requests.get(f"{shop_url}/metrics", timeout=5)
+    answer.raise_for_status()
+    return answer.text

@@ -1,0 +1,118 @@
+"""Fill a running Prometheus up to the moment the live traffic began.
+
+Two things the import of blocks does not give: the time since the demo last ran,
+and the last minutes of the raw counters, without which every one-minute rate
+would start at zero and look like a fault.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+import numpy as np
+import requests
+
+from specter_core.errors import SpecterError
+from specter_core.metrics import (
+    HTTP_SERVER_REQUEST_DURATION,
+    METHOD,
+    ROUTE,
+    SERVICE,
+    SERVICE_REQUEST_RATE,
+    SERVICE_VERSION,
+    STATUS,
+    TARGET_INFO,
+)
+from specter_demo.history.calibration import BOUNDS, Calibration
+from specter_demo.history.simulate import Array, RateOf, Series, counters, draw_requests, time_grid
+from specter_demo.story.prometheus import PrometheusClient
+from specter_detector.output import Sample
+from specter_detector.remote_write import RemoteWriteClient
+from specter_detector.series import labels_of
+
+TAIL_SECONDS = 360.0
+LONGEST_GAP = 28 * 86400.0
+LOOKBACK = 300.0
+SCRAPE_SECONDS = 5.0
+BATCH = 5000
+WRITE_TIMEOUT = 30.0
+
+
+def last_recorded(client: PrometheusClient, service: str, now: float) -> float | None:
+    """Return when the request rate of `service` was last recorded (epoch s), None if not in 28 days."""
+    series = f'{SERVICE_REQUEST_RATE}{{{SERVICE}="{service}"}}'
+    # An instant lookup reaches back five minutes, so steps of that length miss nothing.
+    seen = client.range(series, now - LONGEST_GAP, now, step=LOOKBACK)
+    if not seen:
+        return None
+    raw = client.samples(series, at=seen[-1][0], seconds=LOOKBACK)
+    return raw[-1][0] if raw else None
+
+
+def raw_tail(
+    calibration: Calibration,
+    rate_of: RateOf,
+    until: float,
+    target: Mapping[str, str],
+    random: np.random.Generator,
+) -> tuple[Array, list[Series]]:
+    """Return (times, series): the shop's request histogram as scraped in the minutes before `until`.
+
+    The live counters start at zero at `until`, as after a restart, which rate()
+    takes in its stride.
+    """
+    times = time_grid(until - TAIL_SECONDS, until, SCRAPE_SECONDS)
+    drawn = draw_requests(calibration, rate_of, times, SCRAPE_SECONDS, random)
+    series = []
+    for outcome, cumulative in counters(drawn, calibration).items():
+        labels = {**target, METHOD: outcome.method, ROUTE: outcome.route, STATUS: outcome.status}
+        series += _histogram(labels, cumulative)
+    return times, series
+
+
+def _histogram(labels: Mapping[str, str], cumulative: Array) -> list[Series]:
+    metric = HTTP_SERVER_REQUEST_DURATION
+    buckets = [
+        Series(metric.bucket, {**labels, "le": _bound(bound)}, cumulative[:, index])
+        for index, bound in enumerate(BOUNDS)
+    ]
+    return [*buckets, Series(metric.count, labels, cumulative[:, -1])]
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if np.isinf(bound) else str(float(bound))
+
+
+def version_tail(times: Array, target: Mapping[str, str], version: str) -> Series:
+    """Return the release that ran in the minutes before, so that the next one is seen as a change."""
+    labels = {**target, "service_name": target[SERVICE], SERVICE_VERSION: version}
+    return Series(TARGET_INFO.name, labels, np.ones(len(times)))
+
+
+def write(url: str, times: Array, series: Sequence[Series]) -> int:
+    """Remote-write `series` to the Prometheus at `url`; return the number of samples.
+
+    Raises:
+        SpecterError: a batch was not taken.
+    """
+    client = RemoteWriteClient(url, requests.Session())
+    written = 0
+    try:
+        samples = _samples(times, series)
+        while batch := list(islice(samples, BATCH)):
+            outcome = client.send(batch, WRITE_TIMEOUT)
+            if outcome.kind != "ok":
+                raise SpecterError(f"Prometheus at {url} does not take the history: {outcome.message}")
+            written += len(batch)
+    finally:
+        client.close()
+    return written
+
+
+def _samples(times: Array, series: Sequence[Series]) -> Iterator[Sample]:
+    """Yield one sample after the other, oldest first: the order in which Prometheus keeps them cheapest."""
+    labels = [labels_of({"__name__": one.name, **one.labels}) for one in series]
+    for row, timestamp in enumerate(times.tolist()):
+        for one, names in zip(series, labels, strict=True):
+            value = float(one.values[row])
+            if not np.isnan(value):
+                yield Sample(names, value, timestamp)

@@ -1,0 +1,73 @@
+"""Start everything in the order in which it can work, and give the shop its past."""
+
+import os
+import random
+import subprocess
+from collections.abc import Callable
+
+import numpy as np
+
+from specter_core.clock import Clock
+from specter_core.errors import SpecterError
+from specter_demo.faults.control import Control
+from specter_demo.history.burst import measure
+from specter_demo.history.keeper import DAYS, HistoryKeeper
+from specter_demo.platform import SPECTER, Platform, environment_of
+from specter_demo.traffic.shape import TrafficShape
+from specter_stack.launcher import Stack
+from specter_stack.programs import find_program
+
+SEED_SECONDS = 180
+
+Say = Callable[[str], None]
+
+
+def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
+    """Start every service; on return the shop serves, history is there, and the detector learns.
+
+    Raises:
+        SpecterError: something does not start; the message quotes its log.
+    """
+    say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
+    stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
+    say("filling the shop's database")
+    _seed(platform)
+    stack.start("shop")
+    say("measuring how fast the shop is on this machine")
+    calibration = measure(platform.url("shop"), random.Random())
+    # The burst is not traffic: the counters that Prometheus will see start without it.
+    stack.stop_service("shop")
+    stack.start("shop", "traffic")
+    opened = clock.time()
+    keeper = HistoryKeeper(
+        database=platform.layout.prometheus_data,
+        note=platform.layout.state / "history.json",
+        promtool=find_program("promtool"),
+        shape=TrafficShape.from_settings(platform.settings),
+        calibration=calibration,
+    )
+    generator = np.random.default_rng()
+    say(f"importing {DAYS} days of history, unless an earlier run has left it")
+    imported = keeper.import_if_new(opened, generator)
+    stack.start("prometheus")
+    version = Control(platform.settings, clock).version
+    keeper.lead_in(platform.url("prometheus"), opened, version, generator)
+    if not imported:
+        written = keeper.fill_gap(platform.url("prometheus"), opened, generator)
+        say(f"filled the time since the last run: {written} samples")
+    say("starting the detector")
+    stack.start("detector", *(["grafana"] if "grafana" in stack.services else []))
+
+
+def _seed(platform: Platform) -> None:
+    environment = {**os.environ, **environment_of(platform.settings)}
+    done = subprocess.run(
+        [*SPECTER, "demo", "seed"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SEED_SECONDS,
+    )
+    if done.returncode:
+        raise SpecterError(f"the shop's database cannot be filled: {done.stderr.strip()[-1000:]}")

@@ -1,0 +1,139 @@
+"""Collect what the screen shows and what the stages need, once a second."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specter_core.metrics import (
+    ANOMALY_SCORE,
+    FOR,
+    ROUTE,
+    ROUTE_DURATION,
+    ROUTE_REQUEST_RATE,
+    SERVICE,
+)
+from specter_demo.faults.fault import Fault
+from specter_demo.story.prometheus import PrometheusClient, Sample
+
+SHOP = "shop"
+QUIET_ALERTS = {"Watchdog"}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """One line of the traffic table; a value is None when nothing is known."""
+
+    route: str
+    rate: float | None
+    p95: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """One firing or pending alert."""
+
+    name: str
+    severity: str
+    state: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What Prometheus said at one moment."""
+
+    routes: tuple[RouteView, ...]
+    scores: Mapping[str, float]
+    alerts: tuple[AlertView, ...]
+
+    @property
+    def highest(self) -> tuple[str, float] | None:
+        """The most anomalous series and its score."""
+        return max(self.scores.items(), key=lambda item: item[1]) if self.scores else None
+
+
+def observe(client: PrometheusClient, since: float) -> Observation:
+    """Ask for the traffic, the scores and the alerts of this moment.
+
+    Scores older than `since` (epoch seconds) were written by an earlier run:
+    Prometheus shows a series' last value for five minutes.
+    """
+    score = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}'
+    scores = client.query(f"{score} unless (timestamp({score}) < {since:.3f})")
+    selector = f'{{{SERVICE}="{SHOP}"}}'
+    rates = _by_route(client.query(ROUTE_REQUEST_RATE + selector))
+    slow = _by_route(client.query(ROUTE_DURATION["p95"] + selector))
+    worst: dict[str, float] = {}
+    for sample in scores:
+        route = sample.labels.get(ROUTE)
+        if route is not None:
+            worst[route] = max(sample.value, worst.get(route, 0.0))
+    routes = sorted(route for route in {*rates, *slow, *worst} if route)
+    return Observation(
+        routes=tuple(RouteView(r, rates.get(r), slow.get(r), worst.get(r)) for r in routes),
+        scores={series_name(sample.labels): sample.value for sample in scores},
+        alerts=tuple(_alerts(client.query('ALERTS{alertstate=~"firing|pending"}'))),
+    )
+
+
+def series_name(labels: Mapping[str, str]) -> str:
+    """Return a score's series as people say it: the query's alias and the route."""
+    alias, route = labels.get(FOR, "?"), labels.get(ROUTE)
+    return f"{alias} {route}" if route else alias
+
+
+def _by_route(samples: Iterable[Sample]) -> dict[str, float]:
+    return {sample.labels.get(ROUTE, ""): sample.value for sample in samples}
+
+
+def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
+    views = []
+    for sample in samples:
+        labels = sample.labels
+        if labels["alertname"] in QUIET_ALERTS:
+            continue
+        about = " ".join(labels[key] for key in (SERVICE, FOR, ROUTE) if labels.get(key))
+        severity = labels.get("severity", "none")
+        views.append(AlertView(labels["alertname"], severity, labels["alertstate"], about))
+    return sorted(views, key=lambda view: (view.severity, view.name, view.about))
+
+
+def score_is_up(client: PrometheusClient, fault: Fault) -> bool:
+    """Whether a series that `fault` should disturb scores above 1."""
+    return bool(client.query(f"{_scores(fault)} > 1"))
+
+
+def alert_fires(client: PrometheusClient, fault: Fault) -> bool:
+    """Whether the alert that `fault` should raise fires."""
+    aliases = "|".join(fault.expects)
+    alert = f'alertname="{fault.alert}",alertstate="firing",{FOR}=~"{aliases}"'
+    return bool(client.query(f"ALERTS{{{alert}}}"))
+
+
+def _scores(fault: Fault) -> str:
+    aliases = "|".join(fault.expects)
+    return f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{aliases}"}}'
+
+
+def notified_at(notifications: Path, fault: Fault, since: float) -> float | None:
+    """Return when the inbox first got the firing alert of `fault` after `since` (epoch s), else None."""
+    for line in _lines(notifications):
+        labels = line.get("labels", {})
+        if (
+            line.get("status") == "firing"
+            and line.get("alertname") == fault.alert
+            and labels.get(FOR) in fault.expects
+            and float(line["received_at"]) >= since
+        ):
+            return float(line["received_at"])
+    return None
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    if not file.exists():
+        return []
+    complete = file.read_text(encoding="utf-8").rpartition("\n")[0]
+    return [json.loads(line) for line in complete.splitlines() if line]

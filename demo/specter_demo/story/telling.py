@@ -1,0 +1,162 @@
+"""Run the demo from start to end: on a terminal as a live view, elsewhere as lines."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from specter_core.clock import Clock, SystemClock
+from specter_core.errors import SpecterError
+from specter_demo.faults import find_fault
+from specter_demo.faults.control import Control
+from specter_demo.platform import Platform, build_platform, build_services
+from specter_demo.story.bring_up import bring_up
+from specter_demo.story.narrator import Narrator
+from specter_demo.story.prometheus import PrometheusClient
+from specter_demo.story.timeline import Timeline
+from specter_demo.story.view import draw, timeline_text
+from specter_demo.traffic.shape import utc_offset_for
+from specter_stack.install import ensure_programs
+from specter_stack.launcher import Stack, running_stack, stop_on_signals
+from specter_stack.layout import Layout
+from specter_stack.service import Service
+
+POLL_SECONDS = 1.0
+HOLD_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        fault: name of the fault to inject.
+        state: folder of the run.
+        started: when the user's command began, epoch seconds.
+        local_time: time of day that it is at the shop now, None for UTC.
+    """
+
+    fault: str
+    state: Path
+    started: float
+    local_time: str | None = None
+
+
+class Log:
+    """Sentences with their times; printed as they come when nobody watches the live view."""
+
+    def __init__(self, console: Console, clock: Clock, started: float) -> None:
+        self._console = console
+        self._clock = clock
+        self._started = started
+        self._lock = threading.Lock()
+        self.lines: list[tuple[float, str]] = []
+        self.quiet = False
+
+    def __call__(self, sentence: str) -> None:
+        """Add a sentence."""
+        now = self._clock.time()
+        with self._lock:
+            self.lines.append((now, sentence))
+        if not self.quiet:
+            stamp = f"[dim]{now - self._started:5.0f} s[/dim]"
+            self._console.print(f"{stamp}  {sentence}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def brought_up(
+    request: Request, clock: Clock, say: Callable[[str], None], ask: Callable[[str], bool] | None
+) -> Iterator[tuple[Stack, Platform]]:
+    """Yield the running stack and platform of `request`; everything is stopped on the way out."""
+    offset = 0.0 if request.local_time is None else utc_offset_for(request.local_time, clock.time())
+    ensure_programs(say, ask)
+    layout = Layout(request.state.resolve())
+    platforms: list[Platform] = []
+
+    def build() -> tuple[Service, ...]:
+        platforms.append(build_platform(layout, offset))
+        return build_services(platforms[-1], say)
+
+    with running_stack(layout, build, say) as stack:
+        bring_up(stack, platforms[-1], clock, say)
+        yield stack, platforms[-1]
+
+
+def narrator_of(request: Request, platform: Platform, clock: Clock, say: Callable[[str], None]) -> Narrator:
+    """Return the narrator of the fault in `request`."""
+    return Narrator(
+        client=PrometheusClient(platform.url("prometheus")),
+        control=Control(platform.settings, clock),
+        fault=find_fault(request.fault),
+        timeline=Timeline(request.fault, request.started),
+        notifications=platform.settings.notifications_file,
+        clock=clock,
+        say=say,
+    )
+
+
+def check(request: Request, console: Console, ask: Callable[[str], bool] | None) -> Timeline:
+    """Tell the story unattended and return its timeline, complete or not."""
+    clock = SystemClock()
+    find_fault(request.fault)
+    log = Log(console, clock, request.started)
+    with stop_on_signals(), brought_up(request, clock, log, ask) as (_, platform):
+        narrator = narrator_of(request, platform, clock, log)
+        while not narrator.over:
+            narrator.tick()
+            clock.sleep(POLL_SECONDS)
+        if narrator.timeline.injected is not None:
+            log(narrator.fault.clear(narrator.control))
+    return narrator.timeline
+
+
+def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:
+    """Tell the story on the terminal until Ctrl-C; the fault is cleared a minute after the notification."""
+    clock = SystemClock()
+    find_fault(request.fault)
+    log = Log(console, clock, request.started)
+    with stop_on_signals(), brought_up(request, clock, log, ask) as (stack, platform):
+        narrator = narrator_of(request, platform, clock, log)
+        narrator.hold_seconds = HOLD_SECONDS
+        if console.is_terminal:
+            _live(narrator, stack, log, console, clock)
+        else:
+            _plain(narrator, clock, console)
+
+
+def _plain(narrator: Narrator, clock: Clock, console: Console) -> None:
+    told = False
+    while True:
+        narrator.tick()
+        if narrator.timeline.complete and not told:
+            console.print(timeline_text(narrator.timeline), highlight=False)
+            told = True
+        clock.sleep(POLL_SECONDS)
+
+
+def _live(narrator: Narrator, stack: Stack, log: Log, console: Console, clock: Clock) -> None:
+    log.quiet = True
+    urls = {name: service.url or "" for name, service in stack.services.items()}
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                try:
+                    seen = narrator.tick()
+                except SpecterError as error:
+                    # Prometheus may be restarting: the screen stays, the reason is told once a second.
+                    log(str(error))
+                    clock.sleep(POLL_SECONDS)
+                    continue
+                services = {name: (state, urls[name]) for name, state in stack.states().items()}
+                now = clock.time()
+                picture = draw(narrator.phase, narrator.timeline, seen, services, log.lines, now)
+                live.update(picture, refresh=True)
+                clock.sleep(POLL_SECONDS)
+    finally:
+        log.quiet = False
+        if narrator.timeline.injected is not None:
+            console.print(timeline_text(narrator.timeline), highlight=False)
