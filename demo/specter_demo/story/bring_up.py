@@ -28,6 +28,8 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     Raises:
         SpecterError: something does not start; the message quotes its log.
     """
+    # Alertmanager would take this run's first alert for a repetition of the last run's, and keep quiet.
+    (platform.layout.state / "alertmanager" / "nflog").unlink(missing_ok=True)
     say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
     stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
     say("filling the shop's database")

@@ -79,7 +79,9 @@ class Narrator:
 
     def _wait_for_quiet(self, seen: Observation, now: float) -> None:
         highest = seen.highest
-        calm = highest is not None and len(seen.scores) >= EXPECTED_SERIES and highest[1] <= 1.0
+        alerting = any(alert.name == self.fault.alert for alert in seen.alerts)
+        enough = highest is not None and len(seen.scores) >= EXPECTED_SERIES
+        calm = enough and highest is not None and highest[1] <= 1.0 and not alerting
         if calm and self.phase is Phase.LEARNING:
             self._enter(Phase.QUIET, now)
             self.timeline.ready = now
@@ -90,6 +92,7 @@ class Narrator:
             self._inject(now)
         elif self.phase is Phase.LEARNING and now - self._since > READY_SECONDS:
             shown = "nothing is scored" if highest is None else f"{highest[0]} scores {highest[1]:.2f}"
+            shown += f", {self.fault.alert} is up" if alerting else ""
             self._fail(f"the scores were not quiet within {READY_SECONDS:.0f} s: {shown}")
 
     def _inject(self, now: float) -> None:
@@ -108,9 +111,9 @@ class Narrator:
 
     def _note_stages(self, now: float) -> None:
         injected = self.timeline.injected or now
-        if score_is_up(self.client, self.fault):
+        if score_is_up(self.client, self.fault, injected):
             self._reach("score", now)
-        if alert_fires(self.client, self.fault):
+        if alert_fires(self.client, self.fault, injected):
             self._reach("alert", now)
         delivered = notified_at(self.notifications, self.fault, injected)
         if delivered is not None:

@@ -58,11 +58,10 @@ class Observation:
 def observe(client: PrometheusClient, since: float) -> Observation:
     """Ask for the traffic, the scores and the alerts of this moment.
 
-    Scores older than `since` (epoch seconds) were written by an earlier run:
+    What is older than `since` (epoch seconds) was written by an earlier run:
     Prometheus shows a series' last value for five minutes.
     """
-    score = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}'
-    scores = client.query(f"{score} unless (timestamp({score}) < {since:.3f})")
+    scores = client.query(_newer(f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}', since))
     selector = f'{{{SERVICE}="{SHOP}"}}'
     rates = _by_route(client.query(ROUTE_REQUEST_RATE + selector))
     slow = _by_route(client.query(ROUTE_DURATION["p95"] + selector))
@@ -75,7 +74,7 @@ def observe(client: PrometheusClient, since: float) -> Observation:
     return Observation(
         routes=tuple(RouteView(r, rates.get(r), slow.get(r), worst.get(r)) for r in routes),
         scores={series_name(sample.labels): sample.value for sample in scores},
-        alerts=tuple(_alerts(client.query('ALERTS{alertstate=~"firing|pending"}'))),
+        alerts=tuple(_alerts(client.query(_newer('ALERTS{alertstate=~"firing|pending"}', since)))),
     )
 
 
@@ -101,21 +100,20 @@ def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
     return sorted(views, key=lambda view: (view.severity, view.name, view.about))
 
 
-def score_is_up(client: PrometheusClient, fault: Fault) -> bool:
-    """Whether a series that `fault` should disturb scores above 1."""
-    return bool(client.query(f"{_scores(fault)} > 1"))
+def score_is_up(client: PrometheusClient, fault: Fault, since: float) -> bool:
+    """Whether a series that `fault` should disturb scores above 1, in a sample since `since`."""
+    score = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{"|".join(fault.expects)}"}}'
+    return bool(client.query(f"({_newer(score, since)}) > 1"))
 
 
-def alert_fires(client: PrometheusClient, fault: Fault) -> bool:
-    """Whether the alert that `fault` should raise fires."""
-    aliases = "|".join(fault.expects)
-    alert = f'alertname="{fault.alert}",alertstate="firing",{FOR}=~"{aliases}"'
-    return bool(client.query(f"ALERTS{{{alert}}}"))
+def alert_fires(client: PrometheusClient, fault: Fault, since: float) -> bool:
+    """Whether the alert that `fault` should raise fires, in a sample since `since`."""
+    alert = f'alertname="{fault.alert}",alertstate="firing",{FOR}=~"{"|".join(fault.expects)}"'
+    return bool(client.query(_newer(f"ALERTS{{{alert}}}", since)))
 
 
-def _scores(fault: Fault) -> str:
-    aliases = "|".join(fault.expects)
-    return f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{aliases}"}}'
+def _newer(selector: str, since: float) -> str:
+    return f"{selector} unless (timestamp({selector}) < {since:.3f})"
 
 
 def notified_at(notifications: Path, fault: Fault, since: float) -> float | None:

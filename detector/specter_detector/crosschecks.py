@@ -1,0 +1,140 @@
+"""What in a configuration does not fit together, although each value is well-formed.
+
+Works on the raw document and skips what is malformed (the schema reports that),
+so that both kinds of error are seen in one run.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
+from specter_detector.durations import format_duration, parse_duration
+
+OWN_OUTPUT = re.compile(rf"\b({ANOMALY_SCORE}|{YHAT}|{YHAT_LOWER}|{YHAT_UPPER})\b")
+DEFAULT_STEP = 300.0
+DEFAULT_FIT_EVERY = 3600.0
+DEFAULT_FIT_WINDOW = 28 * 86400.0
+DEFAULT_INFER_EVERY = 15.0
+MIN_FIT_WINDOW = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One contradiction: where in the document, what is wrong, what was found there."""
+
+    loc: tuple[str | int, ...]
+    message: str
+    found: object
+
+
+def find(document: Mapping[str, object]) -> list[Finding]:
+    """Return every contradiction in the parsed YAML `document`."""
+    return [*_own_output(document), *_unknown_aliases(document), *_schedules(document), *_periods(document)]
+
+
+def _section(document: object, *path: str) -> Mapping[str, object]:
+    for part in path:
+        document = document.get(part) if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _seconds(section: Mapping[str, object], key: str, default: float) -> float | None:
+    """Return a duration of `section`, its default when missing, None when malformed."""
+    try:
+        return parse_duration(section[key]) if key in section else default
+    except ValueError:
+        return None
+
+
+def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:
+    for alias, query in _section(document, "reader", "queries").items():
+        expr = _section({"query": query}, "query").get("expr")
+        if isinstance(expr, str) and OWN_OUTPUT.search(expr):
+            message = "reads the detector's own output, which would feed back into itself"
+            yield Finding(("reader", "queries", alias, "expr"), message, expr)
+
+
+def _unknown_aliases(document: Mapping[str, object]) -> Iterator[Finding]:
+    known = {
+        "queries": _section(document, "reader", "queries"),
+        "schedulers": _section(document, "schedulers") or {"default": {}},
+    }
+    for alias, model in _section(document, "models").items():
+        for key, names in known.items():
+            for index, name in enumerate(_items(_section({"model": model}, "model").get(key))):
+                if isinstance(name, str) and name not in names:
+                    message = f"is not one of the {key}: {', '.join(map(str, names)) or 'there are none'}"
+                    yield Finding(("models", alias, key, index), message, name)
+
+
+def _schedules(document: Mapping[str, object]) -> Iterator[Finding]:
+    for alias, raw in _section(document, "schedulers").items():
+        section = _section({"scheduler": raw}, "scheduler")
+        fit_every = _seconds(section, "fit_every", DEFAULT_FIT_EVERY)
+        infer_every = _seconds(section, "infer_every", DEFAULT_INFER_EVERY)
+        if fit_every and infer_every and fit_every < infer_every:
+            key = "fit_every" if "fit_every" in section else "infer_every"
+            message = f"fit_every ({format_duration(fit_every)}) is shorter than infer_every"
+            yield Finding(("schedulers", alias, key), message, section[key])
+        fit_window = _seconds(section, "fit_window", DEFAULT_FIT_WINDOW)
+        if fit_window and fit_window < MIN_FIT_WINDOW:
+            message = f"must be at least {format_duration(MIN_FIT_WINDOW)}"
+            yield Finding(("schedulers", alias, "fit_window"), message, section["fit_window"])
+
+
+def _periods(document: Mapping[str, object]) -> Iterator[Finding]:
+    queries = _section(document, "reader", "queries")
+    schedulers = _section(document, "schedulers") or {"default": {}}
+    reader = _section(document, "reader")
+    for alias, raw in _section(document, "models").items():
+        model = _section({"model": raw}, "model")
+        if model.get("class") == "stl" and len(_items(model.get("periods"))) > 1:
+            message = "class stl knows one period; use class mstl for several"
+            yield Finding(("models", alias, "periods"), message, model["periods"])
+        windows = _used(model, "schedulers", schedulers, "fit_window", DEFAULT_FIT_WINDOW)
+        default = _seconds(reader, "sampling_period", DEFAULT_STEP)
+        steps = _used(model, "queries", queries, "step", default)
+        for index, text in enumerate(_items(model.get("periods"))):
+            loc = ("models", alias, "periods", index)
+            period = _seconds({"period": text}, "period", 0.0)
+            if period:
+                yield from _period(loc, text, period, windows, steps)
+
+
+def _used(
+    model: Mapping[str, object], key: str, sections: Mapping[str, object], value: str, default: float | None
+) -> dict[str, float]:
+    """Return the duration `value` of each section that the model names under `key`, or of all."""
+    chosen = model.get(key)
+    names = sections.keys() if not isinstance(chosen, list) else [n for n in chosen if n in sections]
+    found = {}
+    for name in names:
+        section = _section(sections, str(name))
+        seconds = _seconds(section, value, default or 0.0)
+        if seconds:
+            found[str(name)] = seconds
+    return found
+
+
+def _period(
+    loc: tuple[str | int, ...],
+    text: object,
+    period: float,
+    windows: dict[str, float],
+    steps: dict[str, float],
+) -> Iterator[Finding]:
+    for scheduler, window in windows.items():
+        if window < 2 * period:
+            message = (
+                f"schedulers.{scheduler}.fit_window ({format_duration(window)}) is shorter than two periods"
+            )
+            yield Finding(loc, message, text)
+    for query, step in steps.items():
+        if period % step or period < 2 * step:
+            message = f"is not a multiple of the step of reader.queries.{query} ({format_duration(step)})"
+            yield Finding(loc, message, text)

@@ -1,0 +1,166 @@
+"""What happens at a tick and at a fit: read, score or learn, write. Threads and waiting are elsewhere."""
+
+import logging
+import threading
+
+from specter_core.clock import Clock, align_down
+from specter_detector.config import DetectorConfig
+from specter_detector.fitting import FitError, Fitter
+from specter_detector.jobs import Job
+from specter_detector.output import Sample
+from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
+from specter_detector.series import Vector
+from specter_detector.telemetry import Telemetry
+from specter_detector.writer import Writer
+
+LOGGER = logging.getLogger(__name__)
+WRITE_SHARE = 0.3
+"""Share of the time between two ticks that may go into retrying writes."""
+
+
+class Engine:
+    """Runs ticks (one thread) and fits (another) over the jobs of a configuration."""
+
+    def __init__(
+        self,
+        config: DetectorConfig,
+        *,
+        reader: SeriesReader,
+        fit_reader: SeriesReader,
+        writer: Writer,
+        fitter: Fitter,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        self._queries = config.reader.queries
+        self._reader = reader
+        self._fit_reader = fit_reader
+        self._writer = writer
+        self._fitter = fitter
+        self._telemetry = telemetry
+        self._clock = clock
+        self._failing: dict[tuple[str, str], str] = {}
+        self._failing_lock = threading.Lock()
+        self.jobs = tuple(
+            Job(
+                config.reader.queries[query], model, config.schedulers[scheduler], config.writer.metric_format
+            )
+            for model in config.models.values()
+            for scheduler in model.schedulers
+            for query in model.queries
+        )
+
+    def tick(self, scheduler: str, at: float) -> None:
+        """Score every query of `scheduler` at `at` and write the result.
+
+        Raises:
+            UnreachableError: the data source is out of reach; open outputs have
+                been ended, in case that the writer's server is another one.
+        """
+        started = self._clock.monotonic()
+        jobs = [job for job in self.jobs if job.scheduler.alias == scheduler]
+        vectors: dict[str, Vector] = {}
+        unreachable: UnreachableError | None = None
+        for alias in dict.fromkeys(job.query.alias for job in jobs):
+            try:
+                vectors[alias] = self._read(alias, at)
+            except UnreachableError as error:
+                unreachable = error
+                break
+            except DatasourceError:
+                continue
+        samples: list[Sample] = []
+        for job in jobs:
+            samples += self._observe(job, at, vectors.get(job.query.alias))
+        self._report(jobs)
+        self._writer.enqueue(samples)
+        if self._writer.flush(jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0):
+            for alias in vectors:
+                self._telemetry.tick_written(alias, at)
+        self._telemetry.ticked(self._clock.monotonic() - started)
+        if unreachable is not None:
+            raise unreachable
+
+    def fit(self, job: Job, now: float) -> None:
+        """Read the history of `job` up to `now` and replace its models, series by series.
+
+        A failure leaves the models as they are and is logged once.
+
+        Raises:
+            UnreachableError: the data source is out of reach.
+        """
+        started = self._clock.monotonic()
+        job.fit_started(now)
+        alias = job.query.alias
+        end = align_down(now, job.query.step)
+        try:
+            history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end)
+            models = self._fitter.fit_all(history.times, history.values, job.options)
+            for labels, model in zip(history.labels, models, strict=True):
+                if model is not None:
+                    job.install(labels, model)
+        except (DatasourceError, FitError) as error:
+            self._telemetry.fitted(alias, self._clock.monotonic() - started, "error")
+            if isinstance(error, UnreachableError):
+                raise
+            self._fails(alias, "fit", str(error))
+            return
+        self._works(alias, "fit")
+        self._telemetry.fitted(alias, self._clock.monotonic() - started, "ok")
+
+    def close(self, at: float, budget: float) -> None:
+        """End every open output at `at`, trying for `budget` seconds."""
+        self._writer.enqueue([sample for job in self.jobs for sample in job.close(at)])
+        self._writer.flush(budget)
+
+    def _read(self, alias: str, at: float) -> Vector:
+        try:
+            vector = self._reader.instant(self._queries[alias], at)
+        except UnreachableError:
+            self._telemetry.read(alias, "unreachable")
+            raise
+        except DatasourceError as error:
+            self._telemetry.read(alias, "error")
+            self._fails(alias, "query", str(error))
+            raise
+        self._works(alias, "query")
+        self._telemetry.read(alias, "ok" if vector.samples else "empty")
+        if vector.cut:
+            self._fails(alias, "limit", f"{vector.cut} series beyond max_series_per_query are not watched")
+        else:
+            self._works(alias, "limit")
+        return vector
+
+    def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
+        if vector is None:
+            return job.close(at)
+        samples, unwritable = job.observe(at, vector)
+        if unwritable:
+            self._telemetry.dropped("invalid", unwritable * len(job.model.provide_series))
+            self._fails(job.query.alias, "labels", f"{unwritable} series have labels that cannot be written")
+        else:
+            self._works(job.query.alias, "labels")
+        return samples
+
+    def _report(self, jobs: list[Job]) -> None:
+        for alias in {job.query.alias for job in jobs}:
+            totals: dict[str, int] = {}
+            for job in self.jobs:
+                if job.query.alias == alias:
+                    for state, count in job.counts.items():
+                        totals[state] = totals.get(state, 0) + count
+            self._telemetry.series(alias, totals)
+
+    def _fails(self, alias: str, what: str, message: str) -> None:
+        """Log a failure when it begins or changes, not at every tick."""
+        with self._failing_lock:
+            known = self._failing.get((alias, what))
+            self._failing[alias, what] = message
+        if known != message:
+            LOGGER.warning("query %s: %s: %s", alias, what, message)
+
+    def _works(self, alias: str, what: str) -> None:
+        with self._failing_lock:
+            known = self._failing.pop((alias, what), None)
+        if known is not None:
+            LOGGER.info("query %s: %s works again", alias, what)

@@ -1,0 +1,53 @@
+"""HTTP sessions for the data source and the remote-write server."""
+
+import base64
+
+import requests
+from requests.auth import AuthBase
+
+from specter_core.config import read_secret_file
+from specter_detector.config import Connection
+
+USER_AGENT = "specter-detector"
+CONNECT_TIMEOUT = 3.0
+
+
+class FileAuth(AuthBase):
+    """Authorization from files, read at each request, so that a rotated secret is picked up."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        connection = self._connection
+        if connection.bearer_token_file is not None:
+            token = read_secret_file(connection.bearer_token_file, what="bearer_token_file")
+            request.headers["Authorization"] = f"Bearer {token}"
+        elif connection.password_file is not None:
+            password = read_secret_file(connection.password_file, what="password_file")
+            pair = base64.b64encode(f"{connection.username}:{password}".encode()).decode()
+            request.headers["Authorization"] = f"Basic {pair}"
+        return request
+
+
+def open_session(connection: Connection) -> requests.Session:
+    """Return a session that logs in, checks certificates and asks for uncompressed answers.
+
+    Decompressing a large answer takes longer than receiving it from a near server.
+    """
+    session = requests.Session()
+    session.headers["User-Agent"] = USER_AGENT
+    session.headers["Accept-Encoding"] = "identity"
+    if connection.tenant_id is not None:
+        session.headers["X-Scope-OrgID"] = connection.tenant_id
+    if connection.ca_file is not None:
+        session.verify = str(connection.ca_file)
+    # Always set: requests would otherwise look for credentials in ~/.netrc.
+    session.auth = FileAuth(connection)
+    return session
+
+
+def timeouts(seconds: float) -> tuple[float, float]:
+    """Return (connect, read) time-outs; a server that is there accepts quickly."""
+    return min(CONNECT_TIMEOUT, seconds), seconds

@@ -1,0 +1,58 @@
+"""A seasonal profile: the usual deviation at each phase of a period.
+
+The median over cycles, because a mean lets an outage of hours leak into the
+season: with 6 h of outage in 14 cycles the median's error is less than half of
+the mean's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specter_detector.models.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """`deviations[i]` belongs to phase i of a period of `deviations.size` steps."""
+
+    deviations: Floats
+
+    def at(self, phases: Floats) -> Floats:
+        """Interpolate linearly, around the end of the period, at fractional `phases` (in steps)."""
+        period = self.deviations.size
+        values: Floats = np.interp(
+            phases % period, np.arange(period + 1), np.append(self.deviations, self.deviations[0])
+        )
+        return values
+
+
+def phase_median(values: Floats, phases: Floats, period: int) -> Floats:
+    """Return the median of `values` at each of `period` phases, ignoring NaN.
+
+    Phases without an observation are interpolated around the circle.
+    """
+    index = np.round(phases).astype(np.int64) % period
+    observed = np.isfinite(values)
+    where, known = index[observed], values[observed]
+    # One sort for all phases: by phase, then by value, so that medians are at known places.
+    order = np.lexsort((known, where))
+    ranked = known[order]
+    groups, first, sizes = np.unique(where[order], return_index=True, return_counts=True)
+    middle = (ranked[first + (sizes - 1) // 2] + ranked[first + sizes // 2]) / 2
+    result: Floats = np.interp(np.arange(period), groups, middle, period=period)
+    return result
+
+
+def smooth(profile: Floats, half_width: int) -> Floats:
+    """Average each phase with its `half_width` neighbours on both sides, around the circle.
+
+    Weights fall off linearly (a triangle), so that a short peak keeps its place.
+    """
+    half_width = min(half_width, (profile.size - 1) // 2)
+    if half_width < 1:
+        return profile
+    weights = np.concatenate([np.arange(1, half_width + 2), np.arange(half_width, 0, -1)]).astype(np.float64)
+    padded = np.concatenate([profile[-half_width:], profile, profile[:half_width]])
+    smoothed: Floats = np.convolve(padded, weights / weights.sum(), mode="valid")
+    return smoothed

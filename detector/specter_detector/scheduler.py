@@ -1,0 +1,34 @@
+"""When ticks are due: at multiples of the interval, each once, none made up for."""
+
+from dataclasses import dataclass
+
+from specter_core.clock import align_down
+
+
+@dataclass(slots=True)
+class TickSchedule:
+    """Ticks of one scheduler; `interval` in seconds."""
+
+    interval: float
+    _last: float | None = None
+
+    def start(self, now: float) -> None:
+        """Count from `now`: the tick at or before it belongs to an earlier run."""
+        self._last = align_down(now, self.interval)
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next tick, 0 when one is due."""
+        if self._last is None:
+            self.start(now)
+            return self.interval
+        if now < self._last - self.interval:
+            # The clock was set back: wait for its next tick, not for hours until it catches up.
+            self.start(now)
+        return max(0.0, (self._last or 0.0) + self.interval - now)
+
+    def take(self, now: float) -> tuple[float, int]:
+        """Return the tick to run, the newest not after `now`, and how many before it were missed."""
+        due = align_down(now, self.interval)
+        missed = 0 if self._last is None else max(0, round((due - self._last) / self.interval) - 1)
+        self._last = due
+        return due, missed

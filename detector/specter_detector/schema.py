@@ -1,0 +1,215 @@
+"""The configuration file as written: keys in the words of vmanomaly and Prometheus.
+
+Only the shape of the file; `crosschecks` looks at what must fit together and
+`config` turns the result into what the rest of the package reads.
+"""
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from specter_core.config import Schema
+from specter_core.metrics import FOR, MODEL_ALIAS, SCHEDULER_ALIAS
+from specter_detector.crosschecks import Finding, find
+from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
+
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+MAX_POINTS = 11_000
+"""Prometheus refuses range queries with more points a series."""
+
+SeriesName = Literal["anomaly_score", "yhat", "yhat_lower", "yhat_upper"]
+PROVIDE_SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
+METRIC_FORMAT = {
+    "__name__": "$VAR",
+    FOR: "$QUERY_KEY",
+    MODEL_ALIAS: "$MODEL_ALIAS",
+    SCHEDULER_ALIAS: "$SCHEDULER_ALIAS",
+}
+
+
+def check_url(text: str) -> str:
+    """Return `text` without a trailing slash; ValueError unless it is an HTTP URL without credentials."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected a URL such as http://127.0.0.1:9090")
+    if parts.password or parts.username:
+        raise ValueError("no credentials in a URL: use username and password_file")
+    return text.rstrip("/")
+
+
+def _tz(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("expected a time zone such as UTC or Europe/Berlin") from None
+    return text
+
+
+def _pair(value: object) -> object:
+    """A scalar means the same below and above."""
+    return [value, value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _range(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1] or math.isnan(value[0]):
+        raise ValueError("expected [lowest, highest]")
+    return value
+
+
+def _format(value: dict[str, str]) -> dict[str, str]:
+    if "$VAR" not in value.get("__name__", ""):
+        raise ValueError("__name__ must contain $VAR, or all output series have one name")
+    if not METRIC_NAME.fullmatch(value["__name__"].replace("$VAR", "x")):
+        raise ValueError("__name__ is not a metric name")
+    wrong = [name for name in value if not LABEL_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"not a label name: {', '.join(wrong)}")
+    return value
+
+
+Url = Annotated[str, AfterValidator(check_url)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
+Alias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_\-]*$", max_length=64)]
+
+
+class ConnectionSchema(Schema):
+    """How to reach and log in to a server."""
+
+    datasource_url: Url | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    bearer_token_file: Path | None = None
+    ca_file: Path | None = None
+    tenant_id: str | None = None
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "ConnectionSchema":
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file belong together")
+        if self.username is not None and self.bearer_token_file is not None:
+            raise ValueError("either username and password_file, or bearer_token_file")
+        return self
+
+
+class QuerySchema(Schema):
+    """One PromQL expression; every series it returns is watched."""
+
+    expr: Annotated[str, Field(min_length=1)]
+    step: StepDuration | None = None
+    data_range: Annotated[tuple[float, float], AfterValidator(_range)] = (-math.inf, math.inf)
+    tz: Annotated[str, AfterValidator(_tz)] | None = None
+    offset: WholeDuration = 0.0
+    max_age: PositiveDuration | None = None
+
+
+class ReaderSchema(ConnectionSchema):
+    """Where the series come from."""
+
+    queries: Annotated[dict[Alias, QuerySchema], Field(min_length=1)]
+    sampling_period: StepDuration = 300.0
+    timeout: PositiveDuration = 10.0
+    max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
+    max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    max_age: PositiveDuration = 90.0
+    tz: Annotated[str, AfterValidator(_tz)] = "UTC"
+
+
+class ModelSchema(Schema):
+    """One model, applied to each series of its queries."""
+
+    class_: Annotated[Literal["mstl", "stl"], Field(alias="class")] = "mstl"
+    queries: tuple[str, ...] | None = None
+    schedulers: tuple[str, ...] | None = None
+    periods: Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=3)] | None = None
+    detection_direction: Literal["both", "above_expected", "below_expected"] = "both"
+    min_dev_from_expected: Pair = (0.0, 0.0)
+    min_rel_dev_from_expected: Pair = (0.0, 0.0)
+    z_threshold: Annotated[float, Field(gt=0, le=100)] = 5.0
+    provide_series: tuple[SeriesName, ...] | None = None
+
+
+class SchedulerSchema(Schema):
+    """When to learn and when to score."""
+
+    class_: Annotated[Literal["periodic"], Field(alias="class")] = "periodic"
+    fit_every: PositiveDuration = 3600.0
+    fit_window: PositiveDuration = 28 * 86400.0
+    infer_every: StepDuration = 15.0
+
+
+class WriterSchema(ConnectionSchema):
+    """Where the scores go; the reader's server unless told otherwise."""
+
+    metric_format: Annotated[dict[str, str], AfterValidator(_format)] = Field(
+        default_factory=lambda: dict(METRIC_FORMAT)
+    )
+    provide_series: tuple[SeriesName, ...] = PROVIDE_SERIES
+    timeout: PositiveDuration = 10.0
+    max_pending_samples: Annotated[int, Field(ge=1)] = 500_000
+
+
+class DetectorSchema(Schema):
+    """The whole file."""
+
+    reader: ReaderSchema
+    models: Annotated[dict[Alias, ModelSchema], Field(min_length=1)] = Field(
+        default_factory=lambda: {"default": ModelSchema()}
+    )
+    schedulers: Annotated[dict[Alias, SchedulerSchema], Field(min_length=1)] = Field(
+        default_factory=lambda: {"default": SchedulerSchema()}
+    )
+    writer: WriterSchema = WriterSchema()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _everything_at_once(
+        cls,
+        data: Any,
+        handler: ModelWrapValidatorHandler["DetectorSchema"],
+    ) -> "DetectorSchema":
+        """Report what does not fit together beside what is malformed, not after it is mended."""
+        findings = find(data) if isinstance(data, dict) else []
+        try:
+            valid = handler(data)
+        except ValidationError as error:
+            known = {tuple(detail["loc"]) for detail in error.errors()}
+            findings = [finding for finding in findings if finding.loc not in known]
+            raise _combined(cls.__name__, error, findings) from None
+        if findings:
+            raise _combined(cls.__name__, None, findings)
+        return valid
+
+
+def _combined(title: str, error: ValidationError | None, findings: list[Finding]) -> ValidationError:
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(detail["type"], detail["msg"].replace("{", "{{").replace("}", "}}")),
+            loc=detail["loc"],
+            input=detail["input"],
+        )
+        for detail in (error.errors(include_url=False) if error else [])
+    ]
+    details += [
+        InitErrorDetails(
+            type=PydanticCustomError("cross_check", "{message}", {"message": f.message}),
+            loc=f.loc,
+            input=f.found,
+        )
+        for f in findings
+    ]
+    return ValidationError.from_exception_data(title, details)

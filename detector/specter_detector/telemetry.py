@@ -1,0 +1,95 @@
+"""The detector's metrics about itself."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from specter_core import metrics
+from specter_core.metrics import Metric
+
+STATES = ("scored", "warming", "absent", "invalid", "over_limit")
+READ_OUTCOMES = ("ok", "empty", "error", "unreachable")
+
+
+def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
+    return Counter(metric.name.removesuffix("_total"), metric.help, metric.labels, registry=registry)
+
+
+def _gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+
+
+class Telemetry:
+    """Counts what happens; one object a process, on a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._last_tick = _gauge(metrics.DETECTOR_LAST_TICK, registry)
+        self._tick_duration = Histogram(
+            metrics.DETECTOR_TICK_DURATION.name,
+            metrics.DETECTOR_TICK_DURATION.help,
+            buckets=metrics.DETECTOR_TICK_DURATION.buckets,
+            registry=registry,
+        )
+        self._skipped = _counter(metrics.DETECTOR_TICKS_SKIPPED, registry)
+        self._fit_duration = _gauge(metrics.DETECTOR_FIT_DURATION, registry)
+        self._fits = _counter(metrics.DETECTOR_FITS, registry)
+        self._series = _gauge(metrics.DETECTOR_SERIES, registry)
+        self._reads = _counter(metrics.DETECTOR_READS, registry)
+        self._writes = _counter(metrics.DETECTOR_WRITES, registry)
+        self._written = _counter(metrics.DETECTOR_SAMPLES_WRITTEN, registry)
+        self._dropped = _counter(metrics.DETECTOR_SAMPLES_DROPPED, registry)
+        self._up = _gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
+
+    def prepare(self, queries: list[str]) -> None:
+        """Show every counter at 0 from the start, so that its first increase is seen by `rate`."""
+        for outcome in ("ok", "rejected", "unreachable"):
+            self._writes.labels(outcome)
+        for reason in ("rejected", "unreachable", "future", "duplicate", "invalid"):
+            self._dropped.labels(reason)
+        for query in queries:
+            for outcome in READ_OUTCOMES:
+                self._reads.labels(query, outcome)
+            for outcome in ("ok", "error"):
+                self._fits.labels(query, outcome)
+
+    def ticked(self, seconds: float) -> None:
+        """One tick took `seconds`."""
+        self._tick_duration.observe(seconds)
+
+    def tick_written(self, query: str, at: float) -> None:
+        """The scores of `query` at `at` have been delivered."""
+        self._last_tick.labels(query).set(at)
+
+    def skipped(self, ticks: int) -> None:
+        """`ticks` ticks were not run."""
+        self._skipped.inc(ticks)
+
+    def fitted(self, query: str, seconds: float, outcome: str) -> None:
+        """A fit of `query` took `seconds`; `outcome` is ok or error."""
+        self._fits.labels(query, outcome).inc()
+        if outcome == "ok":
+            self._fit_duration.labels(query).set(seconds)
+
+    def series(self, query: str, counts: dict[str, int]) -> None:
+        """Set the number of series of `query` in each state; a state not named has none."""
+        for state in STATES:
+            self._series.labels(query, state).set(counts.get(state, 0))
+
+    def read(self, query: str, outcome: str) -> None:
+        """A query was answered; `outcome` is ok, empty, error or unreachable."""
+        self._reads.labels(query, outcome).inc()
+
+    def wrote(self, outcome: str) -> None:
+        """A remote-write request was answered."""
+        self._writes.labels(outcome).inc()
+
+    def written(self, samples: int) -> None:
+        """The server took `samples`."""
+        self._written.inc(samples)
+
+    def dropped(self, reason: str, samples: int) -> None:
+        """`samples` were given up."""
+        self._dropped.labels(reason).inc(samples)
+
+    def datasource(self, up: bool) -> None:
+        """The data source is reachable or not."""
+        self._up.set(1 if up else 0)

@@ -1,0 +1,183 @@
+"""The configuration file: defaults, and every error at once."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from specter_core import metrics
+from specter_core.config import ConfigError, parse_config
+from specter_core.errors import UsageError
+from specter_detector.cli import detector
+from specter_detector.config import DetectorConfig, load, resolve
+from specter_detector.durations import format_duration, parse_duration
+from specter_detector.models.score import Policy
+from specter_detector.schema import DetectorSchema
+
+ROOT = Path(__file__).parents[2]
+WRONG = """\
+reader:
+  datasource_url: prometheus:9090
+  max_points_per_query: 20000
+  queries:
+    rate: {expr: shop_rate, data_range: [1, 0]}
+    own: {expr: anomaly_score > 1}
+    zone: {expr: x, tz: Mars/Base}
+models:
+  a:
+    class: prophet
+    queries: [rate, nothing]
+  b:
+    periods: [3w, 7m]
+    detection_direction: up
+    min_dev_from_expected: -1
+    schedulers: [never, t]
+schedulers:
+  s: {infer_every: 0s, fit_window: 28}
+  t: {infer_every: 1h, fit_every: 10m, fit_window: 28d}
+writer:
+  metric_format: {__name__: score}
+  secret: x
+"""
+
+
+def parsed(text: str, url: str | None = None) -> DetectorConfig:
+    return resolve(parse_config(text, DetectorSchema, file="d.yml"), datasource_url=url)
+
+
+def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parsed(WRONG)
+    found = {(problem.line, problem.path): problem.message for problem in caught.value.problems}
+    assert sorted(found) == [
+        (2, "reader.datasource_url"),
+        (3, "reader.max_points_per_query"),
+        (5, "reader.queries.rate.data_range"),
+        (6, "reader.queries.own.expr"),
+        (7, "reader.queries.zone.tz"),
+        (10, "models.a.class"),
+        (11, "models.a.queries[1]"),
+        (13, "models.b.periods[0]"),
+        (13, "models.b.periods[1]"),
+        (14, "models.b.detection_direction"),
+        (15, "models.b.min_dev_from_expected[0]"),
+        (15, "models.b.min_dev_from_expected[1]"),
+        (16, "models.b.schedulers[0]"),
+        (18, "schedulers.s.fit_window"),
+        (18, "schedulers.s.infer_every"),
+        (19, "schedulers.t.fit_every"),
+        (21, "writer.metric_format"),
+        (22, "writer.secret"),
+    ]
+    assert found[11, "models.a.queries[1]"] == (
+        "is not one of the queries: rate, own, zone (found 'nothing')"
+    )
+    assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
+    assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
+    assert found[13, "models.b.periods[0]"] == (
+        "schedulers.t.fit_window (28d) is shorter than two periods (found '3w')"
+    )
+    assert "reads the detector's own output" in found[6, "reader.queries.own.expr"]
+    assert found[22, "writer.secret"] == "is not a known key"
+
+
+def test_contradictions_alone_are_found_in_a_well_formed_file() -> None:
+    text = "reader: {queries: {q: {expr: x}}}\nmodels: {m: {class: stl, periods: [1d, 1w], queries: [q, r]}}"
+    with pytest.raises(ConfigError) as caught:
+        parsed(text)
+    assert [problem.path for problem in caught.value.problems] == ["models.m.periods", "models.m.queries[1]"]
+
+
+def test_a_server_and_a_query_are_enough() -> None:
+    config = parsed("reader: {datasource_url: 'http://prom:9090/', queries: {q: {expr: up}}}")
+    assert config.reader.connection.url == config.writer.connection.url == "http://prom:9090"
+    query, model, scheduler = (
+        config.reader.queries["q"],
+        config.models["default"],
+        config.schedulers["default"],
+    )
+    assert (query.step, query.tz, query.offset, query.max_age) == (300.0, "UTC", 0.0, 90.0)
+    assert (model.periods, model.queries, model.schedulers) == ((86400.0, 604800.0), ("q",), ("default",))
+    assert model.provide_series == ("anomaly_score", "yhat", "yhat_lower", "yhat_upper")
+    assert model.policy == Policy()
+    assert (scheduler.fit_every, scheduler.fit_window, scheduler.infer_every) == (3600.0, 28 * 86400.0, 15.0)
+
+
+def test_a_scalar_minimum_counts_on_both_sides_and_a_pair_on_each() -> None:
+    text = (
+        "reader: {queries: {q: {expr: x}}}\n"
+        "models: {m: {min_dev_from_expected: 2, min_rel_dev_from_expected: [0.1, 0.5]}}"
+    )
+    policy = parsed(text).models["m"].policy
+    assert (policy.min_dev, policy.min_rel_dev) == ((2.0, 2.0), (0.1, 0.5))
+
+
+def test_an_own_writer_keeps_its_login_and_the_flag_replaces_both_urls() -> None:
+    text = (
+        "reader: {datasource_url: http://r:1, queries: {q: {expr: x}}, tenant_id: a}\n"
+        "writer: {datasource_url: http://w:2, tenant_id: b}"
+    )
+    config = parsed(text)
+    assert (config.writer.connection.url, config.writer.connection.tenant_id) == ("http://w:2", "b")
+    config = parsed(text, "http://flag:3")
+    assert config.reader.connection.url == config.writer.connection.url == "http://flag:3"
+    assert config.writer.connection.tenant_id == "a"
+    with pytest.raises(UsageError, match="expected a URL"):
+        parsed(text, "flag:3")
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parsed("reader: {queries: {q: {expr: x}}, username: a}")
+    assert "username and password_file belong together" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        parsed("reader: {datasource_url: 'http://me:hunter2@prom', queries: {q: {expr: x}}}")
+    assert "use username and password_file" in str(caught.value)
+
+
+def test_the_stacks_configuration_watches_the_recorded_layer() -> None:
+    config = load(ROOT / "stack/detector/detector.yml")
+    assert {alias: query.expr for alias, query in config.reader.queries.items()} == metrics.QUERY_SERIES
+    watched = [query for model in config.models.values() for query in model.queries]
+    assert sorted(watched) == sorted(metrics.QUERY_SERIES)
+    assert config.models["latency"].policy == Policy("above_expected", (0.05, 0.05), (0.5, 0.5))
+    assert config.models["errors"].policy == Policy("above_expected", (0.02, 0.02))
+    assert config.models["rates"].policy == Policy(min_rel_dev=(0.3, 0.3))
+    assert config.reader.queries["error_ratio"].data_range == (0.0, 1.0)
+
+
+@given(st.integers(1, 10**10))
+def test_durations_survive_writing_and_reading(milliseconds: int) -> None:
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+@pytest.mark.parametrize("wrong", ["", "5", "m", "-5m", "5 m", "1.5h", 5, None, "5mm"])
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="expected a duration"):
+        parse_duration(wrong)
+
+
+def test_check_prints_one_line_or_json_and_exits_with_2_on_errors(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
+    good.write_text("reader: {queries: {q: {expr: up}}}")
+    bad.write_text("reader: {queries: {}}")
+    runner = CliRunner()
+    assert runner.invoke(detector, ["check", str(good)]).output == (
+        f"{good}: valid; queries: 1, models: 1, schedulers: 1\n"
+    )
+    result = runner.invoke(detector, ["check", str(good), "--output", "json"])
+    assert result.output.startswith('{"ok": true, "queries": ["q"]')
+    result = runner.invoke(detector, ["check", str(bad), "--output", "json"])
+    assert result.exit_code == 2
+    assert '"path": "reader.queries"' in result.output
+
+
+def test_check_resolve_says_what_each_query_answers(tmp_path: Path) -> None:
+    file = tmp_path / "d.yml"
+    file.write_text("reader: {datasource_url: 'http://127.0.0.1:1', queries: {q: {expr: up}}}")
+    result = CliRunner().invoke(detector, ["check", str(file), "--resolve"])
+    assert result.exit_code == 1
+    assert "q: http://127.0.0.1:1: " in result.output
+    assert "Connection refused" in result.output

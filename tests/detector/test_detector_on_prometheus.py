@@ -1,0 +1,240 @@
+"""The detector against a real Prometheus, with the clock in the test's hands."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from random import Random
+
+import numpy as np
+import pytest
+import requests
+from prometheus_client import CollectorRegistry
+
+from specter_core.clock import SystemClock
+from specter_core.config import parse_config
+from specter_detector.app import Detector
+from specter_detector.config import DetectorConfig, resolve
+from specter_detector.fitting import InlineFitter
+from specter_detector.output import Sample
+from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
+from specter_detector.remote_write import RemoteWriteClient
+from specter_detector.schema import DetectorSchema
+from specter_detector.series import labels_of
+from specter_detector.telemetry import Telemetry
+from specter_detector.writer import Writer
+from tests.detector.generated_series import load, p95, request_rate
+from tests.servers.prometheus import Prometheus, free_port, running_prometheus
+
+pytestmark = pytest.mark.integration
+
+DAY = 86400
+CONFIG = """
+reader:
+  datasource_url: {url}
+  queries:
+    rate: {{expr: shop_rate, data_range: [0, .inf]}}
+    p95: {{expr: 'max by (service) (shop_p95)'}}
+    broken: {{expr: 'sum by (shop_rate'}}
+models:
+  m: {{class: mstl, min_rel_dev_from_expected: 0.3}}
+schedulers:
+  s: {{infer_every: 15s}}
+"""
+
+
+class ManualClock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def config_of(text: str) -> DetectorConfig:
+    return resolve(parse_config(text, DetectorSchema, file="test"))
+
+
+@pytest.fixture(scope="module")
+def end() -> int:
+    """Where history ends: a while ago, so that the test's live samples are in the past."""
+    now = int(time.time())
+    return now - now % 300 - 7200
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[Prometheus]:
+    rng = np.random.default_rng(1)
+    times = np.arange(end - 28 * DAY, end, 15.0)
+    kept = times % 300 == 0
+    lines = []
+    for name, values in (("shop_rate", request_rate(times, rng, 20.0)), ("shop_p95", p95(times, rng, 20.0))):
+        lines.append(f"# TYPE {name} gauge")
+        lines += [
+            f'{name}{{service="shop",for="me"}} {value:.6g} {at:.0f}'
+            for at, value in zip(times[kept], values[kept], strict=True)
+        ]
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=lines) as server:
+        yield server
+
+
+def put(server: Prometheus, name: str, value: float, at: float, **labels: str) -> None:
+    with requests.Session() as session:
+        sample = Sample(labels_of({"__name__": name, **labels}), value, at)
+        assert RemoteWriteClient(server.url, session).send([sample], 5).kind == "ok"
+
+
+def sample_value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(name, labels)
+
+
+def test_scores_faults_vanishing_and_a_broken_query_beside_working_ones(
+    prometheus: Prometheus, end: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock(end)
+    registry = CollectorRegistry()
+    config = config_of(CONFIG.format(url=prometheus.url))
+    with closing(Detector(config, clock=clock, fitter=InlineFitter(), registry=registry)) as detector:
+        engine = detector.engine
+        with caplog.at_level(logging.WARNING):
+            for job in engine.jobs:
+                engine.fit(job, end)
+        expected = 20.0 * float(load(np.array([float(end)]))[0])
+        usual_p95 = prometheus.values("shop_p95", end - 300)[0]
+
+        def tick(number: int, *, rate: float | None, latency: float | None) -> float:
+            at = end + 15.0 * number
+            clock.now = at + 0.1
+            if rate is not None:
+                put(prometheus, "shop_rate", rate, at, service="shop", **{"for": "me"})
+            if latency is not None:
+                put(prometheus, "shop_p95", latency, at, service="shop", **{"for": "me"})
+            engine.tick("s", at)
+            return at
+
+        at = tick(1, rate=expected, latency=usual_p95)
+        labels = '{for="rate",exported_for="me",service="shop",model_alias="m",scheduler_alias="s"}'
+        assert prometheus.values(f"anomaly_score{labels}", at) == [0.0]
+        assert prometheus.values(f"yhat{labels}", at)[0] == pytest.approx(expected, rel=0.1)
+        lower, upper = (prometheus.values(f"yhat_{side}{labels}", at)[0] for side in ("lower", "upper"))
+        assert 0 <= lower < expected < upper < 2 * expected
+        assert len(prometheus.query('{__name__=~"anomaly_score|yhat.*"}', at)) == 8
+
+        at = tick(2, rate=expected / 4, latency=usual_p95 * 5)
+        assert prometheus.values('anomaly_score{for="rate"}', at)[0] > 1
+        assert prometheus.values('anomaly_score{for="p95"}', at)[0] > 1
+
+        at = tick(3, rate=float("nan"), latency=usual_p95)
+        assert prometheus.values('anomaly_score{for="rate"}', at) == []
+        assert sample_value(registry, "specter_detector_series", query="rate", state="invalid") == 1
+
+        at = tick(4, rate=expected, latency=usual_p95)
+        assert prometheus.values('anomaly_score{for="rate"}', at) == [0.0]
+        # The newest sample is 90 s old at tick 10 and older at tick 11; Prometheus would show it for 300 s.
+        tick(10, rate=None, latency=usual_p95)
+        assert sample_value(registry, "specter_detector_series", query="rate", state="scored") == 1
+        at = tick(11, rate=None, latency=usual_p95)
+        assert prometheus.values("shop_rate", at) == [pytest.approx(expected)]
+        assert prometheus.values('{__name__=~"anomaly_score|yhat.*",for="rate"}', at) == []
+        assert prometheus.values('anomaly_score{for="p95"}', at)[0] < 1
+        assert sample_value(registry, "specter_detector_series", query="rate", state="absent") == 1
+        assert sample_value(registry, "specter_detector_series", query="rate", state="scored") == 0
+        assert sample_value(registry, "specter_detector_reads_total", query="broken", outcome="error") == 6
+        assert sample_value(registry, "specter_detector_reads_total", query="rate", outcome="ok") == 5
+        assert sample_value(registry, "specter_detector_reads_total", query="rate", outcome="empty") == 1
+    broken = [record.getMessage() for record in caplog.records if "broken" in record.getMessage()]
+    assert len(broken) == 2  # one line for fits, one for ticks; not one a tick
+    assert "parse error" in broken[0]
+
+
+def test_a_series_that_appears_warms_up_and_is_fitted_sooner_than_fit_every(
+    prometheus: Prometheus, end: int
+) -> None:
+    clock = ManualClock(end)
+    registry = CollectorRegistry()
+    text = f"reader: {{datasource_url: '{prometheus.url}', queries: {{new: {{expr: new_thing, step: 15s}}}}}}"
+    with closing(
+        Detector(config_of(text), clock=clock, fitter=InlineFitter(), registry=registry)
+    ) as detector:
+        (job,) = detector.engine.jobs
+        detector.engine.fit(job, end)
+        for number in range(30):
+            clock.now = end + 15.0 * number
+            put(prometheus, "new_thing", 5.0, clock.now)
+        detector.engine.tick("default", clock.now)
+        assert prometheus.values('anomaly_score{for="new"}', clock.now) == []
+        assert sample_value(registry, "specter_detector_series", query="new", state="warming") == 1
+        assert not job.fit_due(end + 299)
+        assert job.fit_due(end + 300)
+        detector.engine.fit(job, clock.now)
+        detector.engine.tick("default", clock.now)
+        assert prometheus.values('anomaly_score{for="new"}', clock.now) == [0.0]
+        assert sample_value(registry, "specter_detector_series", query="new", state="warming") == 0
+
+
+def test_history_beyond_the_servers_limit_is_read_in_pieces(prometheus: Prometheus, end: int) -> None:
+    queries = "{q: {expr: 'vector(time())', step: 30s}}"
+    text = f"reader: {{datasource_url: '{prometheus.url}', queries: {queries}}}"
+    config = config_of(text)
+    with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
+        history = reader.history(config.reader.queries["q"], end - 28 * DAY + 7, end + 7)
+    assert history.values.shape == (1, 28 * DAY // 30)
+    assert history.times[0] == end - 28 * DAY + 30
+    assert history.times[-1] == end
+    assert np.array_equal(history.values[0], history.times)
+
+
+def test_history_marks_missing_steps_as_unknown(prometheus: Prometheus, end: int) -> None:
+    for number in (0, 1, 4):
+        put(prometheus, "gappy", float(number), end + 300.0 * number)
+    text = f"reader: {{datasource_url: '{prometheus.url}', queries: {{q: {{expr: gappy}}}}}}"
+    config = config_of(text)
+    with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
+        history = reader.history(config.reader.queries["q"], end - 600, end + 1500)
+    assert history.labels == ((("__name__", "gappy"),),)
+    seen = {int(at - end): value for at, value in zip(history.times, history.values[0], strict=True)}
+    assert list(seen) == [-600, -300, 0, 300, 600, 900, 1200, 1500]
+    # Prometheus before 2.43 repeats a last value for five minutes: one step, never more.
+    unknown = {at for at, value in seen.items() if np.isnan(value)}
+    assert unknown in ({-600, -300, 900}, {-600, -300, 600, 900, 1500})
+    assert (seen[0], seen[300], seen[1200]) == (0.0, 1.0, 4.0)
+
+
+def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) -> None:
+    text = "reader: {{datasource_url: '{}', queries: {{bad: {{expr: 'sum('}}, scalar: {{expr: '1'}}}}}}"
+    config = config_of(text.format(prometheus.url))
+    with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
+        with pytest.raises(RefusedError, match=r"bad_data: .*unclosed left parenthesis"):
+            reader.instant(config.reader.queries["bad"], end)
+        with pytest.raises(RefusedError, match="must return a vector"):
+            reader.instant(config.reader.queries["scalar"], end)
+    gone = config_of(text.format(f"http://127.0.0.1:{free_port()}"))
+    with (
+        requests.Session() as session,
+        closing(PrometheusReader(gone.reader, session)) as reader,
+        pytest.raises(UnreachableError, match="Connection refused"),
+    ):
+        reader.instant(gone.reader.queries["bad"], end)
+
+
+def test_one_refused_sample_does_not_take_the_batch_with_it(prometheus: Prometheus) -> None:
+    """Prometheus rolls a whole request back for one duplicate with another value."""
+    now = int(time.time()) - 5
+    put(prometheus, "batch", 1.0, now, i="7")
+    registry = CollectorRegistry()
+    with requests.Session() as session:
+        writer = Writer(
+            RemoteWriteClient(prometheus.url, session), clock=SystemClock(), random=Random(1),
+            telemetry=Telemetry(registry), max_pending=1000, timeout=5,
+        )  # fmt: skip
+        writer.enqueue([Sample(labels_of({"__name__": "batch", "i": str(i)}), 2.0, now) for i in range(20)])
+        assert writer.flush(5)
+    assert prometheus.values("count(batch == 2)", now) == [19]
+    assert registry.get_sample_value("specter_detector_samples_dropped_total", {"reason": "rejected"}) == 1
+    assert registry.get_sample_value("specter_detector_samples_written_total") == 19
