@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from specter_stack.launcher import end_left_over
 from specter_stack.layout import CHECKOUT, Layout
 from specter_stack.lock import launcher_lock
 from specter_stack.orphans import read_pid
+from specter_stack.postgres import data_folder, server_account
 from specter_stack.programs import PROGRAMS, locate
 from specter_stack.ready import answers
 from specter_stack.secret_files import ensure_secret
@@ -40,6 +42,7 @@ def stack() -> None:
       specter stack install      install what is missing
       specter stack status       what runs where
       specter stack down         end a run, also one that was killed
+      specter stack clean        the same, and remove its data
     """
 
 
@@ -97,6 +100,18 @@ def down(state_dir: Path) -> None:
         if ended
         else "nothing runs any more"
     )
+
+
+@stack.command()
+@state_option
+@click.pass_context
+def clean(ctx: click.Context, state_dir: Path) -> None:
+    """End the run of a state folder and remove the folder with all its data."""
+    ctx.invoke(down, state_dir=state_dir)
+    layout = Layout(state_dir.resolve())
+    for folder in {data_folder(layout, server_account()).parent, layout.state}:
+        shutil.rmtree(folder, ignore_errors=not folder.exists())
+    click.echo(f"removed {layout.state}")
 
 
 @stack.command()
