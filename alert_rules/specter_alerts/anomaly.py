@@ -1,4 +1,12 @@
-"""Anomalies: a series outside the band that the detector expects."""
+"""Anomalies: a series outside the band that the detector expects.
+
+One rule per query alias that is known, so that its words, unit and recorded
+series stand in the text, and one for all other aliases. All have one name:
+runbook, routing and inhibition are the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from specter_alerts.annotations import annotate
 from specter_alerts.model import AlertRule, RuleGroup
@@ -6,106 +14,126 @@ from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
 ALERT = "AnomalyDetected"
+ACTION = "Open the dashboard at the time of the alert: what else left its band, and what was deployed?"
 
-# Query alias → words, and → symptom, which also tells the value's unit.
-WORDS = {
-    "request_rate": "request rate",
-    "error_ratio": "error ratio",
-    "latency_p95": "p95 latency",
-    "route_request_rate": "request rate",
-    "route_error_ratio": "error ratio",
-    "route_latency_p95": "p95 latency",
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """How one kind of value is named and written.
+
+    `format` is a template function that takes the value; `unit` follows a number or a range.
+    """
+
+    words: str
+    symptom: str
+    format: str
+    unit: str = ""
+
+
+# Not humanize, which writes 0.5 as 500m.
+TRAFFIC = Quantity("request rate", "traffic", "printf `%.2f`", " requests/s")
+ERRORS = Quantity("error ratio", "errors", "humanizePercentage")
+LATENCY = Quantity("p95 latency", "latency", "humanizeDuration")
+
+QUANTITIES = {
+    "request_rate": TRAFFIC,
+    "error_ratio": ERRORS,
+    "latency_p95": LATENCY,
+    "route_request_rate": TRAFFIC,
+    "route_error_ratio": ERRORS,
+    "route_latency_p95": LATENCY,
 }
-SYMPTOMS = {
-    "request_rate": "traffic",
-    "error_ratio": "errors",
-    "latency_p95": "latency",
-    "route_request_rate": "traffic",
-    "route_error_ratio": "errors",
-    "route_latency_p95": "latency",
-}
-FORMATS = {
-    "errors": "{{ . | first | value | humanizePercentage }}",
-    "latency": "{{ . | first | value | humanizeDuration }}",
-    "traffic": "{{ . | first | value | humanize }} requests/s",
-}
+ROUTE_ALIASES = frozenset({"route_request_rate", "route_error_ratio", "route_latency_p95"})
 
 
 def groups(settings: Settings) -> list[RuleGroup]:
-    """Return the alert on anomaly scores."""
-    return [RuleGroup("specter_anomaly", (_detected(settings),))]
+    """Return the alerts on anomaly scores."""
+    known = (_known(settings, alias, quantity) for alias, quantity in QUANTITIES.items())
+    return [RuleGroup("specter_anomaly", (*known, _unknown(settings)))]
 
 
-def _detected(settings: Settings) -> AlertRule:
-    what = f"{_choose(WORDS, f'{{{{ $labels.{metrics.FOR} }}}}')} of {_where()}"
+def _known(settings: Settings, alias: str, quantity: Quantity) -> AlertRule:
+    route = alias in ROUTE_ALIASES
+    what = f"{quantity.words} of {{{{ $labels.{metrics.SERVICE} }}}}"
+    if route:
+        what += f", route {{{{ $labels.{metrics.ROUTE} }}}}"
+    of_service = (metrics.SERVICE, metrics.ROUTE) if route else (metrics.SERVICE,)
+    # Beside the service: two models or schedulers may have one query, each with its own band.
+    of_band = (metrics.MODEL_ALIAS, metrics.SCHEDULER_ALIAS, *of_service)
+    description = (
+        f"{_read('now', metrics.QUERY_SERIES[alias], of_service)}"
+        f"{_read('low', metrics.YHAT_LOWER, of_band, alias)}"
+        f"{_read('high', metrics.YHAT_UPPER, of_band, alias)}"
+        f"The {what}{',' if route else ''}\n"
+        "{{- if and $now $low $high }}\n"
+        "{{- $now := $now | first | value }}{{ $low := $low | first | value }}"
+        "{{ $high := $high | first | value }} "
+        f"is {{{{ $now | {quantity.format} }}}}{quantity.unit} now, "
+        # The value may have come back since it was scored.
+        "{{ if gt $now $high }}above{{ else if lt $now $low }}below{{ else }}within{{ end }} the expected "
+        f"{{{{ $low | {quantity.format} }}}} to {{{{ $high | {quantity.format} }}}}{quantity.unit}\n"
+        "{{- else }} has left its expected band; value or band cannot be read now{{ end -}}\n"
+        f". {_scored(settings)}"
+    )
+    # The series has this label already. Here it tells the rules of one name apart: Prometheus carries
+    # pending and firing alerts over a reload by name and labels, and promtool reports equal ones.
+    return _rule(
+        settings, f'{metrics.FOR}="{alias}"', quantity.symptom, what, description, {metrics.FOR: alias}
+    )
+
+
+def _unknown(settings: Settings) -> AlertRule:
+    """Return the rule for the user's own queries.
+
+    Their symptom is not known, so nothing critical mutes them. Their labels are
+    not known either, so the band is looked up by all that the score has.
+    """
+    what = (
+        f"{{{{ $labels.{metrics.FOR} }}}}"
+        f"{{{{ with $labels.{metrics.SERVICE} }}}} of {{{{ . }}}}{{{{ end }}}}"
+        f"{{{{ with $labels.{metrics.ROUTE} }}}}, route {{{{ . }}}}{{{{ end }}}}"
+    )
+    description = (
+        '{{ $of := "" -}}\n'
+        '{{ range $name, $text := $labels }}{{ if ne $name "__name__" }}'
+        "{{ $of = printf `%s%s=%q,` $of $name $text }}{{ end }}{{ end -}}\n"
+        f"{{{{ $low := printf `{metrics.YHAT_LOWER}{{%s}}` $of | query -}}}}\n"
+        f"{{{{ $high := printf `{metrics.YHAT_UPPER}{{%s}}` $of | query -}}}}\n"
+        f"The series {what} has left its expected band{{{{ if and $low $high }}}}, "
+        "{{ $low | first | value | printf `%.4g` }} to "
+        "{{ $high | first | value | printf `%.4g` }} now{{ end -}}\n"
+        f". {_scored(settings)}"
+    )
+    aliases = f'{metrics.FOR}!~"{"|".join(QUANTITIES)}"'
+    return _rule(settings, aliases, "anomaly", what, description, {})
+
+
+def _rule(
+    settings: Settings, selected: str, symptom: str, what: str, description: str, labels: Mapping[str, str]
+) -> AlertRule:
+    score = f"{metrics.ANOMALY_SCORE}{{{selected}}}"
     return AlertRule(
         ALERT,
-        f"{metrics.ANOMALY_SCORE} > {number(settings.anomaly_score)}",
+        # A query repeats the last score for five minutes after the detector has died.
+        f"{score} > {number(settings.anomaly_score)}\n"
+        f"and time() - timestamp({score}) < {number(settings.anomaly_fresh_seconds)}",
         "warning",
-        # An alias of the user's own has no known symptom, so nothing critical can mute it.
-        _choose(SYMPTOMS, "anomaly"),
-        annotate(
-            settings,
-            ALERT,
-            summary=f"Unusual {what}",
-            description=(
-                f"The {what} {_observed()}; {_expected()}. The anomaly score is {{{{ $value | humanize }}}} "
-                f"(expected at most {number(settings.anomaly_score)}, the edge of the band)."
-            ),
-            action=(
-                "Open the dashboard at the time of the alert: what else left its band, and what was deployed?"
-            ),
-        ),
+        symptom,
+        annotate(settings, ALERT, summary=f"Unusual {what}", description=description, action=ACTION),
         wait=settings.anomaly_for,
         keep_firing=settings.anomaly_keep_firing,
+        own_labels=labels,
     )
 
 
-def _choose(table: dict[str, str], otherwise: str) -> str:
-    """Return a template that turns the alias in `for` into its entry in `table`."""
-    by_text: dict[str, list[str]] = {}
-    for alias, text in table.items():
-        by_text.setdefault(text, []).append(alias)
-    branches = []
-    for text, aliases in by_text.items():
-        names = " ".join(f'"{alias}"' for alias in aliases)
-        branches.append(f"if eq $labels.{metrics.FOR} {names} }}}}{text}")
-    return "{{ " + "{{ else ".join(branches) + f"{{{{ else }}}}{otherwise}{{{{ end }}}}"
+def _read(variable: str, series: str, names: tuple[str, ...], alias: str = "") -> str:
+    """Return a line of template that reads `series` with the alert's labels `names` into `variable`."""
+    matchers = [f'{metrics.FOR}="{alias}"'] if alias else []
+    selector = ",".join([*matchers, *(f"{name}=%q" for name in names)])
+    values = " ".join(f"$labels.{name}" for name in names)
+    return f"{{{{ ${variable} := printf `{series}{{{selector}}}` {values} | query -}}}}\n"
 
 
-def _where() -> str:
-    return (
-        f"{{{{ if $labels.{metrics.SERVICE} }}}}{{{{ $labels.{metrics.SERVICE} }}}}{{{{ else }}}}a "
-        f"series without a service{{{{ end }}}}{{{{ with $labels.{metrics.ROUTE} }}}}, route "
-        f"{{{{ . }}}}{{{{ end }}}}"
-    )
-
-
-def _formatted() -> str:
-    """Return a template that formats the first sample of `.` in the alias's unit."""
-    return _choose({alias: FORMATS[SYMPTOMS[alias]] for alias in WORDS}, "{{ . | first | value | humanize }}")
-
-
-def _observed() -> str:
-    """Return "is VALUE now", from the recorded series behind the alias."""
-    assign = {alias: f'{{{{ $series = "{series}" }}}}' for alias, series in metrics.QUERY_SERIES.items()}
-    selector = f"{{{metrics.SERVICE}=%q,{metrics.ROUTE}=%q}}"
-    query = f'printf "%s{selector}" $series $labels.{metrics.SERVICE} $labels.{metrics.ROUTE} | query'
-    return (
-        f'{{{{ $series := "" }}}}{_choose(assign, "")}'
-        f"{{{{ if $series }}}}{{{{ with {query} }}}}is {_formatted()} now{{{{ else }}}}is missing "
-        f"now{{{{ end }}}}{{{{ else }}}}has left its band{{{{ end }}}}"
-    )
-
-
-def _expected() -> str:
-    """Return "expected LOWER to UPPER", from the band that the detector wrote."""
-    names = (metrics.FOR, metrics.MODEL_ALIAS, metrics.SERVICE, metrics.ROUTE)
-    selector = "{" + ",".join(f"{name}=%q" for name in names) + "}"
-    labels = " ".join(f"$labels.{name}" for name in names)
-
-    def bound(series: str, word: str) -> str:
-        query = f'printf "{series}{selector}" {labels} | query'
-        return f"{{{{ with {query} }}}}{word}{_formatted()}{{{{ else }}}}{word}unknown{{{{ end }}}}"
-
-    return f"{bound(metrics.YHAT_LOWER, 'expected ')}{bound(metrics.YHAT_UPPER, ' to ')}"
+def _scored(settings: Settings) -> str:
+    most = number(settings.anomaly_score)
+    return f"The anomaly score is {{{{ $value | humanize }}}}, expected at most {most}."

@@ -123,14 +123,21 @@ def _templates(rule: AlertRule, labels: Labels) -> Iterator[tuple[str, str]]:
 
 
 def _duplicates(groups: Sequence[RuleGroup]) -> Iterator[Finding]:
-    names = Counter(rule.alert for group in groups for rule in group.alerts)
+    alerts = [rule for group in groups for rule in group.alerts]
+    expressions = Counter((rule.alert, rule.expr) for rule in alerts)
+    labels = Counter((rule.alert, frozenset(rule.labels.items())) for rule in alerts)
     records = Counter(rule.record for group in groups for rule in group.recordings)
     group_names = Counter(group.name for group in groups)
     for group in groups:
         if group_names[group.name] > 1:
             yield Finding(group.name, "", "duplicate", "two groups have this name")
-        for name in [rule.alert for rule in group.alerts if names[rule.alert] > 1]:
-            yield Finding(group.name, name, "duplicate", "two alerts have this name")
+        # Alerts may share a name, if each selects something else and sets other labels. With the same
+        # labels, Prometheus mixes up their pending and firing alerts when it reloads.
+        for rule in group.alerts:
+            if expressions[rule.alert, rule.expr] > 1:
+                yield Finding(group.name, rule.alert, "duplicate", "two alerts have this name and expression")
+            elif labels[rule.alert, frozenset(rule.labels.items())] > 1:
+                yield Finding(group.name, rule.alert, "duplicate", "two alerts have this name and labels")
         for name in [rule.record for rule in group.recordings if records[rule.record] > 1]:
             yield Finding(group.name, name, "duplicate", "two rules record this series")
 

@@ -1,7 +1,7 @@
 """Rules as values: what a Prometheus rule file holds, before it is YAML."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Severity = Literal["critical", "warning", "info", "none"]
@@ -23,7 +23,8 @@ class AlertRule:
     `symptom` is what hurts, in one word (availability, errors, latency, traffic,
     deployment, scores, alerting; it may be a template): inhibition mutes a lower
     severity of the same symptom only. `wait` (`for`) and `keep_firing` are
-    PromQL durations ("30s"); an empty one is left out.
+    PromQL durations ("30s"); an empty one is left out. `own_labels` come beside
+    severity and symptom: rules of one name need them to be told apart.
     """
 
     alert: str
@@ -33,6 +34,12 @@ class AlertRule:
     annotations: Mapping[str, str]
     wait: str = ""
     keep_firing: str = ""
+    own_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Every label that the rule sets on its alerts."""
+        return {"severity": self.severity, "symptom": self.symptom, **self.own_labels}
 
 
 Rule = RecordingRule | AlertRule

@@ -28,6 +28,11 @@ class Settings:
     anomaly_score: float = 1.0
     # Two ticks of the detector (15 s each): one odd tick stays silent, a minute to the notification is kept.
     anomaly_for: str = "30s"
+    # An older score is no score. At least two ticks, so that a late one opens no gap; not above
+    # `anomaly_for`, so that a detector's last score alone never fires.
+    anomaly_fresh_seconds: float = 30.0
+    # Two windows of the recorded series (1 minute each): neighbouring scores share their window, so a dip
+    # under the edge lasts about one, and only a second one says that it is over.
     anomaly_keep_firing: str = "2m"
 
     scores_stale_seconds: float = 120.0

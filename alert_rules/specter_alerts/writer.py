@@ -85,8 +85,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
                 entry["for"] = rule.wait
             if rule.keep_firing:
                 entry["keep_firing_for"] = rule.keep_firing
-            labels = {"severity": rule.severity, "symptom": rule.symptom}
-            return {**entry, "labels": labels, "annotations": dict(rule.annotations)}
+            return {**entry, "labels": rule.labels, "annotations": dict(rule.annotations)}
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -1,110 +1,8 @@
-"""Promtool cases of the families anomaly, deployments and meta."""
+"""Promtool cases of the families deployments and meta."""
 
 from tests.alert_rules.promtool import Case, Firing
 
-ROUTE_P95 = "service_route:http_server_request_duration_seconds:p95_rate1m"
 FAILURES = 'prometheus_rule_evaluation_failures_total{job="prometheus",instance="p",rule_group="http"}'
-ROUTE = 'for="route_latency_p95",service="shop",http_route="/search",model_alias="seasonal"'
-SERVICE = 'for="request_rate",service="shop",model_alias="seasonal"'
-RATIO = 'for="error_ratio",service="shop",model_alias="seasonal"'
-OWN = 'for="queue_depth",queue="mail",model_alias="seasonal"'
-
-
-def labels(text: str) -> dict[str, str]:
-    return {name: value.strip('"') for name, value in (pair.split("=") for pair in text.split(","))}
-
-
-def anomaly(series: str, symptom: str, what: str, state: str) -> list[Firing]:
-    return [
-        Firing(
-            labels(series),
-            f"Unusual {what}",
-            f"The {what} {state}. The anomaly score is 3.25 (expected at most 1, the edge of the band).",
-            symptom,
-        )
-    ]
-
-
-ANOMALY = [
-    Case(
-        "AnomalyDetected",
-        "anomaly",
-        "fires half a minute after the score passes 1 and resolves, with value and band of the route",
-        {
-            f"anomaly_score{{{ROUTE}}}": "0.4x11 3.25x23 0.4x60",
-            f'{ROUTE_P95}{{service="shop",http_route="/search"}}': "0.8x100",
-            f'{ROUTE_P95}{{service="shop",http_route="/cart"}}': "9x100",
-            f"yhat_lower{{{ROUTE}}}": "0.02x100",
-            f"yhat_upper{{{ROUTE}}}": "0.05x100",
-        },
-        {
-            "1m25s": [],
-            "1m30s": anomaly(
-                ROUTE,
-                "latency",
-                "p95 latency of shop, route /search",
-                "is 800ms now; expected 20ms to 50ms",
-            ),
-            "6m": [],
-        },
-    ),
-    Case(
-        "AnomalyDetected",
-        "anomaly",
-        "says requests a second of a service, and not those of its routes",
-        {
-            f"anomaly_score{{{SERVICE}}}": "3.25x60",
-            'service:http_server_requests:rate1m{service="shop"}': "12.5x60",
-            f"yhat_lower{{{SERVICE}}}": "3x60",
-            f"yhat_upper{{{SERVICE}}}": "5x60",
-            f'yhat_upper{{{SERVICE},http_route="/search"}}': "7x60",
-        },
-        {
-            "2m": anomaly(
-                SERVICE,
-                "traffic",
-                "request rate of shop",
-                "is 12.5 requests/s now; expected 3 requests/s to 5 requests/s",
-            )
-        },
-    ),
-    Case(
-        "AnomalyDetected",
-        "anomaly",
-        "says when value and band are missing",
-        {f"anomaly_score{{{RATIO}}}": "3.25x60"},
-        {
-            "2m": anomaly(
-                RATIO, "errors", "error ratio of shop", "is missing now; expected unknown to unknown"
-            )
-        },
-    ),
-    Case(
-        "AnomalyDetected",
-        "anomaly",
-        "fires for a query of the user's own, which no symptom fits",
-        {
-            f"anomaly_score{{{OWN}}}": "3.25x60",
-            f"yhat_lower{{{OWN}}}": "2x60",
-            f"yhat_upper{{{OWN}}}": "40x60",
-        },
-        {
-            "2m": anomaly(
-                OWN,
-                "anomaly",
-                "queue_depth of a series without a service",
-                "has left its band; expected 2 to 40",
-            )
-        },
-    ),
-    Case(
-        "AnomalyDetected",
-        "anomaly",
-        "is silent at the edge of the band and for one odd tick",
-        {f"anomaly_score{{{ROUTE}}}": "1x60", f"anomaly_score{{{SERVICE}}}": "0.2x20 9x2 0.2x60"},
-        {"1m50s": [], "2m30s": [], "5m": []},
-    ),
-]
 
 
 def deployed(version: str, before: str) -> list[Firing]:
@@ -297,4 +195,4 @@ META = [
     ),
 ]
 
-CASES = [*ANOMALY, *DEPLOYMENTS, *META]
+CASES = [*DEPLOYMENTS, *META]

@@ -93,6 +93,19 @@ def test_every_receiver_sends_resolved_with_the_token_from_a_file() -> None:
         ]
 
 
+def test_an_anomaly_is_notified_within_two_minutes_of_the_fault_also_in_a_group_notified_before() -> None:
+    fault_to_score, to_evaluation = 30, 5
+    anomaly = next(rule for rule in ALERTS if rule.alert == "AnomalyDetected")
+    route = config()["route"]
+    waits = max(seconds(route["group_wait"]), seconds(route["group_interval"]))
+    assert fault_to_score + to_evaluation + seconds(anomaly.wait) + waits <= 100
+
+
+def seconds(duration: str) -> int:
+    assert duration.endswith("s")
+    return int(duration[:-1])
+
+
 class Receiver:
     """A webhook that keeps what it was sent."""
 

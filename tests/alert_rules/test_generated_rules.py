@@ -8,9 +8,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from specter_alerts.anomaly import QUANTITIES, ROUTE_ALIASES
 from specter_alerts.cli import alerts
-from specter_alerts.settings import Settings
+from specter_alerts.settings import DEFAULTS, Settings
 from specter_alerts.writer import HEADER, differences, render, write
+from specter_core import metrics
 from specter_core.errors import SpecterError
 from specter_stack.programs import find_program
 
@@ -85,6 +87,37 @@ def test_lint_as_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     without = CliRunner().invoke(alerts, ["lint", "--output", "json", "--runbooks", str(tmp_path)])
     assert isinstance(without.exception, SpecterError)
     assert {row["check"] for row in json.loads(without.stdout)} == {"runbook"}
+
+
+def test_every_query_with_a_recorded_series_has_an_anomaly_rule_of_its_own() -> None:
+    assert set(QUANTITIES) == set(metrics.QUERY_SERIES)
+    own = {alias for alias, series in metrics.QUERY_SERIES.items() if series.startswith("service_route:")}
+    assert own == ROUTE_ALIASES
+
+
+def test_scores_stay_fresh_for_two_ticks_and_no_longer_than_the_alert_waits() -> None:
+    detector = yaml.safe_load((ROOT / "stack" / "detector" / "detector.yml").read_text(encoding="utf-8"))
+    intervals = [seconds(scheduler["infer_every"]) for scheduler in detector["schedulers"].values()]
+    assert 2 * max(intervals) <= DEFAULTS.anomaly_fresh_seconds <= seconds(DEFAULTS.anomaly_for)
+
+
+def seconds(duration: str) -> int:
+    assert duration.endswith("s")
+    return int(duration[:-1])
+
+
+@pytest.mark.integration
+def test_promtool_finds_nothing_to_lint(tmp_path: Path) -> None:
+    write(tmp_path)
+    files = [str(path) for path in sorted(tmp_path.glob("*.rules.yml"))]
+    checked = subprocess.run(
+        [str(find_program("promtool")), "check", "rules", "--lint=all", "--lint-fatal", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.integration

@@ -78,10 +78,18 @@ def test_each_annotation_is_required(name: str) -> None:
 
 
 def test_duplicates_are_found_across_groups() -> None:
-    groups = [RuleGroup("a", (alert(),)), RuleGroup("b", (alert(),))]
-    assert [f.check for f in lint(groups, {"Down"})] == ["duplicate", "duplicate"]
+    groups = [RuleGroup("a", (alert(),)), RuleGroup("b", (alert(symptom="errors"),))]
+    assert [(f.check, f.message) for f in lint(groups, {"Down"})] == [
+        ("duplicate", "two alerts have this name and expression")
+    ] * 2
+    same_labels = [alert(own_labels={"for": "a"}), alert("up == 2", own_labels={"for": "a"})]
+    assert found(*same_labels) == [("duplicate", "two alerts have this name and labels")] * 2
     twice = RecordingRule("a:b:c", "up")
     assert found(twice, twice) == [("duplicate", "two rules record this series")] * 2
+
+
+def test_alerts_may_share_a_name_when_expressions_and_labels_differ() -> None:
+    assert found(alert(own_labels={"for": "a"}), alert("up == 2", own_labels={"for": "b"})) == []
 
 
 def test_missing_and_orphaned_runbooks_are_named() -> None:

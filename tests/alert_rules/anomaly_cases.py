@@ -1,0 +1,214 @@
+"""Promtool cases of the family anomaly."""
+
+from tests.alert_rules.promtool import Case, Firing
+
+ROUTE_P95 = "service_route:http_server_request_duration_seconds:p95_rate1m"
+ROUTE = 'for="route_latency_p95",service="shop",http_route="/search",model_alias="m",scheduler_alias="live"'
+SERVICE = 'for="request_rate",service="shop",model_alias="m",scheduler_alias="live"'
+RATIO = 'for="error_ratio",service="shop",model_alias="m",scheduler_alias="live"'
+OWN = 'for="queue_depth",queue="mail",model_alias="m"'
+OWN_ROUTE = 'for="retries",service="shop",http_route="/search",model_alias="m"'
+
+
+def labels(text: str) -> dict[str, str]:
+    return {name: value.strip('"') for name, value in (pair.split("=") for pair in text.split(","))}
+
+
+def ticks(*scores: float) -> str:
+    """Write one score every 15 s, as the detector does, where promtool steps by 5 s; then nothing."""
+    return " _ _ ".join(str(score) for score in scores) + " _x120"
+
+
+def anomaly(series: str, symptom: str, what: str, state: str) -> list[Firing]:
+    return [
+        Firing(
+            labels(series),
+            f"Unusual {what}",
+            f"{state}. The anomaly score is 3.25, expected at most 1.",
+            symptom,
+        )
+    ]
+
+
+def traffic(now: str) -> dict[str, str]:
+    return {
+        'service:http_server_requests:rate1m{service="shop"}': f"{now}x150",
+        f"yhat_lower{{{SERVICE}}}": "3x150",
+        f"yhat_upper{{{SERVICE}}}": "5x150",
+    }
+
+
+def unusual_traffic(state: str) -> list[Firing]:
+    return anomaly(
+        SERVICE,
+        "traffic",
+        "request rate of shop",
+        f"The request rate of shop is {state} the expected 3.00 to 5.00 requests/s",
+    )
+
+
+MANY = unusual_traffic("12.50 requests/s now, above")
+
+TEXTS = [
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "fires half a minute after the score passes 1 and resolves, with value and band of the route",
+        {
+            f"anomaly_score{{{ROUTE}}}": "0.4x11 3.25x23 0.4x60",
+            f'{ROUTE_P95}{{service="shop",http_route="/search"}}': "0.8x100",
+            f'{ROUTE_P95}{{service="shop",http_route="/cart"}}': "9x100",
+            f"yhat_lower{{{ROUTE}}}": "0.02x100",
+            f"yhat_upper{{{ROUTE}}}": "0.05x100",
+        },
+        {
+            "1m25s": [],
+            "1m30s": anomaly(
+                ROUTE,
+                "latency",
+                "p95 latency of shop, route /search",
+                "The p95 latency of shop, route /search, is 800ms now, above the expected 20ms to 50ms",
+            ),
+            "6m": [],
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "reads the band of the model that scored",
+        {
+            f"anomaly_score{{{SERVICE}}}": "3.25x60",
+            **traffic("12.5"),
+            f"yhat_upper{{{SERVICE.replace('live', 'hourly')}}}": "7x60",
+            f"yhat_upper{{{SERVICE.replace('request_rate', 'own_rate')}}}": "8x60",
+        },
+        {"2m": MANY},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "says that the value is below the band",
+        {f"anomaly_score{{{SERVICE}}}": "3.25x60", **traffic("0.5")},
+        {"2m": unusual_traffic("0.50 requests/s now, below")},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "says that the value has come back since it was scored",
+        {f"anomaly_score{{{SERVICE}}}": "3.25x60", **traffic("4")},
+        {"2m": unusual_traffic("4.00 requests/s now, within")},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "writes ratios as percentages",
+        {
+            f"anomaly_score{{{RATIO}}}": "3.25x60",
+            'service:http_server_errors:ratio_rate1m{service="shop"}': "0.125x60",
+            f"yhat_lower{{{RATIO}}}": "0x60",
+            f"yhat_upper{{{RATIO}}}": "0.02x60",
+        },
+        {
+            "2m": anomaly(
+                RATIO,
+                "errors",
+                "error ratio of shop",
+                "The error ratio of shop is 12.5% now, above the expected 0% to 2%",
+            )
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "says when value or band is missing",
+        {f"anomaly_score{{{RATIO}}}": "3.25x60", f"yhat_lower{{{RATIO}}}": "0x60"},
+        {
+            "2m": anomaly(
+                RATIO,
+                "errors",
+                "error ratio of shop",
+                "The error ratio of shop has left its expected band; value or band cannot be read now",
+            )
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "fires for a query of the user's own with the band of that very series",
+        {
+            f"anomaly_score{{{OWN}}}": "3.25x60",
+            f"yhat_lower{{{OWN.replace('mail', 'a')}}}": "1x60",
+            f"yhat_lower{{{OWN}}}": "2x60",
+            f"yhat_upper{{{OWN}}}": "40x60",
+        },
+        {
+            "2m": anomaly(
+                OWN,
+                "anomaly",
+                "queue_depth",
+                "The series queue_depth has left its expected band, 2 to 40 now",
+            )
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "names service and route of a query of the user's own",
+        {f"anomaly_score{{{OWN_ROUTE}}}": "3.25x60"},
+        {
+            "2m": anomaly(
+                OWN_ROUTE,
+                "anomaly",
+                "retries of shop, route /search",
+                "The series retries of shop, route /search has left its expected band",
+            )
+        },
+    ),
+]
+
+TIMES = [
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "is silent at the edge of the band and for one odd tick",
+        {f"anomaly_score{{{ROUTE}}}": "1x60", f"anomaly_score{{{SERVICE}}}": "0.2x20 9x2 0.2x60"},
+        {"1m50s": [], "2m30s": [], "5m": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "fires at the third of three ticks above 1",
+        {f"anomaly_score{{{SERVICE}}}": ticks(0.4, 0.4, 3.25, 3.25, 3.25, 3.25), **traffic("12.5")},
+        {"55s": [], "1m": MANY},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "is silent when a detector's last score alone is above 1",
+        {f"anomaly_score{{{SERVICE}}}": ticks(0.4, 0.4, 3.25)},
+        {"55s": [], "1m": [], "1m5s": [], "2m": [], "5m25s": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "is silent about a query of the user's own whose last score alone is above 1",
+        {f"anomaly_score{{{OWN}}}": ticks(0.4, 0.4, 3.25)},
+        {"1m": [], "2m": [], "5m25s": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        # Last score at 1m15s, too old from 1m45s on; two minutes of keep_firing_for follow.
+        "resolves two and a half minutes after the last score, when the detector died while firing",
+        {f"anomaly_score{{{SERVICE}}}": ticks(0.4, 0.4, 3.25, 3.25, 3.25, 3.25), **traffic("12.5")},
+        {"55s": [], "1m": MANY, "3m40s": MANY, "3m45s": [], "6m": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "stays one alert when the score dips under the edge for a minute and a half",
+        {f"anomaly_score{{{SERVICE}}}": "3.25x12 0.9x17 3.25x12 0.9x60", **traffic("12.5")},
+        {"1m5s": MANY, "2m30s": MANY, "3m30s": MANY, "5m30s": MANY, "5m40s": []},
+    ),
+]
+CASES = [*TEXTS, *TIMES]
