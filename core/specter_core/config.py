@@ -2,9 +2,11 @@
 
 A schema is a pydantic model with unknown keys forbidden (`Schema`). Each error
 names the file and line, the dotted path, what was expected and what was found.
-Values of fields typed `SecretStr` never appear in a message.
+A value never appears when a word of its path sounds like a secret (`SECRET_WORDS`),
+and a URL appears without its user and password.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,18 @@ from pydantic_core import ErrorDetails
 
 from specter_core.errors import SpecterError
 
-SECRET_WORDS = ("password", "secret", "token", "credential", "key", "authorization")
+SECRET_WORDS = (
+    "passw",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "key",
+    "auth",
+    "cookie",
+    "dsn",
+    "bearer",
+)
 
 
 class Schema(BaseModel):
@@ -75,11 +88,14 @@ def parse_config(text: str, schema: type[S], *, file: str) -> S:
         document = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        message = f"is not valid YAML: {error.problem or error.context}"
+        message = f"is not valid YAML: {_without_names(error.problem or error.context or '')}"
         raise ConfigError([Problem(file, line, "", message)]) from error
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
-    problems = _repeated_keys(node, file)
+    except (ValueError, RecursionError) as error:
+        # A date such as 2024-02-30, or a thousand opening brackets.
+        raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
+    problems = _repeated_keys(node, file, seen_nodes=set())
     if document is None:
         document = {}
     if not isinstance(document, Mapping):
@@ -92,6 +108,11 @@ def parse_config(text: str, schema: type[S], *, file: str) -> S:
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _without_names(problem: str) -> str:
+    """Leave out what PyYAML quotes: an unquoted password that begins with `*` or `!` is a name to it."""
+    return re.sub(r"(['\"])(?!<)[^'\"]{2,}\1", "…", problem)
 
 
 def _problem(detail: ErrorDetails, node: yaml.Node | None, document: object, file: str) -> Problem:
@@ -137,7 +158,7 @@ def _describe(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    text = repr(value)
+    text = re.sub(r"://[^/@\s]*@", "://…@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -161,8 +182,14 @@ def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
     return line
 
 
-def _repeated_keys(node: yaml.Node | None, file: str, path: tuple[int | str, ...] = ()) -> list[Problem]:
+def _repeated_keys(
+    node: yaml.Node | None, file: str, path: tuple[int | str, ...] = (), *, seen_nodes: set[int]
+) -> list[Problem]:
+    """Return a problem for each repeated key; an anchor is looked at once, however often it is used."""
     problems: list[Problem] = []
+    if node is None or id(node) in seen_nodes:
+        return problems
+    seen_nodes.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -171,10 +198,10 @@ def _repeated_keys(node: yaml.Node | None, file: str, path: tuple[int | str, ...
                 line = key.start_mark.line + 1
                 problems.append(Problem(file, line, _dotted((*path, name)), "appears twice in one mapping"))
             seen.add(name)
-            problems += _repeated_keys(value, file, (*path, name))
+            problems += _repeated_keys(value, file, (*path, name), seen_nodes=seen_nodes)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            problems += _repeated_keys(value, file, (*path, index))
+            problems += _repeated_keys(value, file, (*path, index), seen_nodes=seen_nodes)
     return problems
 
 

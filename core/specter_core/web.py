@@ -8,26 +8,24 @@ so that a web page cannot reach the server by DNS rebinding.
 """
 
 import functools
-import hmac
 import ipaddress
+import re
 import ssl
 import threading
-from base64 import b64decode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
-from secrets import token_bytes
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import click
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import Schema, load_config
 from specter_core.errors import SpecterError, UsageError
+from specter_core.guards import BasicAuth, HostCheck
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
     from cheroot.wsgi import Server as CherootServer
 
 R = TypeVar("R")
@@ -39,7 +37,8 @@ CLIENT_AUTH = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-CACHED_PASSWORDS = 100
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
 
 
 class TlsServerConfig(Schema):
@@ -61,20 +60,19 @@ class TlsServerConfig(Schema):
         return self
 
 
+def _bcrypt(hashed: str) -> str:
+    if not re.fullmatch(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}", hashed):
+        raise ValueError("is not a bcrypt hash (htpasswd -nBC 10 '' makes one)")
+    return hashed
+
+
 class WebConfig(Schema):
     """The file behind `--web.config.file`."""
 
     tls_server_config: TlsServerConfig | None = None
-    basic_auth_users: dict[str, str] = Field(default_factory=dict, repr=False)
-
-    @model_validator(mode="after")
-    def _bcrypt(self) -> "WebConfig":
-        for user, hashed in self.basic_auth_users.items():
-            if not hashed.startswith(("$2a$", "$2b$", "$2y$")):
-                raise ValueError(
-                    f"basic_auth_users.{user} is not a bcrypt hash (htpasswd -nBC 10 '' makes one)"
-                )
-        return self
+    basic_auth_users: dict[str, Annotated[str, AfterValidator(_bcrypt)]] = Field(
+        default_factory=dict, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class WebOptions:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
+        if self.host.lower() == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
@@ -104,7 +102,7 @@ def parse_listen_address(text: str) -> tuple[str, int]:
         UsageError: there is no port, or it is not 0-65535.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--web.listen-address {text!r}: expected HOST:PORT, for example 127.0.0.1:9845")
     return host.strip("[]") or "0.0.0.0", int(port)
 
@@ -168,92 +166,6 @@ def _beside(config_file: Path, config: WebConfig) -> WebConfig:
     return config.model_copy(update={"tls_server_config": tls.model_copy(update=paths)})
 
 
-class HostCheck:
-    """WSGI middleware: answer 421 when the Host header names another machine (DNS rebinding)."""
-
-    def __init__(self, app: "WSGIApplication", allowed: Iterable[str] = ()) -> None:
-        self._app = app
-        self._allowed = {"localhost", *allowed}
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Serve one request."""
-        host = environ.get("HTTP_HOST", "localhost")
-        name = (
-            host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
-        )
-        name = name.strip("[]").lower()
-        if name in self._allowed or _is_loopback(name):
-            return self._app(environ, start_response)
-        start_response("421 Misdirected Request", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"This server listens on loopback and answers only to a loopback Host header.\n"]
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-class BasicAuth:
-    """WSGI middleware: HTTP basic authentication against bcrypt hashes.
-
-    Verified passwords are remembered as keyed hashes, so that bcrypt (tens of
-    milliseconds) is paid once a password and not once a scrape. `exempt` paths
-    are open (health checks of an orchestrator carry no credentials).
-    """
-
-    def __init__(
-        self, app: "WSGIApplication", users: dict[str, str], exempt: frozenset[str] = frozenset()
-    ) -> None:
-        self._app = app
-        self._users = {user: hashed.encode() for user, hashed in users.items()}
-        self._exempt = exempt
-        self._key = token_bytes(32)
-        self._verified: dict[bytes, bool] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Serve one request."""
-        if environ.get("PATH_INFO") in self._exempt or self._allowed(environ.get("HTTP_AUTHORIZATION", "")):
-            return self._app(environ, start_response)
-        start_response(
-            "401 Unauthorized",
-            [("WWW-Authenticate", 'Basic realm="specter"'), ("Content-Type", "text/plain; charset=utf-8")],
-        )
-        return [b"Unauthorized\n"]
-
-    def _allowed(self, header: str) -> bool:
-        scheme, _, encoded = header.partition(" ")
-        if scheme.lower() != "basic":
-            return False
-        try:
-            user, _, password = b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:
-            return False
-        digest = blake2b(f"{user}\0{password}".encode(), key=self._key).digest()
-        with self._lock:
-            known = self._verified.get(digest)
-        if known is None:
-            known = self._verify(user, password)
-            with self._lock:
-                if len(self._verified) >= CACHED_PASSWORDS:
-                    self._verified.pop(next(iter(self._verified)))
-                self._verified[digest] = known
-        return known
-
-    def _verify(self, user: str, password: str) -> bool:
-        import bcrypt  # noqa: PLC0415  (10 ms that commands without a server need not pay)
-
-        # An unknown user costs the same as a known one, or names could be guessed by timing.
-        hashed = self._users.get(user, b"$2b$10$2222222222222222222222uLh1cW3OAfLqFFV8XmKoCE6dG8y0bxe")
-        try:
-            matches = bcrypt.checkpw(password.encode()[:72], hashed)
-        except ValueError:
-            return False
-        return matches and hmac.compare_digest(hashed, self._users.get(user, b""))
-
-
 def secured(app: "WSGIApplication", options: WebOptions) -> "WSGIApplication":
     """Wrap `app` in the checks that `options` ask for."""
     if options.config.basic_auth_users:
@@ -273,6 +185,8 @@ class WebServer:
         self._server: CherootServer = Server(
             (options.host, options.port), secured(app, options), numthreads=threads, server_name="specter"
         )
+        self._server.max_request_header_size = MAX_HEADER_BYTES
+        self._server.max_request_body_size = MAX_BODY_BYTES
         tls = options.config.tls_server_config
         if tls is not None:
             self._server.ssl_adapter = _tls_adapter(tls)
@@ -296,7 +210,7 @@ class WebServer:
         except OSError as error:
             address = f"{self.options.host}:{self.options.port}"
             raise SpecterError(
-                f"cannot listen on {address}: {error.strerror or error}; choose another --web.listen-address"
+                f"cannot listen on {address}: {_reason(error)}; choose another --web.listen-address"
             ) from error
         self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
         self._thread.start()
@@ -308,6 +222,12 @@ class WebServer:
             self._thread.join(timeout=5)
 
 
+def _reason(error: OSError) -> str:
+    """Return the system's words in cheroot's error, a text that names every address it tried."""
+    found = re.search(r"\[Errno -?\d+\] ([^)]*)", str(error))
+    return found[1] if found else str(error)
+
+
 def _tls_adapter(tls: TlsServerConfig) -> object:
     from cheroot.ssl.builtin import BuiltinSSLAdapter  # noqa: PLC0415  (only for TLS)
 
@@ -315,13 +235,13 @@ def _tls_adapter(tls: TlsServerConfig) -> object:
         if path is not None and not path.is_file():
             raise SpecterError(f"tls_server_config: {path} does not exist")
     try:
-        adapter = BuiltinSSLAdapter(str(tls.cert_file), str(tls.key_file))
+        # Without a password OpenSSL would stop and ask for one on the terminal.
+        adapter = BuiltinSSLAdapter(str(tls.cert_file), str(tls.key_file), private_key_password="")
         adapter.context.minimum_version = TLS_VERSIONS[tls.min_version]
         if tls.client_ca_file:
             adapter.context.load_verify_locations(str(tls.client_ca_file))
         adapter.context.verify_mode = CLIENT_AUTH[tls.client_auth_type]
-    except ssl.SSLError as error:
-        raise SpecterError(
-            f"tls_server_config: {tls.cert_file} and {tls.key_file}: {error.reason}"
-        ) from error
+    except OSError as error:  # ssl.SSLError is one, and so is a key that cannot be read
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise SpecterError(f"tls_server_config: {tls.cert_file} and {tls.key_file}: {reason}") from error
     return adapter

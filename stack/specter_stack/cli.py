@@ -5,19 +5,19 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from specter_core.clock import SystemClock
 from specter_core.errors import SpecterError
-from specter_stack.errors import StackError
 from specter_stack.install import ensure_programs
 from specter_stack.launcher import end_left_over
 from specter_stack.layout import CHECKOUT, Layout
-from specter_stack.lock import launcher_lock
-from specter_stack.orphans import read_pid
-from specter_stack.postgres import data_folder, server_account
+from specter_stack.lock import LockHeldError, launcher_lock
+from specter_stack.postgres import cluster_folders
 from specter_stack.programs import PROGRAMS, locate
 from specter_stack.ready import answers
 from specter_stack.secret_files import ensure_secret
@@ -67,7 +67,7 @@ def install() -> None:
 @state_option
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(state_dir: Path, output: str) -> None:
-    """Show the services of the running stack and whether they answer; exit 1 when none runs."""
+    """Show the services of the running stack and whether they answer; exit 1 when none does."""
     layout = Layout(state_dir.resolve())
     if not layout.summary.exists():
         raise SpecterError(f"nothing runs from {layout.state}; `make demo` starts it")
@@ -75,9 +75,13 @@ def status(state_dir: Path, output: str) -> None:
     rows = {name: {"url": url, "answers": answers(url)} for name, url in urls.items()}
     if output == "json":
         click.echo(json.dumps(rows))
-        return
-    for name, row in rows.items():
-        click.echo(f"{name:<14} {row['url']:<28} {'answers' if row['answers'] else 'does not answer'}")
+    else:
+        for name, row in rows.items():
+            click.echo(f"{name:<14} {row['url']:<28} {'answers' if row['answers'] else 'does not answer'}")
+    if not any(row["answers"] for row in rows.values()):
+        raise SpecterError(
+            f"nothing answers any more; `specter stack down` ends what is left in {layout.state}"
+        )
 
 
 @stack.command()
@@ -85,16 +89,11 @@ def status(state_dir: Path, output: str) -> None:
 def down(state_dir: Path) -> None:
     """End the run of a state folder: its launcher if it lives, else what it left behind."""
     layout = Layout(state_dir.resolve())
-    if not layout.state.is_dir():
-        raise SpecterError(f"{layout.state} does not exist: nothing was started from there")
-    layout.create()
-    holder = read_pid(layout.lock)
-    if holder and _lock_is_held(layout.lock):
-        click.echo(f"asking the launcher (process {holder}) to stop", err=True)
-        os.kill(holder, signal.SIGTERM)
-        _wait_for_end(layout.lock, holder)
-    ended = end_left_over(layout)
-    layout.summary.unlink(missing_ok=True)
+    if not layout.lock.is_file():
+        raise SpecterError(f"nothing was ever started from {layout.state}")
+    with _sole_user(layout):
+        ended = end_left_over(layout)
+        layout.summary.unlink(missing_ok=True)
     click.echo(
         f"ended {len(ended)} processes that a killed run had left behind"
         if ended
@@ -107,10 +106,15 @@ def down(state_dir: Path) -> None:
 @click.pass_context
 def clean(ctx: click.Context, state_dir: Path) -> None:
     """End the run of a state folder and remove the folder with all its data."""
-    ctx.invoke(down, state_dir=state_dir)
     layout = Layout(state_dir.resolve())
-    for folder in {data_folder(layout, server_account()).parent, layout.state}:
-        shutil.rmtree(folder, ignore_errors=not folder.exists())
+    # A folder without a lock is none of ours, and a wrong --state-dir must not empty it.
+    if not layout.lock.is_file():
+        click.echo(f"nothing was ever started from {layout.state}: nothing to remove")
+        return
+    ctx.invoke(down, state_dir=state_dir)
+    with _sole_user(layout):
+        for folder in (*cluster_folders(layout), layout.state):
+            shutil.rmtree(folder)
     click.echo(f"removed {layout.state}")
 
 
@@ -123,18 +127,26 @@ def secrets(files: tuple[Path, ...]) -> None:
         ensure_secret(path, mode=0o444)
 
 
-def _lock_is_held(lock: Path) -> bool:
-    try:
-        with launcher_lock(lock):
-            return False
-    except StackError:
-        return True
-
-
-def _wait_for_end(lock: Path, holder: int) -> None:
+@contextmanager
+def _sole_user(layout: Layout) -> Iterator[None]:
+    """Hold the launcher's lock, after asking a launcher that holds it to stop."""
     clock = SystemClock()
     deadline = clock.monotonic() + STOP_SECONDS
-    while _lock_is_held(lock):
-        if clock.monotonic() > deadline:
-            raise SpecterError(f"the launcher (process {holder}) has not stopped within {STOP_SECONDS:.0f} s")
-        clock.sleep(0.2)
+    asked: set[int] = set()
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(launcher_lock(layout.lock))
+                break
+            except LockHeldError as held:
+                if clock.monotonic() > deadline:
+                    raise SpecterError(
+                        f"the launcher (process {held.holder}) has not stopped within {STOP_SECONDS:.0f} s"
+                    ) from held
+                if held.holder is not None and held.holder not in asked:
+                    click.echo(f"asking the launcher (process {held.holder}) to stop", err=True)
+                    asked.add(held.holder)
+                    with suppress(ProcessLookupError):
+                        os.kill(held.holder, signal.SIGTERM)
+            clock.sleep(0.2)
+        yield

@@ -1,5 +1,6 @@
 """Grafana, when a server of it is on PATH: provisioned with the datasource and the generated dashboards."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -23,10 +24,12 @@ def find_grafana(path: str | None = None) -> tuple[list[str], Path] | None:
 
 
 def version_of(binary: Path) -> tuple[int, int] | None:
-    """Return (major, minor) as `binary --version` says, None when it does not say."""
-    shown = subprocess.run(
-        [str(binary), "--version"], capture_output=True, text=True, check=False, timeout=20
-    )
+    """Return (major, minor) as `binary -v` says, None when it does not say."""
+    try:
+        # -v is known to every version; --version only to 9.4 and later.
+        shown = subprocess.run([str(binary), "-v"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     match = re.search(r"(\d+)\.(\d+)\.\d+", shown.stdout + shown.stderr)
     return (int(match[1]), int(match[2])) if match else None
 
@@ -55,6 +58,10 @@ def grafana_service(
     home = home_of(binary)
     if home is None:
         return None, f"Grafana: no conf/defaults.ini near {binary}, so it is not started"
+    # A package's command on PATH is a wrapper that insists on the system's configuration and data.
+    inner = home / "bin" / binary.name
+    if os.access(inner, os.X_OK):
+        command = [str(inner), *command[1:]]
     url = f"http://{LOOPBACK}:{port}"
     service = Service(
         name="grafana",
@@ -65,8 +72,10 @@ def grafana_service(
             "GF_SERVER_HTTP_PORT": str(port),
             "GF_PATHS_DATA": str(layout.state / "grafana"),
             "GF_PATHS_LOGS": str(layout.state / "grafana" / "log"),
+            "GF_PATHS_PLUGINS": str(layout.state / "grafana" / "plugins"),
             "GF_PATHS_PROVISIONING": str(layout.checkout / "stack" / "grafana" / "provisioning"),
-            "GF_SECURITY_ADMIN_PASSWORD__FILE": str(layout.secrets / "grafana-admin-password"),
+            # The variable that ends in __FILE is read by the image's entry point, not by the server.
+            "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{layout.secrets / 'grafana-admin-password'}}}",
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "SPECTER_PROMETHEUS_URL": prometheus_url,

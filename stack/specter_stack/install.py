@@ -10,6 +10,7 @@ from pathlib import Path
 
 from specter_stack.errors import StackError
 from specter_stack.programs import MissingProgramsError, Program, missing_programs
+from specter_stack.signals import held_signals
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Written by specter while it installs packages: start no service.\nexit 101\n"
@@ -37,8 +38,10 @@ def ensure_programs(say: Callable[[str], None], ask: Callable[[str], bool] | Non
     with _no_services(prefix):
         _apt([*prefix, "apt-get", "update", "-q"])
         known = _units()
-        _apt([*prefix, "apt-get", "install", *APT_OPTIONS, *packages])
-    _disable_units(prefix, _units() - known)
+        try:
+            _apt([*prefix, "apt-get", "install", *APT_OPTIONS, *packages])
+        finally:
+            _disable_units(prefix, _units() - known)
     still = missing_programs()
     if still:
         raise MissingProgramsError(still)
@@ -66,8 +69,8 @@ def _no_services(prefix: list[str]) -> Iterator[None]:
     if POLICY.exists():
         yield
         return
-    _run([*prefix, "tee", str(POLICY)], stdin=POLICY_TEXT)
     try:
+        _run([*prefix, "tee", str(POLICY)], stdin=POLICY_TEXT)
         _run([*prefix, "chmod", "755", str(POLICY)])
         yield
     finally:
@@ -94,7 +97,9 @@ def _apt(command: list[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     if command[0] == "sudo":
         command = ["sudo", "DEBIAN_FRONTEND=noninteractive", *command[1:]]
-    done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    # Ctrl-C reaches apt-get too, which knows when it may stop; to kill it would leave half a package.
+    with held_signals():
+        done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
     if done.returncode:
         raise StackError(
             f"`{' '.join(command)}` failed with exit code {done.returncode}; its output is above. "

@@ -11,11 +11,12 @@ from specter_stack.errors import StackError
 from specter_stack.layout import Layout
 from specter_stack.lock import launcher_lock
 from specter_stack.orphans import end_processes, find_orphans
-from specter_stack.postgres import data_folder, server_account
+from specter_stack.postgres import cluster_folders
 from specter_stack.ready import wait_until_ready
 from specter_stack.secret_files import NAMES, ensure_secret
 from specter_stack.servers import log_tail
 from specter_stack.service import Service
+from specter_stack.signals import STOP_SIGNALS, held_signals
 from specter_stack.supervisor import Supervisor
 
 SUPERVISOR_GRACE_SECONDS = 40.0
@@ -27,12 +28,19 @@ class Stopped(BaseException):
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Raise `Stopped` in the main thread on SIGINT, SIGTERM and SIGHUP; later ones wait for the clean-up."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Raise `Stopped` in the main thread on SIGINT, SIGTERM or SIGHUP; later ones are ignored.
+
+    SIGHUP stays ignored where it was: that is what `nohup` asks for.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = [number for number in STOP_SIGNALS if not (ignored and number == signal.SIGHUP)]
+
+    def ignore(_number: int, _frame: FrameType | None) -> None:
+        """Stand for SIG_IGN, to which Python prints a traceback when a signal is just being delivered."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, ignore)
         raise Stopped
 
     before = {number: signal.signal(number, stop) for number in numbers}
@@ -52,7 +60,7 @@ def end_left_over(layout: Layout) -> list[int]:
     supervisor = [layout.pids / "supervisord.pid"]
     ended = end_processes(find_orphans(layout.state, supervisor), SUPERVISOR_GRACE_SECONDS)
     children = [path for path in layout.pids.glob("*.pid") if path not in supervisor]
-    children.append(data_folder(layout, server_account()) / "postmaster.pid")
+    children += [folder / "data" / "postmaster.pid" for folder in cluster_folders(layout)]
     ended += end_processes(find_orphans(layout.state, children))
     for path in layout.pids.glob("*.pid"):
         path.unlink()
@@ -106,8 +114,10 @@ class Stack:
 
     def close(self) -> None:
         """Stop every service and the process manager."""
-        self._supervisor.stop()
-        self.layout.summary.unlink(missing_ok=True)
+        try:
+            self._supervisor.stop()
+        finally:
+            self.layout.summary.unlink(missing_ok=True)
 
     def write_summary(self) -> None:
         """Write the URLs of this run, for `specter stack status` and scripts."""
@@ -140,4 +150,6 @@ def running_stack(
             stack.write_summary()
             yield stack
         finally:
-            stack.close()
+            # Also a first Ctrl-C may come now, at the end of a run that nobody interrupted.
+            with held_signals():
+                stack.close()

@@ -1,9 +1,13 @@
 """Where everything of a run lives: one git-ignored folder."""
 
+import os
+import re
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import gettempdir
+
+from specter_stack.errors import StackError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOCKET_PATH_LIMIT = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
@@ -66,8 +70,28 @@ class Layout:
         return Path(gettempdir()) / f"specter-{digest}.sock"
 
     def create(self) -> None:
-        """Create the folders."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        for folder in (self.pids, self.logs, self.etc, self.prometheus_data):
-            folder.mkdir(exist_ok=True)
-        self.secrets.mkdir(mode=0o700, exist_ok=True)
+        """Create the folders.
+
+        Raises:
+            StackError: the state folder's path or owner makes a run in it impossible.
+        """
+        # supervisord reads % as an expansion and a blank before # or ; as the start of a comment.
+        if re.search(r"[%\x00-\x1f\x7f]|\s[#;]", str(self.state)):
+            raise StackError(
+                f"the path {str(self.state)!r} holds a %, a blank before # or ;, or a control character, "
+                "which supervisord cannot read; use another folder"
+            )
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            owner = self.state.stat().st_uid
+            if os.geteuid() not in {0, owner}:
+                raise PermissionError(0, f"it belongs to the account {owner}")
+            for folder in (self.pids, self.logs, self.etc, self.prometheus_data):
+                folder.mkdir(exist_ok=True)
+            self.secrets.mkdir(exist_ok=True)
+            self.secrets.chmod(0o700)
+        except OSError as error:
+            raise StackError(
+                f"cannot use the state folder {self.state}: {error.strerror}; "
+                "remove it as its owner, or use another"
+            ) from error

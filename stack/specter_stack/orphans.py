@@ -43,9 +43,10 @@ def find_orphans(state: Path, pid_files: Iterable[Path]) -> list[psutil.Process]
             continue
         try:
             process = psutil.Process(pid)
+            zombie = process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             continue
-        if process.status() != psutil.STATUS_ZOMBIE and is_ours(process, state, pid_file):
+        if not zombie and is_ours(process, state, pid_file):
             found.append(process)
     return found
 

@@ -3,6 +3,8 @@
 import os
 import pwd
 import shlex
+import shutil
+import stat
 import subprocess
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +17,7 @@ from specter_stack.service import Service
 
 SUPERUSER = "specter"
 ACCOUNT = "postgres"
-SPARE_FOLDER = Path("/var/tmp")  # noqa: S108  (checked in _spare_folder)
+SPARE_FOLDER = Path("/var/tmp")  # noqa: S108  (checked in _claim)
 # The demo's data can be generated again, so speed wins over surviving a power cut.
 SETTINGS = {
     "unix_socket_directories": "",
@@ -58,18 +60,33 @@ def data_folder(layout: Layout, account: str | None) -> Path:
     return _spare_folder(layout) / "data"
 
 
+def cluster_folders(layout: Layout) -> list[Path]:
+    """Return the parents of the data folders that runs of this state folder have left, wherever they are."""
+    # Only root ever needs the spare one, and only root can look into it.
+    spare = [_spare_folder(layout)] if os.geteuid() == 0 else []
+    return [folder for folder in (layout.state / "postgres", *spare) if folder.is_dir()]
+
+
 def _spare_folder(layout: Layout) -> Path:
     digest = blake2b(str(layout.state).encode(), digest_size=8).hexdigest()
-    folder = SPARE_FOLDER / f"specter-postgres-{digest}"
-    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid not in _trusted_owners()):
-        raise StackError(
-            f"{folder} belongs to somebody else; move it away, or use a state folder others can reach"
-        )
-    return folder
+    return SPARE_FOLDER / f"specter-postgres-{digest}"
 
 
-def _trusted_owners() -> set[int]:
-    return {os.geteuid(), pwd.getpwnam(ACCOUNT).pw_uid}
+def _claim(folder: Path, account: str | None) -> None:
+    """Create `folder` for root alone, or make sure that it is one of ours.
+
+    In /var/tmp anybody may have put a folder or a link of that name there first;
+    once ours is there, the sticky bit keeps others from replacing it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        found = folder.lstat()
+        owners = {os.geteuid(), *([pwd.getpwnam(account).pw_uid] if account else [])}
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+            raise StackError(
+                f"{folder} belongs to somebody else; move it away, or use a state folder others can reach"
+            ) from None
 
 
 def create_cluster(data: Path, account: str | None, password_file: Path) -> bool:
@@ -78,24 +95,19 @@ def create_cluster(data: Path, account: str | None, password_file: Path) -> bool
     Raises:
         StackError: initdb failed; the message quotes it.
     """
+    folder = data.parent
+    _claim(folder, account)
     if (data / "PG_VERSION").exists():
         return False
-    folder = data.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    # initdb reads the password from a file, and the account cannot read the launcher's secrets.
-    handed_over = folder / "password"
-    handed_over.unlink(missing_ok=True)
-    handed_over.touch(mode=0o600)
-    handed_over.write_bytes(password_file.read_bytes())
-    if account is not None:
-        user = pwd.getpwnam(account)
-        for path in (handed_over, folder):
-            os.chown(path, user.pw_uid, user.pw_gid)
+    # An initdb that was cut short must not pass for a cluster: the folder gets its name when it is whole.
+    unfinished = folder / "unfinished"
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    handed_over = _hand_over(password_file, folder, account)
     command = [
         *(["runuser", "-u", account, "--"] if account else []),
         str(find_program("initdb").resolve()),
-        *("-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={handed_over}"),
+        *("-D", str(unfinished), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={handed_over}"),
         *("-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
     ]
     try:
@@ -103,8 +115,26 @@ def create_cluster(data: Path, account: str | None, password_file: Path) -> bool
     finally:
         handed_over.unlink()
     if done.returncode:
-        raise StackError(f"initdb failed in {data}: {done.stderr.strip()}")
+        raise StackError(f"initdb failed in {folder}: {done.stderr.strip()}")
+    unfinished.rename(data)
     return True
+
+
+def _hand_over(password_file: Path, folder: Path, account: str | None) -> Path:
+    """Copy the password into `folder`, give both to `account`, and return the copy.
+
+    initdb reads the password from a file, and the account cannot read the launcher's secrets.
+    """
+    copy = folder / "password"
+    copy.unlink(missing_ok=True)
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(password_file.read_bytes())
+        if account is not None:
+            user = pwd.getpwnam(account)
+            os.fchown(file.fileno(), user.pw_uid, user.pw_gid)
+            os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    return copy
 
 
 def postgres_service(layout: Layout, port: int, password_file: Path) -> Service:

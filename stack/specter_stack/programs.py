@@ -54,7 +54,10 @@ class MissingProgramsError(SpecterError):
 
 
 def locate(program: Program, path: str | None = None) -> Path | None:
-    """Return where `program` is, or None. `path` replaces the environment's PATH."""
+    """Return where `program` is, or None. `path` replaces the environment's PATH.
+
+    PATH wins over the system's folders, and there the newest version wins.
+    """
     for name in program.names:
         found = shutil.which(name, path=path)
         if found:
@@ -64,9 +67,9 @@ def locate(program: Program, path: str | None = None) -> Path | None:
         candidates = (
             sorted(base.glob(str(Path(pattern).relative_to(base))), key=_version) if base.is_dir() else []
         )
-        for folder in reversed(candidates):
-            if os.access(folder / program.name, os.X_OK):
-                return folder / program.name
+        found = shutil.which(program.name, path=os.pathsep.join(map(str, reversed(candidates))))
+        if found:
+            return Path(found)
     return None
 
 

@@ -13,6 +13,8 @@ from specter_stack.errors import StackError
 from specter_stack.service import Service
 
 READY_SECONDS = 60.0
+# A server that still ends right after each start is wrong, not slow; supervisord itself tries for a minute.
+BACKOFF_SECONDS = 12.0
 POLL_SECONDS = 0.1
 
 
@@ -26,7 +28,9 @@ def answers(ready: str, timeout: float = 2.0) -> bool:
         if parts.scheme == "tcp":
             socket.create_connection((parts.hostname or "", parts.port or 0), timeout=timeout).close()
             return True
-        return requests.get(ready, timeout=timeout, allow_redirects=False).status_code < 400
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the environment is not the way to loopback
+            return session.get(ready, timeout=timeout, allow_redirects=False).status_code < 400
     except (OSError, requests.RequestException, subprocess.TimeoutExpired):
         return False
 
@@ -47,16 +51,17 @@ def wait_until_ready(
             message quotes its log.
     """
     waiting = list(services)
-    deadline = clock.monotonic() + timeout
+    began = clock.monotonic()
     while waiting:
         waiting = [service for service in waiting if not answers(service.ready)]
         if not waiting:
             return
         known = states()
         for service in waiting:
-            if known.get(service.name) == "FATAL":
+            state = known.get(service.name)
+            if state == "FATAL" or (state == "BACKOFF" and clock.monotonic() > began + BACKOFF_SECONDS):
                 raise StackError(f"{service.name} does not start; its log ends:\n{logs(service.name)}")
-        if clock.monotonic() > deadline:
+        if clock.monotonic() > began + timeout:
             raise StackError(
                 f"{waiting[0].name} did not answer on {waiting[0].ready} within {timeout:.0f} s; "
                 f"its log ends:\n{logs(waiting[0].name)}"

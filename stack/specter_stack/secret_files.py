@@ -1,8 +1,9 @@
 """Passwords and tokens of a run: generated once, kept in files, never printed."""
 
-import os
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_urlsafe
+from tempfile import NamedTemporaryFile
 
 NAMES = ("postgres-password", "notifications-token", "grafana-admin-password")
 
@@ -10,15 +11,16 @@ NAMES = ("postgres-password", "notifications-token", "grafana-admin-password")
 def ensure_secret(path: Path, *, mode: int = 0o600) -> Path:
     """Create `path` with a random secret unless it is there; return `path`.
 
-    The file appears complete or not at all, so that a reader never sees half a secret.
+    The file appears complete or not at all, and when several create it at once,
+    all of them end up with the first one's secret.
     """
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), mode)
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8") as file:
         file.write(token_urlsafe(32))
-    temporary.rename(path)
+        file.flush()
+        Path(file.name).chmod(mode)
+        with suppress(FileExistsError):
+            path.hardlink_to(file.name)
     return path

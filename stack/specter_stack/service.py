@@ -24,8 +24,10 @@ class Service:
     """A long-running program under the process manager.
 
     `ready` is an HTTP URL that answers below 400, `tcp://HOST:PORT` that
-    accepts a connection, or `exec:COMMAND` that exits with 0. `user` is the account to run as, None for the
-    launcher's own.
+    accepts a connection, or `exec:COMMAND` that exits with 0. `environment` is
+    added to the launcher's own and can be seen in the process list: paths of
+    secrets, never secrets. `user` is the account to run as, None for the
+    launcher's own. `own_pid_file` is for a program that writes one itself.
     """
 
     name: str

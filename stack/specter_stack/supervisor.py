@@ -6,10 +6,11 @@ launcher's user can open (http://supervisord.org/api.html).
 
 import configparser
 import os
+import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -21,6 +22,7 @@ from specter_stack.errors import StackError
 from specter_stack.layout import Layout
 from specter_stack.orphans import MARKER, end_processes, find_orphans
 from specter_stack.service import Service
+from specter_stack.signals import held_signals
 
 STARTUP_SECONDS = 20.0
 SHUTDOWN_SECONDS = 40.0
@@ -64,10 +66,17 @@ def render_config(layout: Layout, services: Iterable[Service]) -> str:
 
 def _program(layout: Layout, service: Service) -> dict[str, str]:
     command: tuple[str, ...] = service.command
+    if service.environment:
+        # supervisord's own `environment=` has no way to write a quote into a value.
+        command = (
+            "/usr/bin/env",
+            *(f"{key}={value}" for key, value in service.environment.items()),
+            *command,
+        )
     if service.own_pid_file is None:
         command = ("/bin/sh", "-c", PID_WRAPPER, str(pid_file(layout, service)), *command)
     return {
-        "command": shlex.join(command),
+        "command": _command_line(service.name, command),
         "autostart": "false",
         "autorestart": "true",
         "startsecs": "1",
@@ -79,14 +88,18 @@ def _program(layout: Layout, service: Service) -> dict[str, str]:
         "stdout_logfile": str(layout.logs / f"{service.name}.log"),
         "stdout_logfile_maxbytes": LOG_BYTES,
         "stdout_logfile_backups": "1",
-        **({"environment": _environment(service.environment)} if service.environment else {}),
         # The account may not be allowed to look into the launcher's working directory.
         **({"user": service.user, "directory": "/"} if service.user else {}),
     }
 
 
-def _environment(variables: Mapping[str, str]) -> str:
-    return ",".join(f'{name}="{value}"' for name, value in variables.items())
+def _command_line(name: str, command: tuple[str, ...]) -> str:
+    line = shlex.join(command)
+    if "\n" in line or "\r" in line:
+        raise StackError(f"{name}: supervisord takes no line break in a command or variable: {line!r}")
+    # A blank before # or ; starts a comment and %(here)s is replaced, both also inside quotes. shlex quotes
+    # whatever holds one of these, so closing and opening the quotes inside the pair changes nothing else.
+    return re.sub(r"(\s)([#;])|(%)(\()", r"\1\3''\2\4", line)
 
 
 class Supervisor:
@@ -108,12 +121,14 @@ class Supervisor:
         Raises:
             StackError: it did not come up; the message quotes its output.
         """
+        self._layout.supervisor_config.touch(mode=0o600)
         self._layout.supervisor_config.write_text(
             render_config(self._layout, self._services.values()), encoding="utf-8"
         )
         self._layout.supervisor_socket.unlink(missing_ok=True)
         output = self._layout.logs / "supervisord.out"
-        with output.open("wb") as log:
+        # A signal between the start and the assignment would leave a supervisord that nobody ends.
+        with output.open("wb") as log, held_signals():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._layout.supervisor_config)],
                 stdin=subprocess.DEVNULL,

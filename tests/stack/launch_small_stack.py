@@ -33,14 +33,14 @@ def web_server(name: str) -> Service:
 
 def main() -> None:
     layout = Layout(Path(sys.argv[1]))
+    silent = Service("silent", ("sleep", "600"), ready="tcp://127.0.0.1:1")
+    services = (web_server("one"), web_server("two"), *([silent] if "never-ready" in sys.argv else []))
     try:
         with (
             stop_on_signals(),
-            running_stack(
-                layout, lambda: (web_server("one"), web_server("two")), lambda text: print("SAID", text)
-            ) as stack,
+            running_stack(layout, lambda: services, lambda text: print("SAID", text)) as stack,
         ):
-            stack.start("one", "two")
+            stack.start(*stack.services)
             print("READY", flush=True)
             threading.Event().wait()
     except Stopped:

@@ -89,6 +89,35 @@ def test_a_signal_stops_every_child_and_nothing_else(state: Path, number: signal
     bystander.communicate(b"\n", timeout=10)
 
 
+def start_without_waiting(state: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(SCRIPT), str(state), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.parametrize("children", [1, 2, 4], ids=["supervisord only", "one of three", "all started"])
+def test_a_signal_during_the_start_leaves_nothing(state: Path, children: int) -> None:
+    launcher = start_without_waiting(state, "never-ready")
+    eventually(lambda: len(processes_of(state)) >= children)
+    launcher.send_signal(signal.SIGINT)
+    output, _ = launcher.communicate(timeout=60)
+    assert output == "STOPPED\n"
+    assert launcher.returncode == 0
+    assert processes_of(state) == []
+    assert not (state / "stack.json").exists()
+
+
+def test_more_signals_while_everything_stops_change_nothing(state: Path) -> None:
+    launched = Launched(state)
+    for _ in range(5):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            launched.process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            launched.process.wait(timeout=0.02)
+    assert launched.wait() == "STOPPED\n"
+    assert launched.process.returncode == 0
+    assert processes_of(state) == []
+
+
 def test_a_child_that_dies_is_started_again(state: Path) -> None:
     launched = Launched(state)
     first = launched.pid("one")

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from specter_core.web import HostCheck, WebOptions, parse_listen_address
+from specter_core.web import WebOptions, parse_listen_address, secured
 from specter_demo.settings import load_settings
 from specter_demo.shop.app import create_app
 
@@ -16,4 +16,4 @@ def application() -> "WSGIApplication":
     settings = load_settings(os.environ)
     app = create_app(settings)
     options = WebOptions(*parse_listen_address(settings.listen))
-    return HostCheck(app) if options.loopback else app
+    return secured(app, options)

@@ -1,0 +1,187 @@
+"""Configuration files: every error at once, with its place, and never a secret."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import AfterValidator, Field
+
+from specter_core.config import ConfigError, Schema, as_dict, load_config, parse_config, read_secret_file
+from specter_core.errors import SpecterError
+
+NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+
+
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError("expected an even number")
+    return value
+
+
+class Login(Schema):
+    user: str
+    password: int = 0
+    token: list[int] = Field(default_factory=list)
+
+
+class Server(Schema):
+    port: int = Field(gt=0)
+    even: Annotated[int, AfterValidator(_even)] = 2
+    url: int = 0
+    login: Login | None = None
+
+
+class Config(Schema):
+    servers: list[Server]
+    name: str = "default"
+    by_name: dict[str, Server] = Field(default_factory=dict)
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, Config, file="specter.yml")
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == "\n".join(map(str, caught.value.problems))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_valid_file_is_the_schema_with_its_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "specter.yml"
+    path.write_text("servers:\n  - port: 80\n", encoding="utf-8")
+    config = load_config(path, Config)
+    assert config == Config(servers=[Server(port=80)])
+    assert as_dict(config)["servers"] == [{"port": 80, "even": 2, "url": 0, "login": None}]
+
+
+def test_every_error_comes_at_once_with_line_path_expectation_and_value() -> None:
+    text = """\
+name: shop
+servers:
+  - port: 0
+  - port: many
+    even: 3
+  - prot: 80
+by_name:
+  one:
+    port: [1]
+nmae: shop
+"""
+    assert problems_of(text) == [
+        "specter.yml:3: servers[0].port: Input should be greater than 0 (found 0)",
+        f"specter.yml:4: servers[1].port: {NO_INTEGER} (found 'many')",
+        "specter.yml:5: servers[1].even: expected an even number (found 3)",
+        "specter.yml:6: servers[2].port: is required",
+        "specter.yml:6: servers[2].prot: is not a known key",
+        "specter.yml:9: by_name.one.port: Input should be a valid integer (found a list)",
+        "specter.yml:10: nmae: is not a known key",
+    ]
+
+
+def test_a_repeated_key_is_an_error_at_its_second_place_beside_the_others() -> None:
+    text = "servers:\n  - port: 80\n    port: 81\n    even: 1\nname: a\nname: b\n"
+    assert problems_of(text) == [
+        "specter.yml:3: servers[0].port: appears twice in one mapping",
+        "specter.yml:4: servers[0].even: expected an even number (found 1)",
+        "specter.yml:6: name: appears twice in one mapping",
+    ]
+
+
+def test_a_repeated_key_alone_is_an_error_too() -> None:
+    assert problems_of("servers: []\nservers: []\n") == [
+        "specter.yml:2: servers: appears twice in one mapping"
+    ]
+
+
+@pytest.mark.parametrize(
+    "login",
+    ["password: hunter2", "token: [hunter2]", "token: hunter2", "password: {a: hunter2}"],
+)
+def test_a_value_below_a_secret_name_is_never_shown(login: str) -> None:
+    (problem,) = problems_of(f"servers:\n  - port: 1\n    login:\n      user: me\n      {login}\n")
+    assert problem.startswith("specter.yml:5: servers[0].login.")
+    assert "hunter2" not in problem
+
+
+def test_a_url_is_shown_without_its_password() -> None:
+    (problem,) = problems_of("servers:\n  - port: 1\n    url: http://me:hunter2@db.example/x\n")
+    assert problem.endswith("(found 'http://…@db.example/x')")
+
+
+@pytest.mark.parametrize("value", ["*hunter2", "!hunter2 x"])
+def test_an_unquoted_password_that_looks_like_yaml_is_not_shown(value: str) -> None:
+    (problem,) = problems_of(f"servers: []\nlogin:\n  password: {value}\n")
+    assert problem.startswith("specter.yml:3: is not valid YAML: ")
+    assert "hunter2" not in problem
+
+
+def test_a_long_value_is_cut() -> None:
+    (problem,) = problems_of("servers:\n  - port: " + "x" * 500 + "\n")
+    assert len(problem) < 200
+    assert problem.endswith("xxx...)")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "servers: [",
+            "specter.yml:1: is not valid YAML: expected the node content, but found '<stream end>'",
+        ),
+        ("a: 1\n b: 2\n", "specter.yml:2: is not valid YAML: mapping values are not allowed here"),
+        ("name: 2024-02-30\n", "specter.yml: is not valid YAML: day is out of range for month"),
+        ("- 1\n", "specter.yml:1: expected a mapping, found a list"),
+        ("shop\n", "specter.yml:1: expected a mapping, found 'shop'"),
+        ("", "specter.yml: servers: is required"),
+        ("# only a comment\n", "specter.yml: servers: is required"),
+    ],
+)
+def test_what_is_not_a_mapping_says_so(text: str, expected: str) -> None:
+    assert problems_of(text) == [expected]
+
+
+def test_an_anchor_inside_itself_is_refused_and_not_followed_for_ever() -> None:
+    assert problems_of("servers: &all [*all]\n") != []
+
+
+def test_anchors_within_anchors_are_read_in_no_time() -> None:
+    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    problems = problems_of("\n".join(lines))
+    assert "specter.yml:30: a29: is not a known key" in problems
+
+
+def test_a_tag_that_would_run_python_is_refused() -> None:
+    (problem,) = problems_of("servers: !!python/object/apply:os.system [echo]\n")
+    assert problem.startswith("specter.yml:1: is not valid YAML: could not determine a constructor")
+
+
+def test_a_missing_file_a_folder_and_another_encoding_are_named(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.yml"
+    latin.write_bytes("name: caf\xe9\n".encode("latin-1"))
+    for path, reason in (
+        (tmp_path / "none.yml", "cannot be read: No such file or directory"),
+        (tmp_path, "cannot be read: Is a directory"),
+        (latin, "is not UTF-8: invalid continuation byte"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_config(path, Config)
+        assert str(caught.value) == f"{path}: {reason}"
+
+
+def test_a_secret_file_loses_its_line_end_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b" s3cret \r\n")
+    assert read_secret_file(path, what="database password") == " s3cret "
+
+
+def test_a_secret_file_that_is_missing_empty_or_binary_is_named_without_its_content(tmp_path: Path) -> None:
+    empty, binary, missing = tmp_path / "empty", tmp_path / "binary", tmp_path / "missing"
+    empty.write_text("\n")
+    binary.write_bytes(b"hunter\xff2")
+    for path, reason in (
+        (missing, f"cannot read {missing}: No such file or directory"),
+        (empty, f"{empty} is empty"),
+        (binary, f"cannot read {binary}: not UTF-8"),
+    ):
+        with pytest.raises(SpecterError) as caught:
+            read_secret_file(path, what="database password")
+        assert str(caught.value) == f"database password: {reason}"
