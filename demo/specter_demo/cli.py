@@ -6,6 +6,7 @@ Each subcommand lives in its own module of `specter_demo.commands` and imports w
 import click
 
 from specter_demo.commands.fault import fault
+from specter_demo.commands.history import history
 from specter_demo.commands.seed import seed
 from specter_demo.commands.serve import serve
 from specter_demo.commands.story import check, run
@@ -24,5 +25,5 @@ def demo() -> None:
     """
 
 
-for command in (run, check, fault, seed, serve):
+for command in (run, check, fault, history, seed, serve):
     demo.add_command(command)

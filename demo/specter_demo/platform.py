@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specter_demo.files import write_atomically
 from specter_demo.settings import PREFIX, Settings
 from specter_stack.configure import configure_alertmanager, configure_prometheus
 from specter_stack.grafana import grafana_service
@@ -84,7 +85,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
     configure_alertmanager(layout, f"{LOOPBACK}:{ports['notifications']}")
     platform.settings.state_dir.mkdir(parents=True, exist_ok=True)
     lines = [f"{name}={value}\n" for name, value in sorted(environment_of(platform.settings).items())]
-    platform.launcher_file.write_text("".join(lines), encoding="utf-8")
+    write_atomically(platform.launcher_file, "".join(lines))
     return tuple(services)
 
 

@@ -6,49 +6,83 @@ each piece is written and imported by itself, two at a time.
 """
 
 import math
+import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from specter_core.errors import SpecterError
 from specter_demo.history.simulate import Array, Series
 
-# The longest block promtool accepts; with its default of 2 h the import takes 20 times longer.
-BLOCK_HOURS = 192
+# One of Prometheus' own block lengths, 2 h times powers of three: promtool rounds any other down to one.
+# The next would leave one of the workers idle at the end; with 2 h the import takes 20 times longer.
+BLOCK_HOURS = 162
 WORKERS = 2
+QUOTED = 500
 
 
 def import_blocks(promtool: Path, database: Path, times: Array, series: Sequence[Series]) -> None:
-    """Write `series` (values at `times`, epoch seconds) as blocks of the database folder.
+    """Write `series` (values at `times`, epoch seconds, ascending) as blocks of the database folder.
+
+    Values are kept to six significant digits, NaN not at all.
 
     Raises:
-        SpecterError: promtool refused; the message quotes it.
+        SpecterError: promtool refused; the message quotes it. Or there was no room.
     """
-    block = BLOCK_HOURS * 3600
-    borders = np.searchsorted(times, np.arange(times[0] // block + 1, times[-1] // block + 1) * block)
-    pieces = np.split(np.arange(len(times)), borders)
     with (
-        TemporaryDirectory(dir=database.parent, prefix="history-") as scratch,
-        ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool,
+        _scratch(database.parent / "history-import") as scratch,
+        ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn"), initializer=_ignore_ctrl_c) as pool,
     ):
         pending = [
             pool.submit(
                 _import_piece,
                 promtool,
                 database,
-                Path(scratch) / f"{number}.om",
+                scratch / f"{number}.om",
                 times[rows],
                 [Series(one.name, dict(one.labels), one.values[rows]) for one in series],
             )
-            for number, rows in enumerate(pieces)
+            for number, rows in enumerate(pieces(times))
         ]
-        for piece in pending:
-            piece.result()
+        try:
+            for piece in pending:
+                piece.result()
+        except OSError as error:
+            raise SpecterError(f"the history cannot be written to {scratch}: {error}") from error
+        finally:
+            # After a failure or Ctrl-C the pieces that have not begun are in vain.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def pieces(times: Array) -> list[slice]:
+    """Return the rows of `times` (epoch seconds, ascending) that belong to each block."""
+    block = BLOCK_HOURS * 3600
+    cuts = np.flatnonzero(np.diff(times // block)) + 1
+    edges = [0, *cuts.tolist(), len(times)]
+    return [slice(start, end) for start, end in pairwise(edges)]
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Yield `folder`, empty; what a killed run has left there goes too."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _ignore_ctrl_c() -> None:
+    """Leave the end of a worker to the launcher: a terminal's Ctrl-C reaches every process of the group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _import_piece(promtool: Path, database: Path, file: Path, times: Array, series: Sequence[Series]) -> None:
@@ -59,9 +93,8 @@ def _import_piece(promtool: Path, database: Path, file: Path, times: Array, seri
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SpecterError(
-            f"promtool cannot import the history: {(done.stderr or done.stdout).strip()[-500:]}"
-        )
+        said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
+        raise SpecterError(f"promtool cannot import the history: {said[-QUOTED:]}")
     file.unlink()
 
 

@@ -1,5 +1,6 @@
 """Send the shop a short burst of ordinary requests and read what it measured."""
 
+import http.client
 import random
 
 import requests
@@ -18,7 +19,7 @@ def measure(shop_url: str, source: random.Random) -> Calibration:
     """Return the latencies of every route as the shop serves them now; takes about three seconds.
 
     Raises:
-        SpecterError: the shop cannot be reached.
+        SpecterError: the shop cannot be reached, or fails on a route that visitors use.
     """
     visitors, client = Visitors(source), ShopClient(shop_url)
     try:
@@ -28,11 +29,19 @@ def measure(shop_url: str, source: random.Random) -> Calibration:
         mix = [route for route, share in ROUTES.items() for _ in range(round(share * REQUESTS))]
         source.shuffle(mix)
         _send(client, visitors, mix)
-        return calibrate(before, _scrape(shop_url))
-    except (OSError, requests.RequestException) as error:
+        return _complete(calibrate(before, _scrape(shop_url)))
+    except (OSError, http.client.HTTPException) as error:  # requests' errors are OSErrors
         raise SpecterError(f"the shop at {shop_url} does not answer: {error}") from error
     finally:
         client.close()
+
+
+def _complete(calibration: Calibration) -> Calibration:
+    """Return `calibration`; a route without a past would stay unwatched, and nobody would know."""
+    failed = sorted({*ROUTES} - {*calibration.routes})
+    if failed:
+        raise SpecterError(f"the shop serves only errors on {', '.join(failed)}; its log says why")
+    return calibration
 
 
 def _send(client: ShopClient, visitors: Visitors, routes: list[str]) -> None:
@@ -41,6 +50,8 @@ def _send(client: ShopClient, visitors: Visitors, routes: list[str]) -> None:
 
 
 def _scrape(shop_url: str) -> str:
-    answer = requests.get(f"{shop_url}/metrics", timeout=5)
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy does not reach this machine's loopback address
+        answer = session.get(f"{shop_url}/metrics", timeout=5)
     answer.raise_for_status()
     return answer.text

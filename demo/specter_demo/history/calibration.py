@@ -79,7 +79,7 @@ def calibrate(before: str, after: str) -> Calibration:
     earlier = bucket_counts(before)
     served: dict[str, dict[Outcome, NDArray[np.float64]]] = defaultdict(dict)
     for outcome, counts in bucket_counts(after).items():
-        delta = counts - earlier.get(outcome, 0.0)
+        delta = _increase(earlier.get(outcome), counts)
         # Errors of the server belong to faults, and a route that nobody matched has no normal latency.
         if delta.sum() > 0 and outcome.route and not outcome.status.startswith("5"):
             served[outcome.route][outcome] = delta
@@ -91,3 +91,10 @@ def calibrate(before: str, after: str) -> Calibration:
         cells = np.array([served[route][key] for key in keys])
         probabilities[route] = cells / cells.sum()
     return Calibration(outcomes, probabilities)
+
+
+def _increase(before: NDArray[np.float64] | None, after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what was counted in between; a counter that fell began again at zero, as rate() sees it."""
+    if before is None or (after < before).any():
+        return after
+    return after - before

@@ -5,6 +5,7 @@ and the last minutes of the raw counters, without which every one-minute rate
 would start at zero and look like a fault.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -30,22 +31,33 @@ from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.series import labels_of
 
 TAIL_SECONDS = 360.0
-LONGEST_GAP = 28 * 86400.0
 LOOKBACK = 300.0
 SCRAPE_SECONDS = 5.0
 BATCH = 5000
 WRITE_TIMEOUT = 30.0
+MILLISECOND = 0.001  # the resolution of Prometheus' time
 
 
-def last_recorded(client: PrometheusClient, service: str, now: float) -> float | None:
-    """Return when the request rate of `service` was last recorded (epoch s), None if not in 28 days."""
+def last_recorded(client: PrometheusClient, service: str, now: float, within: float) -> float | None:
+    """Return when the request rate of `service` was last recorded (epoch s), None if not `within` seconds."""
     series = f'{SERVICE_REQUEST_RATE}{{{SERVICE}="{service}"}}'
-    # An instant lookup reaches back five minutes, so steps of that length miss nothing.
-    seen = client.range(series, now - LONGEST_GAP, now, step=LOOKBACK)
+    # Windows as long as the steps miss nothing, and unlike a lookup they see past the marker that ends
+    # a series: the shop is stopped before Prometheus, which then says that the rate is gone.
+    recorded = f"count_over_time({series}[{LOOKBACK:.0f}s])"
+    start = now - LOOKBACK * math.ceil(within / LOOKBACK)
+    seen = client.range(recorded, start, now, step=LOOKBACK)
     if not seen:
         return None
     raw = client.samples(series, at=seen[-1][0], seconds=LOOKBACK)
     return raw[-1][0] if raw else None
+
+
+def last_scraped(client: PrometheusClient, target: Mapping[str, str], before: float) -> float | None:
+    """Return when the counters of `target` last had a sample (epoch s), None if not in the tail's minutes."""
+    labels = ",".join(f'{name}="{value}"' for name, value in target.items())
+    times = f"timestamp({HTTP_SERVER_REQUEST_DURATION.count}{{{labels}}})"
+    found = client.query(f"max(max_over_time({times}[{TAIL_SECONDS:.0f}s:1s] @ {before:.3f}))")
+    return found[0].value if found else None
 
 
 def raw_tail(
@@ -54,19 +66,22 @@ def raw_tail(
     until: float,
     target: Mapping[str, str],
     random: np.random.Generator,
+    after: float | None = None,
 ) -> tuple[Array, list[Series]]:
     """Return (times, series): the shop's request histogram as scraped in the minutes before `until`.
 
-    The live counters start at zero at `until`, as after a restart, which rate()
-    takes in its stride.
+    The last scrape is at `until` itself and finds zeros: the live counters start there, as after a
+    restart, which rate() takes in its stride. So does the tail, at its own beginning: it must not be
+    mixed with samples of an earlier run, so it begins after them (`after`, epoch s).
     """
-    times = time_grid(until - TAIL_SECONDS, until, SCRAPE_SECONDS)
+    begin = until - TAIL_SECONDS if after is None else max(until - TAIL_SECONDS, after + MILLISECOND)
+    times = time_grid(begin, until, SCRAPE_SECONDS)
     drawn = draw_requests(calibration, rate_of, times, SCRAPE_SECONDS, random)
     series = []
     for outcome, cumulative in counters(drawn, calibration).items():
         labels = {**target, METHOD: outcome.method, ROUTE: outcome.route, STATUS: outcome.status}
-        series += _histogram(labels, cumulative)
-    return times, series
+        series += _histogram(labels, np.vstack([cumulative, np.zeros(len(BOUNDS))]))
+    return np.append(times, until), series
 
 
 def _histogram(labels: Mapping[str, str], cumulative: Array) -> list[Series]:
@@ -94,7 +109,9 @@ def write(url: str, times: Array, series: Sequence[Series]) -> int:
     Raises:
         SpecterError: a batch was not taken.
     """
-    client = RemoteWriteClient(url, requests.Session())
+    session = requests.Session()
+    session.trust_env = False  # a proxy does not reach this machine's loopback address
+    client = RemoteWriteClient(url, session)
     written = 0
     try:
         samples = _samples(times, series)

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,14 @@ from specter_core.metrics import SERVICE
 from specter_demo.files import write_atomically
 from specter_demo.history.blocks import import_blocks
 from specter_demo.history.calibration import Calibration
-from specter_demo.history.fill import last_recorded, raw_tail, version_tail, write
+from specter_demo.history.fill import (
+    MILLISECOND,
+    last_recorded,
+    last_scraped,
+    raw_tail,
+    version_tail,
+    write,
+)
 from specter_demo.history.simulate import recorded_series, time_grid
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.traffic.shape import TrafficShape
@@ -32,6 +39,7 @@ class HistoryKeeper:
         database: Prometheus' data folder.
         note: file that remembers for which shape of traffic the database was made.
         service: the target label of the shop.
+        seconds: length of the past.
     """
 
     database: Path
@@ -40,20 +48,23 @@ class HistoryKeeper:
     shape: TrafficShape
     calibration: Calibration
     service: str = "shop"
+    seconds: float = SECONDS
 
     def import_if_new(self, until: float, random: np.random.Generator) -> bool:
-        """Import four weeks that end at `until`, unless they are there; return whether it did.
+        """Import the weeks that end at `until`, unless they are there; return whether it did.
 
         A database made for another local time would contradict the traffic: it is replaced.
         """
-        described = {"peak": self.shape.peak, "utc_offset_hours": round(self.shape.utc_offset_hours, 2)}
-        if self._noted() == described and any(self.database.iterdir()):
+        # Rounded to 36 s: the offset is derived from the clock when a time of day was asked for.
+        described = asdict(self.shape) | {"utc_offset_hours": round(self.shape.utc_offset_hours, 2)}
+        if self._noted() == described and self.database.is_dir() and any(self.database.iterdir()):
             return False
+        # The note first: a run that is killed in between must not leave half a database with a note.
+        self.note.unlink(missing_ok=True)
         if self.database.exists():
             shutil.rmtree(self.database)
-        self.note.unlink(missing_ok=True)
         self.database.mkdir(parents=True)
-        times = time_grid(until - SECONDS, until, STEP_SECONDS)
+        times = time_grid(until - self.seconds, until, STEP_SECONDS)
         series = recorded_series(
             self.calibration, self.shape.rate, times, step=STEP_SECONDS, service=self.service, random=random
         )
@@ -65,15 +76,17 @@ class HistoryKeeper:
         """Write to the Prometheus at `url` the raw counters of the minutes before `until`.
 
         To be called as soon as it answers: rates are computed from them within seconds.
+        Where an earlier run ended within those minutes, they begin after it.
         """
         target = {SERVICE: self.service, "instance": f"{self.service}-1", "job": self.service}
-        times, series = raw_tail(self.calibration, self.shape.rate, until, target, random)
+        after = last_scraped(PrometheusClient(url), target, until)
+        times, series = raw_tail(self.calibration, self.shape.rate, until, target, random, after)
         write(url, times, [*series, version_tail(times, target, version)])
 
     def fill_gap(self, url: str, until: float, random: np.random.Generator) -> int:
         """Write what was not recorded since the demo last ran, up to `until`; return the samples written."""
-        last = last_recorded(PrometheusClient(url), self.service, until)
-        start = until - SECONDS if last is None else max(last + STEP_SECONDS, until - SECONDS)
+        last = last_recorded(PrometheusClient(url), self.service, until, self.seconds)
+        start = until - self.seconds if last is None else max(last + MILLISECOND, until - self.seconds)
         gap = time_grid(start, until, STEP_SECONDS)
         if not len(gap):
             return 0
@@ -87,6 +100,6 @@ class HistoryKeeper:
             return json.loads(self.note.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except json.JSONDecodeError:
+        except ValueError:  # neither JSON nor, after a crash, text
             logger.warning("%s is damaged: the history is made anew", self.note)
             return None

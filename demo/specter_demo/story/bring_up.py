@@ -37,10 +37,6 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     stack.start("shop")
     say("measuring how fast the shop is on this machine")
     calibration = measure(platform.url("shop"), random.Random())
-    # The burst is not traffic: the counters that Prometheus will see start without it.
-    stack.stop_service("shop")
-    stack.start("shop", "traffic")
-    opened = clock.time()
     keeper = HistoryKeeper(
         database=platform.layout.prometheus_data,
         note=platform.layout.state / "history.json",
@@ -50,12 +46,18 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     )
     generator = np.random.default_rng()
     say(f"importing {DAYS} days of history, unless an earlier run has left it")
-    imported = keeper.import_if_new(opened, generator)
-    stack.start("prometheus")
-    version = Control(platform.settings, clock).version
-    keeper.lead_in(platform.url("prometheus"), opened, version, generator)
+    imported = keeper.import_if_new(clock.time(), generator)
+    # The burst is not traffic: the counters that Prometheus will see start without it.
+    stack.stop_service("shop")
+    # Traffic begins when it can be scraped at once: time that is served but not scraped is missing from
+    # every one-minute rate in which the past and the live counters meet. Until then they are at zero.
+    stack.start("shop", "prometheus")
+    opened = clock.time()
+    stack.start("traffic")
+    url = platform.url("prometheus")
+    keeper.lead_in(url, opened, Control(platform.settings, clock).version, generator)
+    written = keeper.fill_gap(url, opened, generator)
     if not imported:
-        written = keeper.fill_gap(platform.url("prometheus"), opened, generator)
         say(f"filled the time since the last run: {written} samples")
     say("starting the detector")
     stack.start("detector", *(["grafana"] if "grafana" in stack.services else []))
@@ -63,13 +65,16 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
 
 def _seed(platform: Platform) -> None:
     environment = {**os.environ, **environment_of(platform.settings)}
-    done = subprocess.run(
-        [*SPECTER, "demo", "seed"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SEED_SECONDS,
-    )
-    if done.returncode:
-        raise SpecterError(f"the shop's database cannot be filled: {done.stderr.strip()[-1000:]}")
+    try:
+        subprocess.run(
+            [*SPECTER, "demo", "seed"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SEED_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SpecterError(f"the shop's database was not filled within {SEED_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        raise SpecterError(f"the shop's database cannot be filled: {error.stderr.strip()[-1000:]}") from error

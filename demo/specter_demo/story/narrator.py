@@ -1,22 +1,23 @@
 """Walk through the story: wait for quiet, inject the fault, note each stage."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from specter_core.clock import Clock
-from specter_core.errors import SpecterError
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
-from specter_demo.story.observe import Observation, alert_fires, notified_at, observe, score_is_up
-from specter_demo.story.prometheus import PrometheusClient
+from specter_demo.story.background import Background
+from specter_demo.story.observe import NOTHING, Observation, alert_fires, notified_at, observe, score_is_up
+from specter_demo.story.prometheus import PrometheusClient, PrometheusError
 from specter_demo.story.timeline import SENTENCES, Timeline
 
 QUIET_SECONDS = 20.0
 READY_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0  # with scores that are quiet now and then, but never for long enough
 STAGE_SECONDS = 240.0
+OUTAGE_SECONDS = 60.0
 EXPECTED_SERIES = 5  # no fewer than the shop's routes
 
 
@@ -33,10 +34,11 @@ class Phase(StrEnum):
 
 @dataclass(slots=True)
 class Narrator:
-    """A state machine that `tick` moves once a second; it never blocks for long.
+    """A state machine that `tick` moves once a second; it waits for nothing but Prometheus' answers.
 
     Attributes:
         hold_seconds: how long the fault stays after the notification; None leaves it in.
+        problem: why the story failed, empty unless it did.
     """
 
     client: PrometheusClient
@@ -50,25 +52,31 @@ class Narrator:
     phase: Phase = Phase.LEARNING
     problem: str = ""
     _since: float = field(default=0.0, init=False)
-    _opened: float = field(default=0.0, init=False)
-    _injection: threading.Thread | None = field(default=None, init=False)
+    _opened: float | None = field(default=None, init=False)
+    _away_since: float | None = field(default=None, init=False)
+    _seen: Observation = field(default=NOTHING, init=False)
+    _injection: Background | None = field(default=None, init=False)
+    _clearing: Background | None = field(default=None, init=False)
 
     def tick(self) -> Observation:
-        """Look at everything once and move on if it is time; return what was seen."""
+        """Look at everything once and move on if it is time; return what was seen last.
+
+        A Prometheus that does not answer is borne with for `OUTAGE_SECONDS`.
+        """
         now = self.clock.time()
-        if not self._opened:
+        if self._opened is None:
             self._opened = self._since = now
-        seen = observe(self.client, self._opened)
-        match self.phase:
-            case Phase.LEARNING | Phase.QUIET:
-                self._wait_for_quiet(seen, now)
-            case Phase.FAULT:
-                self._note_stages(now)
-            case Phase.NOTIFIED:
-                self._hold(now)
-            case _:
-                pass
-        return seen
+        self._report_background(now)
+        try:
+            self._seen = observe(self.client, self._opened)
+            self._move(self._seen, now, now - self._opened)
+        except PrometheusError as error:
+            self._bear_outage(error, now)
+        else:
+            self._end_outage()
+        if self.phase is Phase.NOTIFIED:
+            self._hold(now)
+        return self._seen
 
     @property
     def over(self) -> bool:
@@ -77,44 +85,57 @@ class Narrator:
             self.phase is Phase.NOTIFIED and self.hold_seconds is None
         )
 
-    def _wait_for_quiet(self, seen: Observation, now: float) -> None:
-        highest = seen.highest
-        alerting = any(alert.name == self.fault.alert for alert in seen.alerts)
-        enough = highest is not None and len(seen.scores) >= EXPECTED_SERIES
-        calm = enough and highest is not None and highest[1] <= 1.0 and not alerting
-        if calm and self.phase is Phase.LEARNING:
+    def _move(self, seen: Observation, now: float, age: float) -> None:
+        if self.phase in {Phase.LEARNING, Phase.QUIET}:
+            self._wait_for_quiet(seen, now, age)
+        elif self.phase is Phase.FAULT:
+            self._note_stages(now)
+
+    def _wait_for_quiet(self, seen: Observation, now: float, age: float) -> None:
+        reason = self._unrest(seen)
+        if self.phase is Phase.QUIET:
+            if reason:
+                self._wait_again(f"{reason}: waiting for quiet again", now)
+            elif now - self._since >= QUIET_SECONDS:
+                self._inject(now)
+        elif not reason:
             self._enter(Phase.QUIET, now)
             self.timeline.ready = now
             self.say(f"{len(seen.scores)} series are scored, all quiet")
-        elif not calm and self.phase is Phase.QUIET:
-            self._enter(Phase.LEARNING, now)
-        elif self.phase is Phase.QUIET and now - self._since >= QUIET_SECONDS:
-            self._inject(now)
-        elif self.phase is Phase.LEARNING and now - self._since > READY_SECONDS:
-            shown = "nothing is scored" if highest is None else f"{highest[0]} scores {highest[1]:.2f}"
-            shown += f", {self.fault.alert} is up" if alerting else ""
-            self._fail(f"the scores were not quiet within {READY_SECONDS:.0f} s: {shown}")
+        elif now - self._since > READY_SECONDS or age > PATIENCE_SECONDS:
+            self._fail(f"the scores were not quiet for {QUIET_SECONDS:.0f} s within {age:.0f} s: {reason}")
+
+    def _unrest(self, seen: Observation) -> str:
+        """Return why it is not quiet, empty when it is."""
+        highest = seen.highest
+        if highest is None:
+            return "nothing is scored"
+        if highest[1] > 1.0:
+            return f"{highest[0]} scores {highest[1]:.2f}"
+        if any(alert.name == self.fault.alert for alert in seen.alerts):
+            return f"{self.fault.alert} is up"
+        if len(seen.scores) < EXPECTED_SERIES:
+            return f"only {len(seen.scores)} series are scored"
+        return ""
+
+    def _wait_again(self, sentence: str, now: float) -> None:
+        self._enter(Phase.LEARNING, now)
+        self.timeline.ready = None
+        self.say(sentence)
 
     def _inject(self, now: float) -> None:
         self._enter(Phase.FAULT, now)
         self.timeline.injected = now
         self.say(f"fault: {self.fault.name}, {self.fault.summary}")
         # A release takes a second or two, in which the screen goes on.
-        self._injection = threading.Thread(target=self._run_injection, name="injection", daemon=True)
-        self._injection.start()
-
-    def _run_injection(self) -> None:
-        try:
-            self.say(self.fault.inject(self.control))
-        except SpecterError as error:
-            self._fail(f"{self.fault.name} could not be injected: {error}")
+        self._injection = Background("injection", lambda: self.fault.inject(self.control))
 
     def _note_stages(self, now: float) -> None:
         injected = self.timeline.injected or now
         if score_is_up(self.client, self.fault, injected):
-            self._reach("score", now)
+            self._reach("score", self.clock.time())
         if alert_fires(self.client, self.fault, injected):
-            self._reach("alert", now)
+            self._reach("alert", self.clock.time())
         delivered = notified_at(self.notifications, self.fault, injected)
         if delivered is not None:
             self._reach("notification", delivered)
@@ -129,9 +150,43 @@ class Narrator:
             self.say(f"{SENTENCES[stage]} after {self.timeline.seconds_after_fault(stage):.1f} s")
 
     def _hold(self, now: float) -> None:
-        if self.hold_seconds is not None and now - self._since >= self.hold_seconds:
+        if (
+            self._clearing is None
+            and self.hold_seconds is not None
+            and now - self._since >= self.hold_seconds
+        ):
+            self._clearing = Background("clearing", lambda: self.fault.clear(self.control))
+
+    def _report_background(self, now: float) -> None:
+        """Say what the injection or the clearing came to, once it has ended."""
+        if self._injection is not None and self._injection.done():
+            self._tell(self._injection, "injected")
+            self._injection = None
+        if self._clearing is not None and self._clearing.done():
             self._enter(Phase.CLEARED, now)
-            self.say(self.fault.clear(self.control))
+            self._tell(self._clearing, "cleared")
+            self._clearing = None
+
+    def _tell(self, step: Background, what: str) -> None:
+        if step.problem is not None:
+            self._fail(f"{self.fault.name} could not be {what}: {step.problem}")
+        elif step.said is not None:
+            self.say(step.said)
+
+    def _bear_outage(self, error: PrometheusError, now: float) -> None:
+        if self._away_since is None:
+            self._away_since = now
+            self.say(str(error))
+        if self.phase is Phase.QUIET:
+            self._wait_again("quiet must be seen without a break: waiting for it again", now)
+        waits = self.phase in {Phase.LEARNING, Phase.FAULT}
+        if waits and now - self._away_since > OUTAGE_SECONDS:
+            self._fail(f"Prometheus has not answered for {now - self._away_since:.0f} s: {error}")
+
+    def _end_outage(self) -> None:
+        if self._away_since is not None:
+            self._away_since = None
+            self.say("Prometheus answers again")
 
     def _enter(self, phase: Phase, now: float) -> None:
         self.phase, self._since = phase, now

@@ -1,24 +1,27 @@
 """Collect what the screen shows and what the stages need, once a second."""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from specter_core.metrics import (
+    ALERTS,
     ANOMALY_SCORE,
     FOR,
     ROUTE,
     ROUTE_DURATION,
     ROUTE_REQUEST_RATE,
     SERVICE,
+    WATCHDOG,
 )
 from specter_demo.faults.fault import Fault
 from specter_demo.story.prometheus import PrometheusClient, Sample
 
 SHOP = "shop"
-QUIET_ALERTS = {"Watchdog"}
+QUIET_ALERTS = {WATCHDOG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,16 @@ class Observation:
         return max(self.scores.items(), key=lambda item: item[1]) if self.scores else None
 
 
+NOTHING = Observation((), {}, ())
+
+
 def observe(client: PrometheusClient, since: float) -> Observation:
     """Ask for the traffic, the scores and the alerts of this moment.
 
     What is older than `since` (epoch seconds) was written by an earlier run:
     Prometheus shows a series' last value for five minutes.
     """
-    scores = client.query(_newer(f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}', since))
+    scores = _known(client.query(_newer(f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}', since)))
     selector = f'{{{SERVICE}="{SHOP}"}}'
     rates = _by_route(client.query(ROUTE_REQUEST_RATE + selector))
     slow = _by_route(client.query(ROUTE_DURATION["p95"] + selector))
@@ -74,7 +80,7 @@ def observe(client: PrometheusClient, since: float) -> Observation:
     return Observation(
         routes=tuple(RouteView(r, rates.get(r), slow.get(r), worst.get(r)) for r in routes),
         scores={series_name(sample.labels): sample.value for sample in scores},
-        alerts=tuple(_alerts(client.query(_newer('ALERTS{alertstate=~"firing|pending"}', since)))),
+        alerts=tuple(_alerts(client.query(_newer(f'{ALERTS}{{alertstate=~"firing|pending"}}', since)))),
     )
 
 
@@ -85,7 +91,12 @@ def series_name(labels: Mapping[str, str]) -> str:
 
 
 def _by_route(samples: Iterable[Sample]) -> dict[str, float]:
-    return {sample.labels.get(ROUTE, ""): sample.value for sample in samples}
+    return {sample.labels.get(ROUTE, ""): sample.value for sample in _known(samples)}
+
+
+def _known(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples that say something: NaN is as good as none."""
+    return [sample for sample in samples if not math.isnan(sample.value)]
 
 
 def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
@@ -109,7 +120,7 @@ def score_is_up(client: PrometheusClient, fault: Fault, since: float) -> bool:
 def alert_fires(client: PrometheusClient, fault: Fault, since: float) -> bool:
     """Whether the alert that `fault` should raise fires, in a sample since `since`."""
     alert = f'alertname="{fault.alert}",alertstate="firing",{FOR}=~"{"|".join(fault.expects)}"'
-    return bool(client.query(_newer(f"ALERTS{{{alert}}}", since)))
+    return bool(client.query(_newer(f"{ALERTS}{{{alert}}}", since)))
 
 
 def _newer(selector: str, since: float) -> str:
@@ -117,21 +128,32 @@ def _newer(selector: str, since: float) -> str:
 
 
 def notified_at(notifications: Path, fault: Fault, since: float) -> float | None:
-    """Return when the inbox first got the firing alert of `fault` after `since` (epoch s), else None."""
+    """Return when the inbox first got the firing alert of `fault` after `since` (epoch s), else None.
+
+    The inbox moves a file that has grown too large to `<name>.1`: it is read too.
+    """
     for line in _lines(notifications):
-        labels = line.get("labels", {})
         if (
             line.get("status") == "firing"
             and line.get("alertname") == fault.alert
-            and labels.get(FOR) in fault.expects
-            and float(line["received_at"]) >= since
+            and line.get("labels", {}).get(FOR) in fault.expects
+            and line.get("received_at", 0.0) >= since
         ):
             return float(line["received_at"])
     return None
 
 
-def _lines(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    complete = file.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in complete.splitlines() if line]
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the notifications, oldest first; a line that a crash has cut off is passed over."""
+    for path in (file.with_name(file.name + ".1"), file):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            continue
+        for line in text.splitlines():
+            try:
+                notification = json.loads(line)
+            except json.JSONDecodeError:  # the last line may be half-written, and whole at the next look
+                continue
+            if isinstance(notification, dict):
+                yield notification

@@ -8,7 +8,13 @@ import requests
 
 from specter_core.errors import SpecterError
 
-TIMEOUT_SECONDS = 20.0
+# A look at the present is asked again in a second; a look back over weeks may take a while on a busy machine.
+QUERY_SECONDS = 5.0
+RANGE_SECONDS = 20.0
+
+
+class PrometheusError(SpecterError):
+    """Prometheus cannot be reached or refuses the query; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,39 +26,42 @@ class Sample:
 
 
 class PrometheusClient:
-    """Queries against one server.
-
-    Every method raises SpecterError when Prometheus cannot be reached or
-    refuses the query.
-    """
+    """Queries against one server; every method may raise PrometheusError."""
 
     def __init__(self, url: str, session: requests.Session | None = None) -> None:
         self._url = url.rstrip("/")
-        self._session = session or requests.Session()
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False  # a proxy does not reach this machine's loopback address
+        self._session = session
 
     def query(self, expression: str) -> list[Sample]:
         """Return the current value of each series of `expression`."""
-        result = self._get("query", {"query": expression})
+        result = self._get("query", {"query": expression}, QUERY_SECONDS)
         return [Sample(one["metric"], float(one["value"][1])) for one in result]
 
     def range(self, expression: str, start: float, end: float, step: float) -> list[tuple[float, float]]:
         """Return (time, value) of the first series of `expression` on the grid from `start` to `end`."""
         parameters = {"query": expression, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:g}"}
-        return _points(self._get("query_range", parameters))
+        return _points(self._get("query_range", parameters, RANGE_SECONDS))
 
     def samples(self, selector: str, at: float, seconds: float) -> list[tuple[float, float]]:
         """Return (time, value) of the first series' own samples in the `seconds` before `at`."""
         parameters = {"query": f"{selector}[{seconds:.0f}s]", "time": f"{at:.3f}"}
-        return _points(self._get("query", parameters))
+        return _points(self._get("query", parameters, RANGE_SECONDS))
 
-    def _get(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+    def _get(self, path: str, parameters: Mapping[str, str], timeout: float) -> list[dict[str, Any]]:
         url = f"{self._url}/api/v1/{path}"
         try:
-            body = self._session.get(url, params=dict(parameters), timeout=TIMEOUT_SECONDS).json()
-        except (requests.RequestException, ValueError) as error:
-            raise SpecterError(f"Prometheus at {url} does not answer: {error}") from error
-        if body.get("status") != "success":
-            raise SpecterError(f"Prometheus refuses {parameters['query']!r}: {body.get('error')}")
+            answer = self._session.get(url, params=dict(parameters), timeout=timeout)
+            body = answer.json()
+        except requests.JSONDecodeError as error:
+            raise PrometheusError(f"{url} answers HTTP {answer.status_code} without JSON") from error
+        except requests.RequestException as error:
+            raise PrometheusError(f"Prometheus at {url} does not answer: {type(error).__name__}") from error
+        if not isinstance(body, dict) or body.get("status") != "success":
+            reason = body.get("error") if isinstance(body, dict) else body
+            raise PrometheusError(f"Prometheus refuses {parameters['query']!r}: {reason}")
         result: list[dict[str, Any]] = body["data"]["result"]
         return result
 

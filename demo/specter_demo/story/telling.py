@@ -1,6 +1,5 @@
 """Run the demo from start to end: on a terminal as a live view, elsewhere as lines."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
 from specter_demo.platform import Platform, build_platform, build_services
 from specter_demo.story.bring_up import bring_up
+from specter_demo.story.log import Log
 from specter_demo.story.narrator import Narrator
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.story.timeline import Timeline
@@ -44,27 +44,6 @@ class Request:
     state: Path
     started: float
     local_time: str | None = None
-
-
-class Log:
-    """Sentences with their times; printed as they come when nobody watches the live view."""
-
-    def __init__(self, console: Console, clock: Clock, started: float) -> None:
-        self._console = console
-        self._clock = clock
-        self._started = started
-        self._lock = threading.Lock()
-        self.lines: list[tuple[float, str]] = []
-        self.quiet = False
-
-    def __call__(self, sentence: str) -> None:
-        """Add a sentence."""
-        now = self._clock.time()
-        with self._lock:
-            self.lines.append((now, sentence))
-        if not self.quiet:
-            stamp = f"[dim]{now - self._started:5.0f} s[/dim]"
-            self._console.print(f"{stamp}  {sentence}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -100,7 +79,12 @@ def narrator_of(request: Request, platform: Platform, clock: Clock, say: Callabl
 
 
 def check(request: Request, console: Console, ask: Callable[[str], bool] | None) -> Timeline:
-    """Tell the story unattended and return its timeline, complete or not."""
+    """Tell the story unattended and return its timeline, complete or not.
+
+    Raises:
+        UsageError: there is no such fault; nothing has been started then.
+        SpecterError: something does not start.
+    """
     clock = SystemClock()
     find_fault(request.fault)
     log = Log(console, clock, request.started)
@@ -109,13 +93,27 @@ def check(request: Request, console: Console, ask: Callable[[str], bool] | None)
         while not narrator.over:
             narrator.tick()
             clock.sleep(POLL_SECONDS)
-        if narrator.timeline.injected is not None:
-            log(narrator.fault.clear(narrator.control))
+        clear(narrator, log)
     return narrator.timeline
 
 
+def clear(narrator: Narrator, say: Callable[[str], None]) -> None:
+    """End the fault before everything stops; the next start would end it too, but less visibly."""
+    if narrator.timeline.injected is None:
+        return
+    try:
+        say(narrator.fault.clear(narrator.control))
+    except SpecterError as error:
+        say(f"{narrator.fault.name} could not be cleared, the next start clears it: {error}")
+
+
 def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:
-    """Tell the story on the terminal until Ctrl-C; the fault is cleared a minute after the notification."""
+    """Tell the story on the terminal until Ctrl-C; the fault is cleared a minute after the notification.
+
+    Raises:
+        UsageError: there is no such fault; nothing has been started then.
+        SpecterError: something does not start.
+    """
     clock = SystemClock()
     find_fault(request.fault)
     log = Log(console, clock, request.started)
@@ -133,7 +131,7 @@ def _plain(narrator: Narrator, clock: Clock, console: Console) -> None:
     while True:
         narrator.tick()
         if narrator.timeline.complete and not told:
-            console.print(timeline_text(narrator.timeline), highlight=False)
+            console.print(timeline_text(narrator.timeline), highlight=False, markup=False)
             told = True
         clock.sleep(POLL_SECONDS)
 
@@ -144,19 +142,17 @@ def _live(narrator: Narrator, stack: Stack, log: Log, console: Console, clock: C
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                try:
-                    seen = narrator.tick()
-                except SpecterError as error:
-                    # Prometheus may be restarting: the screen stays, the reason is told once a second.
-                    log(str(error))
-                    clock.sleep(POLL_SECONDS)
-                    continue
+                seen = narrator.tick()
                 services = {name: (state, urls[name]) for name, state in stack.states().items()}
                 now = clock.time()
-                picture = draw(narrator.phase, narrator.timeline, seen, services, log.lines, now)
+                size = console.size
+                picture = draw(narrator.phase, narrator.timeline, seen, services, log.lines, now, size)
                 live.update(picture, refresh=True)
                 clock.sleep(POLL_SECONDS)
     finally:
         log.quiet = False
+        # The live view leaves nothing on the terminal: what it showed is said once more.
         if narrator.timeline.injected is not None:
-            console.print(timeline_text(narrator.timeline), highlight=False)
+            console.print(timeline_text(narrator.timeline), highlight=False, markup=False)
+        if narrator.problem:
+            console.print(narrator.problem, highlight=False, markup=False)

@@ -1,0 +1,311 @@
+"""The past on a real Prometheus: imported, continued without a seam, filled without a hole."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from specter_core.errors import SpecterError
+from specter_core.metrics import (
+    HTTP_SERVER_REQUEST_DURATION,
+    METHOD,
+    ROUTE,
+    ROUTE_DURATION,
+    SERVICE,
+    SERVICE_REQUEST_RATE,
+    STATUS,
+    TARGET_INFO,
+)
+from specter_demo.history.calibration import BOUNDS, Calibration, Outcome
+from specter_demo.history.fill import SCRAPE_SECONDS, last_recorded, last_scraped, raw_tail, write
+from specter_demo.history.keeper import STEP_SECONDS, HistoryKeeper
+from specter_demo.history.simulate import Array, Series, counters, draw_requests, time_grid
+from specter_demo.story.prometheus import PrometheusClient
+from specter_demo.traffic.shape import ROUTES, TrafficShape
+from specter_detector.output import Sample
+from specter_detector.remote_write import RemoteWriteClient
+from specter_stack.programs import find_program
+from tests.servers.prometheus import Prometheus, free_port, running_prometheus
+
+pytestmark = pytest.mark.integration
+
+# As in stack/prometheus/prometheus.yml; rules and scrapes would only be in the way.
+CONFIG = """
+global: {scrape_interval: 5s, evaluation_interval: 5s}
+storage: {tsdb: {out_of_order_time_window: 30d}}
+"""
+HOUR = 3600.0
+TARGET = {SERVICE: "shop", "instance": "shop-1", "job": "shop"}
+COUNT = HTTP_SERVER_REQUEST_DURATION.count
+
+
+def calibration() -> Calibration:
+    weights = np.zeros((1, len(BOUNDS)))
+    weights[0, :3] = (0.7, 0.2, 0.1)
+    return Calibration(
+        {route: (Outcome("GET", route, "200"),) for route in ROUTES}, dict.fromkeys(ROUTES, weights)
+    )
+
+
+def keeper_in(folder: Path, shape: TrafficShape | None = None, seconds: float = 6 * HOUR) -> HistoryKeeper:
+    return HistoryKeeper(
+        database=folder / "data",
+        note=folder / "history.json",
+        promtool=find_program("promtool"),
+        shape=shape or TrafficShape(),
+        calibration=calibration(),
+        seconds=seconds,
+    )
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Prometheus]:
+    with running_prometheus(tmp_path / "prometheus", config=CONFIG, start=False) as server:
+        yield server
+
+
+def random(seed: int = 1) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def times_of(prometheus: Prometheus, name: str, now: float, labels: str = 'service="shop"') -> list[float]:
+    rows = prometheus.query(f"{name}{{{labels}}}[1d]", at=now + 60)
+    return [float(at) for at, _ in rows[0]["values"]] if rows else []  # type: ignore[attr-defined]
+
+
+def live(until: float, seconds: float, seed: int) -> tuple[Array, list[Series]]:
+    """Counters of a shop that started at `until`, scraped every 5 s at an odd offset."""
+    times = until + 2.3 + SCRAPE_SECONDS * np.arange(seconds // SCRAPE_SECONDS)
+    drawn = draw_requests(calibration(), TrafficShape().rate, times, SCRAPE_SECONDS, random(seed))
+    labels = {**TARGET, METHOD: "GET", STATUS: "200"}
+    return times, [
+        Series(COUNT, {**labels, ROUTE: outcome.route}, values[:, -1])
+        for outcome, values in counters(drawn, calibration()).items()
+    ]
+
+
+def assert_rate_is_the_shapes(prometheus: Prometheus, first: float, last: float) -> None:
+    """The one-minute rate, as the recording rule computes it, stays within chance of the shape."""
+    for at in np.arange(first, last, 5.0).tolist():
+        rates = prometheus.values(f"sum(rate({COUNT}[1m]))", at=at)
+        expected = float(TrafficShape().total(np.array([at - 30.0]))[0])
+        assert rates, f"no rate {at - first:.0f} s into the seam"
+        assert rates[0] == pytest.approx(expected, abs=5 * np.sqrt(expected / 60)), at - first
+
+
+# --- the seam ---
+
+
+def test_the_rate_goes_over_from_the_past_into_the_live_counters(prometheus: Prometheus) -> None:
+    until = time.time() - 90.0
+    keeper = keeper_in(prometheus.folder)
+    assert keeper.import_if_new(until, random())
+    prometheus.start()
+    keeper.lead_in(prometheus.url, until, "1.4.0", random(2))
+    times, series = live(until, 85.0, seed=3)
+    # At worst the first scrape comes a whole interval after the traffic began.
+    scraped = times >= until + SCRAPE_SECONDS
+    write(prometheus.url, times[scraped], [Series(s.name, s.labels, s.values[scraped]) for s in series])
+
+    assert_rate_is_the_shapes(prometheus, until - 240.0, until + 80.0)
+    imported = times_of(prometheus, SERVICE_REQUEST_RATE, until)
+    assert imported == time_grid(until - 6 * HOUR, until, STEP_SECONDS).tolist()
+    versions = prometheus.query(f"{TARGET_INFO.name}", at=until)
+    assert [row["metric"] for row in versions] == [
+        {"__name__": TARGET_INFO.name, **TARGET, "service_name": "shop", "service_version": "1.4.0"}
+    ]
+
+
+def test_a_run_that_ended_a_minute_ago_is_not_mixed_with_made_up_counters(prometheus: Prometheus) -> None:
+    now = time.time()
+    first, second = now - 300.0, now - 90.0
+    keeper = keeper_in(prometheus.folder)
+    prometheus.start()
+    keeper.lead_in(prometheus.url, first, "1.4.0", random())
+    write(prometheus.url, *live(first, 150.0, seed=2))  # ends 60 s before the second run
+    assert last_scraped(PrometheusClient(prometheus.url), TARGET, second) == pytest.approx(
+        first + 147.3, abs=0.001
+    )
+    keeper.lead_in(prometheus.url, second, "1.4.0", random(3))
+    write(prometheus.url, *live(second, 85.0, seed=4))
+    assert_rate_is_the_shapes(prometheus, first - 60.0, first + 150.0)
+    assert_rate_is_the_shapes(prometheus, second, second + 80.0)
+
+
+def test_the_lead_in_may_be_written_again_at_once(prometheus: Prometheus) -> None:
+    until = time.time() - 60.0
+    keeper = keeper_in(prometheus.folder)
+    prometheus.start()
+    keeper.lead_in(prometheus.url, until, "1.4.0", random())
+    before = prometheus.values(f"sum(count_over_time({COUNT}[10m]))", at=until)
+    keeper.lead_in(prometheus.url, until, "1.4.0", random(2))
+    keeper.lead_in(prometheus.url, until + 30.0, "1.4.0", random(3))
+    assert before == [73.0 * len(ROUTES)]
+    assert prometheus.values(f"sum(count_over_time({COUNT}[15m]))", at=until + 30.0) == [80.0 * len(ROUTES)]
+    assert_rate_is_the_shapes(prometheus, until - 200.0, until + 30.0)
+
+
+def test_the_tail_has_the_labels_of_a_scrape_and_cumulative_buckets() -> None:
+    times, series = raw_tail(calibration(), TrafficShape().rate, 1_700_000_000.0, TARGET, random())
+    assert (times[0], times[-2], times[-1]) == (1_699_999_640.0, 1_699_999_995.0, 1_700_000_000.0)
+    assert {float(one.values[-1]) for one in series} == {0.0}
+    assert len(times) == 73
+    assert len(series) == len(ROUTES) * (len(BOUNDS) + 1)
+    front = [one for one in series if one.labels[ROUTE] == "/"]
+    bounds = [one.labels["le"] for one in front if "le" in one.labels]
+    assert bounds[:2] + bounds[-2:] == ["0.005", "0.01", "10.0", "+Inf"]
+    assert front[-1].labels == {
+        **TARGET,
+        ROUTE: "/",
+        METHOD: "GET",
+        STATUS: "200",
+    }
+    assert front[-1].values.tolist() == front[-2].values.tolist()
+
+
+# --- gaps ---
+
+
+def test_a_start_hours_later_fills_the_gap_without_a_hole(prometheus: Prometheus) -> None:
+    now = time.time()
+    keeper = keeper_in(prometheus.folder)
+    assert keeper.import_if_new(now - 3 * HOUR, random())
+    assert not keeper.import_if_new(now, random())
+    prometheus.start()
+    keeper.lead_in(prometheus.url, now, "1.4.0", random(2))
+    written = keeper.fill_gap(prometheus.url, now, random(3))
+    gap = time_grid(now - 3 * HOUR, now, STEP_SECONDS)
+    assert written == len(gap) * 5 * (1 + len(ROUTES))
+    for name, labels in (
+        (SERVICE_REQUEST_RATE, 'service="shop"'),
+        (ROUTE_DURATION["p95"], f'service="shop",{ROUTE}="/login"'),
+    ):
+        found = times_of(prometheus, name, now, labels)
+        assert found == time_grid(now - 9 * HOUR, now, STEP_SECONDS).tolist()
+    rates = prometheus.values(f"avg_over_time({SERVICE_REQUEST_RATE}[3h])", at=now)
+    assert rates[0] == pytest.approx(TrafficShape().total(gap).mean(), rel=0.02)
+    assert keeper.fill_gap(prometheus.url, now, random()) == 0
+
+
+def test_the_gap_begins_right_after_the_last_sample_even_if_the_series_was_ended(
+    prometheus: Prometheus,
+) -> None:
+    now = 15.0 * (time.time() // 15.0)
+    prometheus.start()
+    # Live samples between the steps; the shop stopped before Prometheus, which marked the series stale.
+    live_times: Array = now - HOUR + 7.3 + np.arange(0.0, 500.0, 5.0, dtype=np.float64)
+    rate = Series(SERVICE_REQUEST_RATE, {SERVICE: "shop"}, np.full(100, 20.0))
+    write(prometheus.url, live_times, [rate])
+    _mark_stale(prometheus, live_times[-1] + 5.0)
+    client = PrometheusClient(prometheus.url)
+    assert last_recorded(client, "shop", now, HOUR) == pytest.approx(live_times[-1], abs=0.001)
+    keeper_in(prometheus.folder).fill_gap(prometheus.url, now, random())
+    found = [at for at in times_of(prometheus, SERVICE_REQUEST_RATE, now) if at > live_times[-1] + 0.1]
+    first = STEP_SECONDS * np.ceil(live_times[-1] / STEP_SECONDS)
+    assert found == time_grid(first, now, STEP_SECONDS).tolist()
+
+
+def _mark_stale(prometheus: Prometheus, at: float) -> None:
+    labels = (("__name__", SERVICE_REQUEST_RATE), (SERVICE, "shop"))
+    client = RemoteWriteClient(prometheus.url, requests.Session())
+    assert client.send([Sample(labels, None, at)], 5.0).kind == "ok"
+    client.close()
+
+
+def test_a_gap_longer_than_the_past_is_filled_as_far_as_the_past_goes(prometheus: Prometheus) -> None:
+    now = time.time()
+    keeper = keeper_in(prometheus.folder, seconds=HOUR)
+    assert keeper.import_if_new(now - 3 * HOUR, random())
+    prometheus.start()
+    assert last_recorded(PrometheusClient(prometheus.url), "shop", now, HOUR) is None
+    keeper.lead_in(prometheus.url, now, "1.4.0", random(2))
+    keeper.fill_gap(prometheus.url, now, random(3))
+    imported = time_grid(now - 4 * HOUR, now - 3 * HOUR, STEP_SECONDS).tolist()
+    filled = time_grid(now - HOUR, now, STEP_SECONDS).tolist()
+    assert times_of(prometheus, SERVICE_REQUEST_RATE, now) == imported + filled
+
+
+def test_the_longest_gap_is_within_what_prometheus_takes(prometheus: Prometheus) -> None:
+    now = time.time()
+    prometheus.start()
+    keeper_in(prometheus.folder).lead_in(prometheus.url, now, "1.4.0", random())
+    oldest = time_grid(now - 28 * 24 * HOUR, now - 28 * 24 * HOUR + 60.0, STEP_SECONDS)
+    rate = Series(SERVICE_REQUEST_RATE, {SERVICE: "shop"}, np.full(len(oldest), 20.0))
+    assert write(prometheus.url, oldest, [rate]) == len(oldest)
+    assert last_recorded(PrometheusClient(prometheus.url), "shop", now, 28 * 24 * HOUR) == pytest.approx(
+        oldest[-1]
+    )
+
+
+def test_a_prometheus_that_refuses_is_quoted(tmp_path: Path) -> None:
+    with running_prometheus(tmp_path / "prometheus") as strict:  # no out-of-order window
+        write(strict.url, np.array([time.time()]), [Series("demo", {}, np.ones(1))])
+        with pytest.raises(SpecterError, match=r"does not take the history: HTTP 400: out of"):
+            write(strict.url, np.array([time.time() - HOUR]), [Series("demo", {}, np.ones(1))])
+
+
+def test_a_prometheus_that_is_away_is_named() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(SpecterError, match=f"Prometheus at {url} does not take the history"):
+        write(url, np.array([1.0]), [Series("demo", {}, np.ones(1))])
+
+
+# --- the note beside the database ---
+
+
+@pytest.mark.parametrize("note", ["", "{half", "[]", "null", b"\xff\xfe\x00"])
+def test_a_damaged_note_means_a_new_history(tmp_path: Path, note: str | bytes) -> None:
+    keeper = keeper_in(tmp_path, seconds=60.0)
+    now = time.time()
+    assert keeper.import_if_new(now, random())
+    (tmp_path / "data" / "old").mkdir()
+    keeper.note.write_bytes(note if isinstance(note, bytes) else note.encode())
+    assert keeper.import_if_new(now, random())
+    assert not (tmp_path / "data" / "old").exists()
+    assert json.loads(keeper.note.read_text())["peak"] == 24.0
+
+
+def test_another_shape_replaces_the_history(tmp_path: Path) -> None:
+    now = time.time()
+    assert keeper_in(tmp_path, seconds=60.0).import_if_new(now, random())
+    (tmp_path / "data" / "old").mkdir()
+    for other in (TrafficShape(utc_offset_hours=5.5), TrafficShape(peak=48.0), TrafficShape(seed=2)):
+        keeper = keeper_in(tmp_path, other, seconds=60.0)
+        assert keeper.import_if_new(now, random())
+        assert not keeper.import_if_new(now, random())
+    assert not (tmp_path / "data" / "old").exists()
+
+
+def test_a_note_without_a_database_means_a_new_history(tmp_path: Path) -> None:
+    keeper = keeper_in(tmp_path, seconds=60.0)
+    now = time.time()
+    assert keeper.import_if_new(now, random())
+    for path in keeper.database.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    for path in sorted(keeper.database.rglob("*"), reverse=True):
+        path.rmdir()
+    assert keeper.import_if_new(now, random())
+    assert any(keeper.database.iterdir())
+
+
+def test_a_failed_import_leaves_no_note(tmp_path: Path) -> None:
+    keeper = keeper_in(tmp_path, seconds=60.0)
+    now = time.time()
+    assert keeper.import_if_new(now, random())
+    broken = HistoryKeeper(
+        keeper.database,
+        keeper.note,
+        tmp_path / "gone",
+        TrafficShape(peak=30.0),
+        calibration(),
+        seconds=60.0,
+    )
+    with pytest.raises(SpecterError, match="cannot be written"):
+        broken.import_if_new(now, random())
+    assert not keeper.note.exists()
+    assert keeper.import_if_new(now, random())

@@ -1,0 +1,149 @@
+"""The demo's services: what they are told, where they listen, what Prometheus scrapes."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+
+from specter_demo import platform as platform_module
+from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
+from specter_demo.settings import load_settings
+from specter_stack.layout import Layout
+from specter_stack.ports import FALLBACK_OFFSET
+from specter_stack.secret_files import NAMES
+from specter_stack.service import Service
+
+SECRET = "not-to-be-seen-"
+
+
+def occupy(stack: ExitStack) -> int:
+    """Listen on a port whose fallback is a port too, and return it."""
+    for port in range(21_000, 22_000):
+        server = socket.socket()
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            server.close()
+            continue
+        server.listen()
+        stack.callback(server.close)
+        return port
+    raise AssertionError("no port is free")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path / "a state")
+    layout.create()
+    for name in NAMES:
+        (layout.secrets / name).write_text(f"{SECRET}{name}", encoding="utf-8")
+    return layout
+
+
+@pytest.fixture
+def services(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Platform, Mapping[str, Service]]]:
+    """The services of a machine on which every usual port is taken."""
+    with ExitStack() as stack:
+        taken = {name: occupy(stack) for name in PORTS}
+        monkeypatch.setattr(platform_module, "PORTS", taken)
+        monkeypatch.setattr(platform_module, "postgres_service", _no_cluster)
+        platform = build_platform(layout, 5.25)
+        for name, port in taken.items():
+            fallbacks = range(port + FALLBACK_OFFSET, port + FALLBACK_OFFSET + 200)
+            assert platform.ports[name] in fallbacks
+        assert len(set(platform.ports.values())) == len(PORTS)
+        said: list[str] = []
+        built = build_services(platform, said.append)
+        assert len(said) == 1
+        assert said[0].startswith("Grafana: ")
+        yield platform, {service.name: service for service in built}
+
+
+def _no_cluster(_layout: Layout, port: int, _password_file: Path) -> Service:
+    return Service("postgres", ("postgres", "-p", str(port)), ready="exec:true")
+
+
+def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
+    layout: Layout, services: tuple[Platform, Mapping[str, Service]]
+) -> None:
+    platform, built = services
+    assert set(built) - {"grafana"} == {
+        *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
+        *("payments", "shop", "traffic", "notifications", "detector"),
+    }
+    folder = layout.etc / "prometheus" / "targets"
+    targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
+    for job in ("shop", "detector", "prometheus", "alertmanager", "node"):
+        assert targets[job] == [
+            {
+                "targets": [f"127.0.0.1:{platform.ports[job]}"],
+                "labels": {"service": job, "instance": f"{job}-1"},
+            }
+        ]
+    probed = {group["labels"]["service"]: group["labels"]["__param_target"] for group in targets["blackbox"]}
+    assert probed == {
+        "shop": f"http://127.0.0.1:{platform.ports['shop']}/healthz",
+        "payments": f"http://127.0.0.1:{platform.ports['payments']}/healthz",
+        "postgres": f"127.0.0.1:{platform.ports['postgres']}",
+        "redis": f"127.0.0.1:{platform.ports['redis']}",
+    }
+    assert {group["targets"][0] for group in targets["blackbox"]} == {
+        f"127.0.0.1:{platform.ports['blackbox']}"
+    }
+    alertmanager = (layout.etc / "alertmanager" / "alertmanager.yml").read_text()
+    assert f"http://127.0.0.1:{platform.ports['notifications']}/alerts/warning" in alertmanager
+
+
+def test_the_shops_parts_are_told_the_ports_that_were_chosen(
+    services: tuple[Platform, Mapping[str, Service]],
+) -> None:
+    platform, built = services
+    ports = platform.ports
+    for name in ("payments", "shop", "traffic", "notifications"):
+        told = built[name].environment
+        assert told["SHOP_LISTEN"] == f"127.0.0.1:{ports['shop']}"
+        assert told["SHOP_URL"] == f"http://127.0.0.1:{ports['shop']}"
+        assert told["SHOP_PAYMENT_URL"] == f"http://127.0.0.1:{ports['payments']}"
+        assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
+        assert f"port={ports['postgres']} " in told["SHOP_DATABASE_DSN"]
+        assert told["SHOP_TRAFFIC_UTC_OFFSET"] == "5.25"
+    detector = built["detector"].command
+    assert detector[detector.index("--datasource-url") + 1] == f"http://127.0.0.1:{ports['prometheus']}"
+    assert detector[detector.index("--web.listen-address") + 1] == f"127.0.0.1:{ports['detector']}"
+    assert built["shop"].ready == f"http://127.0.0.1:{ports['shop']}/healthz"
+    assert platform.url("shop") == built["shop"].url
+
+
+def test_no_service_is_told_a_secret_only_where_it_is(
+    layout: Layout, services: tuple[Platform, Mapping[str, Service]]
+) -> None:
+    platform, built = services
+    for service in built.values():
+        shown = repr((service.command, dict(service.environment), service.ready, service.url))
+        assert SECRET not in shown, service.name
+    written = [path for path in layout.state.rglob("*") if path.is_file() and path.parent != layout.secrets]
+    assert platform.launcher_file in written
+    assert not [path for path in written if SECRET in path.read_text(encoding="utf-8")]
+    environment = built["shop"].environment
+    assert environment["SHOP_DATABASE_PASSWORD_FILE"] == str(layout.secrets / "postgres-password")
+    assert environment["SHOP_INBOX_TOKEN_FILE"] == str(layout.secrets / "notifications-token")
+
+
+def test_the_launchers_file_gives_the_same_settings_again(
+    services: tuple[Platform, Mapping[str, Service]],
+) -> None:
+    platform, built = services
+    assert load_settings({}, platform.launcher_file) == platform.settings
+    assert load_settings(built["shop"].environment, Path("/nowhere")) == platform.settings
+    assert not list(platform.launcher_file.parent.glob(".demo.env*"))
+
+
+def test_what_is_not_set_is_not_in_the_environment(layout: Layout) -> None:
+    settings = build_platform(layout, 0.0).settings.model_copy(update={"inbox_token_file": None})
+    assert "SHOP_INBOX_TOKEN_FILE" not in environment_of(settings)
+    assert "None" not in environment_of(settings).values()
