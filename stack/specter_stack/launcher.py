@@ -150,6 +150,7 @@ def running_stack(
             stack.write_summary()
             yield stack
         finally:
+            say("stopping every server")
             # Also a first Ctrl-C may come now, at the end of a run that nobody interrupted.
             with held_signals():
                 stack.close()

@@ -38,7 +38,10 @@ def pid_file(layout: Layout, service: Service) -> Path:
 
 
 def render_config(layout: Layout, services: Iterable[Service]) -> str:
-    """Return supervisord's configuration for `services`; none of them starts by itself."""
+    """Return supervisord's configuration for `services`, which are stopped in reverse order.
+
+    None of them starts by itself.
+    """
     config = configparser.RawConfigParser()
     config["unix_http_server"] = {"file": str(layout.supervisor_socket), "chmod": "0700"}
     config["supervisord"] = {
@@ -52,8 +55,8 @@ def render_config(layout: Layout, services: Iterable[Service]) -> str:
     config["rpcinterface:supervisor"] = {
         "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
     }
-    for service in services:
-        config[f"program:{service.name}"] = _program(layout, service)
+    for number, service in enumerate(services):
+        config[f"program:{service.name}"] = _program(layout, service, priority=number)
     text = StringIO()
     text.write("# DO NOT EDIT: written by the launcher at every start.\n")
     # A literal % would be read as an expansion of supervisord's.
@@ -64,7 +67,7 @@ def render_config(layout: Layout, services: Iterable[Service]) -> str:
     return text.getvalue()
 
 
-def _program(layout: Layout, service: Service) -> dict[str, str]:
+def _program(layout: Layout, service: Service, priority: int) -> dict[str, str]:
     command: tuple[str, ...] = service.command
     if service.environment:
         # supervisord's own `environment=` has no way to write a quote into a value.
@@ -77,6 +80,8 @@ def _program(layout: Layout, service: Service) -> dict[str, str]:
         command = ("/bin/sh", "-c", PID_WRAPPER, str(pid_file(layout, service)), *command)
     return {
         "command": _command_line(service.name, command),
+        # They are stopped highest first: what comes later in the list may need what comes before it.
+        "priority": str(priority),
         "autostart": "false",
         "autorestart": "true",
         "startsecs": "1",

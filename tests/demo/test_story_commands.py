@@ -25,6 +25,7 @@ from specter_demo.story import telling
 from specter_demo.story.narrator import Narrator, Phase
 from specter_demo.story.observe import NOTHING, Observation
 from specter_demo.story.timeline import STAGES, Timeline
+from specter_stack.errors import StackError
 from specter_stack.launcher import Stopped
 from specter_stack.layout import Layout
 
@@ -109,6 +110,17 @@ def test_check_ends_with_one_line_of_json_and_says_by_its_exit_code_whether_a_st
     assert result.exit_code == code
     assert result.stdout == f'{{"fault": {line}}}\n'
     assert list(json.loads(result.stdout)) == ["fault", "setup_s", *(f"{stage}_s" for stage in STAGES)]
+
+
+def test_check_ends_with_the_line_also_when_nothing_comes_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> Timeline:
+        raise StackError("postgres does not start")
+
+    monkeypatch.setattr(telling, "check", fail)
+    result = CliRunner().invoke(demo, ["check"])
+    assert result.exit_code == 1
+    assert result.stderr == "specter: postgres does not start\n"
+    assert set(json.loads(result.stdout).values()) == {"api-latency", None}
 
 
 def test_check_that_is_stopped_prints_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +210,8 @@ def narrator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleared: list[str]
     monkeypatch.setattr(telling, "brought_up", brought_up)
     monkeypatch.setattr(telling, "narrator_of", lambda *_: fake)
     monkeypatch.setattr(telling, "POLL_SECONDS", 0.0)
+    answers = iter([False, True])
+    monkeypatch.setattr(telling, "score_is_quiet", lambda *_: next(answers))
     return fake
 
 
@@ -210,6 +224,7 @@ def test_check_clears_the_fault_before_everything_stops(narrator: FakeNarrator, 
     assert timeline is narrator.timeline
     assert cleared == ["cleared"]
     assert "recreated [the] index" in out.getvalue()
+    assert "the scores are quiet again 0.0 s later" in out.getvalue()
 
 
 def test_check_gives_its_figures_also_when_the_fault_cannot_be_cleared(narrator: FakeNarrator) -> None:

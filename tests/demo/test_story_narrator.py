@@ -54,8 +54,8 @@ class FakePrometheus:
         if self.down:
             raise PrometheusError("Prometheus at http://x does not answer: ConnectionError")
         self.asked.append(expression)
-        if expression.endswith("> 1"):
-            return [Sample({}, 2.0)] if self.score_is_up else []
+        if expression.startswith('anomaly_score{service="shop",for=~'):
+            return [Sample({}, 2.0 if self.score_is_up else 0.5)]
         if expression.startswith("ALERTS{alertname"):
             return [Sample({}, 1.0)] if self.alert_fires else []
         if expression.startswith("ALERTS"):
@@ -247,9 +247,9 @@ def test_scores_that_are_never_quiet_fail_with_their_reason(
     story: Story, scores: dict[tuple[str, str], float], alerts: list[dict[str, str]], reason: str
 ) -> None:
     story.prometheus.scores, story.prometheus.alerts = scores, alerts
-    assert story.until_over() == 122
+    assert story.until_over() == 202
     assert story.phase() is Phase.FAILED
-    assert story.narrator.problem == f"the scores were not quiet for 20 s within 121 s: {reason}"
+    assert story.narrator.problem == f"the scores were not quiet for 20 s within 201 s: {reason}"
     assert story.said == [story.narrator.problem]
     assert story.done == []
     assert story.narrator.timeline.summary() == {
@@ -409,10 +409,12 @@ def test_a_delivered_story_stays_delivered_when_prometheus_dies(story: Story) ->
 def test_no_query_asks_for_samples_older_than_the_story(story: Story) -> None:
     story.inject()
     story.tick()
-    stages = [q for q in story.prometheus.asked if q.endswith("> 1") or q.startswith("ALERTS{alertname")]
+    asked = [query for query in story.prometheus.asked if query.startswith(("anomaly_score", "ALERTS"))]
+    stages = [query for query in asked if "for=~" in query]
     assert stages
     assert all(f"< {START + 20:.3f})" in query for query in stages)
-    looks = [q for q in story.prometheus.asked if q.startswith("anomaly_score") and not q.endswith("> 1")]
+    looks = [query for query in asked if "for=~" not in query]
+    assert looks
     assert all(f"< {START:.3f})" in query for query in looks)
 
 

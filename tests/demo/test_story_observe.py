@@ -15,6 +15,7 @@ from specter_demo.story.observe import (
     alert_fires,
     notified_at,
     observe,
+    score_is_quiet,
     score_is_up,
     series_name,
 )
@@ -66,12 +67,15 @@ def test_what_an_earlier_run_wrote_is_not_seen(prometheus: Prometheus) -> None:
     seen = observe(client, now - 10.0)
     assert dict(seen.scores) == {"route_latency_p95 /search": 0.9}
     assert [(a.name, a.state) for a in seen.alerts] == [("AnomalyDetected", "pending")]
+    assert score_is_quiet(client, FAULT, now - 10.0)
+    assert not score_is_quiet(client, FAULT, now), "nothing was scored since then"
     assert not score_is_up(client, FAULT, now - 10.0)
     assert not alert_fires(client, FAULT, now - 10.0)
 
     put(prometheus, "anomaly_score", 1.1, now - 1.0, **score)
     put(prometheus, "ALERTS", 1.0, now - 1.0, **alert)
     assert score_is_up(client, FAULT, now - 10.0)
+    assert not score_is_quiet(client, FAULT, now - 10.0)
     assert alert_fires(client, FAULT, now - 10.0)
 
 

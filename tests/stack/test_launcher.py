@@ -18,6 +18,7 @@ from specter_stack.layout import Layout
 from specter_stack.orphans import MARKER
 
 pytestmark = pytest.mark.integration
+STOPPED = "SAID stopping every server\nSTOPPED\n"
 SCRIPT = Path(__file__).with_name("launch_small_stack.py")
 
 
@@ -100,7 +101,7 @@ def test_a_signal_during_the_start_leaves_nothing(state: Path, children: int) ->
     eventually(lambda: len(processes_of(state)) >= children)
     launcher.send_signal(signal.SIGINT)
     output, _ = launcher.communicate(timeout=60)
-    assert output == "STOPPED\n"
+    assert output == STOPPED
     assert launcher.returncode == 0
     assert processes_of(state) == []
     assert not (state / "stack.json").exists()
@@ -113,7 +114,7 @@ def test_more_signals_while_everything_stops_change_nothing(state: Path) -> None
             launched.process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             launched.process.wait(timeout=0.02)
-    assert launched.wait() == "STOPPED\n"
+    assert launched.wait() == STOPPED
     assert launched.process.returncode == 0
     assert processes_of(state) == []
 

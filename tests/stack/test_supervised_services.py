@@ -258,3 +258,10 @@ def test_signals_are_not_touched_outside_the_main_thread() -> None:
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_services_are_stopped_in_reverse_order(tmp_path: Path) -> None:
+    services = [Service(name, (name,), "tcp://x:1") for name in ("database", "web", "monitor")]
+    config = configparser.RawConfigParser()
+    config.read_string(render_config(Layout(tmp_path), services))
+    assert [config[f"program:{one.name}"]["priority"] for one in services] == ["0", "1", "2"]

@@ -75,14 +75,23 @@ def check(fault: str, local_time: str | None, state_dir: Path, started_at: float
     """
     from rich.console import Console  # noqa: PLC0415  (not for --help)
 
+    from specter_core.errors import SpecterError, UsageError  # noqa: PLC0415
     from specter_demo.story.telling import check as tell  # noqa: PLC0415
+    from specter_demo.story.timeline import Timeline  # noqa: PLC0415
     from specter_stack.launcher import Stopped  # noqa: PLC0415
 
+    request = _request(fault, local_time, state_dir, started_at)
     try:
-        timeline = tell(_request(fault, local_time, state_dir, started_at), Console(stderr=True), _asker())
+        timeline = tell(request, Console(stderr=True), _asker())
     except Stopped:
         click.echo("stopped before the end", err=True)
         sys.exit(130)
+    except UsageError:
+        raise
+    except SpecterError as error:
+        # A script that reads the last line finds one also when nothing came up.
+        click.echo(f"specter: {error}", err=True)
+        timeline = Timeline(request.fault, request.started)
     click.echo(json.dumps(timeline.summary()))
     sys.exit(0 if timeline.complete else 1)
 

@@ -14,7 +14,8 @@ from specter_demo.story.prometheus import PrometheusClient, PrometheusError
 from specter_demo.story.timeline import SENTENCES, Timeline
 
 QUIET_SECONDS = 20.0
-READY_SECONDS = 120.0
+# An alert of a killed run that is started again at once keeps firing for two minutes.
+READY_SECONDS = 200.0
 PATIENCE_SECONDS = 300.0  # with scores that are quiet now and then, but never for long enough
 STAGE_SECONDS = 240.0
 OUTAGE_SECONDS = 60.0

@@ -113,8 +113,18 @@ def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
 
 def score_is_up(client: PrometheusClient, fault: Fault, since: float) -> bool:
     """Whether a series that `fault` should disturb scores above 1, in a sample since `since`."""
-    score = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{"|".join(fault.expects)}"}}'
-    return bool(client.query(f"({_newer(score, since)}) > 1"))
+    return any(sample.value > 1.0 for sample in _scores(client, fault, since))
+
+
+def score_is_quiet(client: PrometheusClient, fault: Fault, since: float) -> bool:
+    """Whether the series that `fault` disturbs were scored since `since`, and none above 1."""
+    scores = _scores(client, fault, since)
+    return bool(scores) and all(sample.value <= 1.0 for sample in scores)
+
+
+def _scores(client: PrometheusClient, fault: Fault, since: float) -> list[Sample]:
+    selector = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{"|".join(fault.expects)}"}}'
+    return client.query(_newer(selector, since))
 
 
 def alert_fires(client: PrometheusClient, fault: Fault, since: float) -> bool:

@@ -16,6 +16,7 @@ from specter_demo.platform import Platform, build_platform, build_services
 from specter_demo.story.bring_up import bring_up
 from specter_demo.story.log import Log
 from specter_demo.story.narrator import Narrator
+from specter_demo.story.observe import score_is_quiet
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.story.timeline import Timeline
 from specter_demo.story.view import draw, timeline_text
@@ -27,6 +28,7 @@ from specter_stack.service import Service
 
 POLL_SECONDS = 1.0
 HOLD_SECONDS = 60.0
+RECOVERY_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +95,26 @@ def check(request: Request, console: Console, ask: Callable[[str], bool] | None)
         while not narrator.over:
             narrator.tick()
             clock.sleep(POLL_SECONDS)
-        clear(narrator, log)
+        clear(narrator, clock, log)
     return narrator.timeline
 
 
-def clear(narrator: Narrator, say: Callable[[str], None]) -> None:
-    """End the fault before everything stops; the next start would end it too, but less visibly."""
+def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
+    """End the fault and wait until the scores say so too.
+
+    A next start finds quiet scores then; otherwise it would have to wait for the last run's alert to end.
+    """
     if narrator.timeline.injected is None:
         return
     try:
         say(narrator.fault.clear(narrator.control))
+        cleared = clock.time()
+        while clock.time() - cleared < RECOVERY_SECONDS:
+            if score_is_quiet(narrator.client, narrator.fault, cleared):
+                say(f"the scores are quiet again {clock.time() - cleared:.1f} s later")
+                return
+            clock.sleep(POLL_SECONDS)
+        say(f"the scores are not quiet yet, {RECOVERY_SECONDS:.0f} s later")
     except SpecterError as error:
         say(f"{narrator.fault.name} could not be cleared, the next start clears it: {error}")
 
