@@ -87,7 +87,7 @@ def _program(layout: Layout, service: Service, priority: int) -> dict[str, str]:
         "startsecs": "1",
         "startretries": "10",
         "stopsignal": service.stop_signal,
-        "stopwaitsecs": "15",
+        "stopwaitsecs": "10",
         "killasgroup": "true",
         "redirect_stderr": "true",
         "stdout_logfile": str(layout.logs / f"{service.name}.log"),

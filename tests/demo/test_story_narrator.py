@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from specter_core.errors import SpecterError
+from specter_core.metrics import QUERY_SERIES
 from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
@@ -19,10 +20,12 @@ from specter_demo.story.background import Background
 from specter_demo.story.narrator import Narrator, Phase
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError, Sample
 from specter_demo.story.timeline import Timeline
+from specter_demo.traffic.shape import ROUTES as SHOP_ROUTES
 
 START = 1_700_000_000.0
 ALIASES = ("route_latency_p95", "route_request_rate")
 ROUTES = ("/", "/search", "/checkout")
+SCORED = (*ROUTES, *(f"/{number}" for number in range(6)))
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Story:
 
 
 def quiet_scores() -> dict[tuple[str, str], float]:
-    return {(alias, route): 0.4 for alias in ALIASES for route in ROUTES}
+    return {(alias, route): 0.4 for alias in ALIASES for route in SCORED}
 
 
 @pytest.fixture
@@ -180,7 +183,7 @@ def test_quiet_then_fault_then_score_alert_and_notification(story: Story) -> Non
         "notification_s": 19.2,
     }
     assert story.said == [
-        "6 series are scored, all quiet",
+        "18 series are scored, all quiet",
         "fault: api-latency, a release drops the search index, so /search reads every product",
         "injected it",
         "anomaly score above 1 after 10.0 s",
@@ -352,7 +355,7 @@ def test_an_outage_is_borne_and_said_once(story: Story) -> None:
     story.prometheus.down = True
     before = len(story.said)
     seen = story.narrator.tick()
-    assert len(seen.scores) == 6  # the last known picture
+    assert len(seen.scores) == 18  # the last known picture
     story.tick(50)
     story.prometheus.down = False
     story.prometheus.score_is_up = story.prometheus.alert_fires = True
@@ -418,10 +421,8 @@ def test_no_query_asks_for_samples_older_than_the_story(story: Story) -> None:
     assert all(f"< {START:.3f})" in query for query in looks)
 
 
-def test_the_narrator_needs_as_many_series_as_the_shop_has_routes() -> None:
-    from specter_demo.traffic.shape import ROUTES as SHOP_ROUTES  # noqa: PLC0415
-
-    assert len(SHOP_ROUTES) == narrator_module.EXPECTED_SERIES
+def test_the_narrator_waits_for_every_query_of_every_route_and_of_the_shop() -> None:
+    assert len(QUERY_SERIES) // 2 * (len(SHOP_ROUTES) + 1) == narrator_module.EXPECTED_SERIES
 
 
 def test_every_fault_can_be_told() -> None:

@@ -12,6 +12,7 @@ from specter_demo.story.background import Background
 from specter_demo.story.observe import NOTHING, Observation, alert_fires, notified_at, observe, score_is_up
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError
 from specter_demo.story.timeline import SENTENCES, Timeline
+from specter_demo.traffic.shape import ROUTES
 
 QUIET_SECONDS = 20.0
 # An alert of a killed run that is started again at once keeps firing for two minutes.
@@ -19,7 +20,8 @@ READY_SECONDS = 200.0
 PATIENCE_SECONDS = 300.0  # with scores that are quiet now and then, but never for long enough
 STAGE_SECONDS = 240.0
 OUTAGE_SECONDS = 60.0
-EXPECTED_SERIES = 5  # no fewer than the shop's routes
+# Rate, error ratio and p95 of the shop as a whole and of each route.
+EXPECTED_SERIES = 3 * (1 + len(ROUTES))
 
 
 class Phase(StrEnum):
