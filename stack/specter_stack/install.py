@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from specter_stack.signals import held_signals
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Written by specter while it installs packages: start no service.\nexit 101\n"
 SYSTEMD = Path("/run/systemd/system")
+SHOWN_LINES = 15
 APT_OPTIONS = ("-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120")
 
 
@@ -34,9 +34,14 @@ def ensure_programs(say: Callable[[str], None], ask: Callable[[str], bool] | Non
         return False
     packages = sorted({program.package for program in missing})
     prefix = _privilege(missing, packages, ask)
-    say(f"installing Debian packages: {' '.join(packages)} (their services are not started)")
+    names = " ".join(packages)
+    say(f"installing Debian packages, up to a minute: {names} (their services are not started)")
     with _no_services(prefix):
-        _apt([*prefix, "apt-get", "update", "-q"])
+        try:
+            _apt([*prefix, "apt-get", "update", "-q"])
+        except StackError as error:
+            # One broken repository among many need not matter for these packages.
+            say(f"{error}\ngoing on with the package lists there are")
         known = _units()
         try:
             _apt([*prefix, "apt-get", "install", *APT_OPTIONS, *packages])
@@ -93,18 +98,18 @@ def _disable_units(prefix: list[str], units: set[str]) -> None:
 
 
 def _apt(command: list[str]) -> None:
-    """Run apt-get with its output on standard error, so that a slow mirror can be seen to work."""
+    """Run apt-get; its output, hundreds of lines, is shown only when it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     if command[0] == "sudo":
         command = ["sudo", "DEBIAN_FRONTEND=noninteractive", *command[1:]]
     # Ctrl-C reaches apt-get too, which knows when it may stop; to kill it would leave half a package.
     with held_signals():
-        done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
-    if done.returncode:
-        raise StackError(
-            f"`{' '.join(command)}` failed with exit code {done.returncode}; its output is above. "
-            "Run it by hand, then start again."
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-SHOWN_LINES:])
+        raise StackError(f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{tail}")
 
 
 def _run(command: list[str], stdin: str | None = None) -> None:
