@@ -33,7 +33,7 @@ demo-check: setup ## the same unattended; ends with one line of JSON
 	@$(BIN)/specter demo check $(STORY)
 
 test: servers lint ## lint, then all tests on real servers
-	@$(BIN)/python -m pytest -m "not prove" --cov
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not prove" --cov
 
 prove: servers ## what takes long
 	@$(BIN)/python -m pytest -m prove

@@ -10,7 +10,7 @@ from specter_demo.settings import PREFIX, Settings
 from specter_stack.configure import configure_alertmanager, configure_prometheus
 from specter_stack.grafana import grafana_service
 from specter_stack.layout import Layout
-from specter_stack.ports import LOOPBACK, choose_ports
+from specter_stack.ports import LOOPBACK
 from specter_stack.postgres import SUPERUSER, postgres_service
 from specter_stack.servers import DEFAULT_PORTS, base_services, probe
 from specter_stack.service import Service, Target
@@ -43,9 +43,8 @@ class Platform:
         return self.layout.state / "demo.env"
 
 
-def build_platform(layout: Layout, utc_offset_hours: float) -> Platform:
-    """Choose ports and derive the shop's settings from them."""
-    ports = choose_ports(PORTS)
+def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, int]) -> Platform:
+    """Derive the shop's settings from `ports`, one for each name in `PORTS`."""
     settings = Settings(
         state_dir=layout.state / "shop",
         database_dsn=f"host={LOOPBACK} port={ports['postgres']} dbname=postgres user={SUPERUSER}",

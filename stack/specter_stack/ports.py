@@ -1,7 +1,12 @@
 """Choose ports: the well-known one when it is free, else the next free one ten thousand above it."""
 
+import fcntl
+import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import gettempdir
 
 from specter_stack.errors import StackError
 
@@ -21,21 +26,48 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_ports(defaults: Mapping[str, int], taken: Iterable[int] = ()) -> dict[str, int]:
-    """Return a free port for each name in `defaults`, none twice and none in `taken`.
+def choose_ports(
+    defaults: Mapping[str, int], available: Callable[[int], bool] | None = None
+) -> dict[str, int]:
+    """Return an available port for each name in `defaults`, none twice; `available` is `is_free` by default.
 
     Raises:
-        StackError: no free port was found near a default.
+        StackError: no port near a default is available.
     """
-    used = set(taken)
+    available = available or is_free
     chosen: dict[str, int] = {}
     for name, default in defaults.items():
         fallbacks = range(default + FALLBACK_OFFSET, default + FALLBACK_OFFSET + FALLBACK_TRIES)
-        port = next((p for p in (default, *fallbacks) if p not in used and is_free(p)), None)
+        taken = set(chosen.values())
+        port = next((p for p in (default, *fallbacks) if p not in taken and available(p)), None)
         if port is None:
             raise StackError(
                 f"no free port for {name}: {default} and {fallbacks.start}-{fallbacks.stop - 1} are taken"
             )
         chosen[name] = port
-        used.add(port)
     return chosen
+
+
+@contextmanager
+def reserved_ports(defaults: Mapping[str, int], folder: Path | None = None) -> Iterator[dict[str, int]]:
+    """Choose ports as `choose_ports` does, and keep other launchers of this account off them meanwhile.
+
+    A port stays free until its server starts, which for some is half a minute
+    later. The reservation is a lock on a file in `folder`, in the system's
+    temporary folder if not given, and ends with the process at the latest.
+    """
+    folder = folder or Path(gettempdir()) / f"specter-ports-{os.geteuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        yield choose_ports(defaults, lambda port: is_free(port) and _lock(folder / str(port), locks))
+
+
+def _lock(path: Path, locks: ExitStack) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    locks.callback(os.close, descriptor)
+    return True

@@ -12,7 +12,7 @@ from specter_demo import platform as platform_module
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
 from specter_demo.settings import load_settings
 from specter_stack.layout import Layout
-from specter_stack.ports import FALLBACK_OFFSET
+from specter_stack.ports import FALLBACK_OFFSET, choose_ports
 from specter_stack.secret_files import NAMES
 from specter_stack.service import Service
 
@@ -50,9 +50,8 @@ def services(
     """The services of a machine on which every usual port is taken."""
     with ExitStack() as stack:
         taken = {name: occupy(stack) for name in PORTS}
-        monkeypatch.setattr(platform_module, "PORTS", taken)
         monkeypatch.setattr(platform_module, "postgres_service", _no_cluster)
-        platform = build_platform(layout, 5.25)
+        platform = build_platform(layout, 5.25, choose_ports(taken))
         for name, port in taken.items():
             fallbacks = range(port + FALLBACK_OFFSET, port + FALLBACK_OFFSET + 200)
             assert platform.ports[name] in fallbacks
@@ -144,6 +143,6 @@ def test_the_launchers_file_gives_the_same_settings_again(
 
 
 def test_what_is_not_set_is_not_in_the_environment(layout: Layout) -> None:
-    settings = build_platform(layout, 0.0).settings.model_copy(update={"inbox_token_file": None})
+    settings = build_platform(layout, 0.0, PORTS).settings.model_copy(update={"inbox_token_file": None})
     assert "SHOP_INBOX_TOKEN_FILE" not in environment_of(settings)
     assert "None" not in environment_of(settings).values()

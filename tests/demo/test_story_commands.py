@@ -19,7 +19,7 @@ from specter_demo.cli import demo
 from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
 from specter_demo.history.calibration import Calibration
-from specter_demo.platform import build_platform
+from specter_demo.platform import PORTS, build_platform
 from specter_demo.story import bring_up as bring_up_module
 from specter_demo.story import telling
 from specter_demo.story.narrator import Narrator, Phase
@@ -301,7 +301,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     monkeypatch.setattr(bring_up_module, "find_program", Path)
     monkeypatch.setattr(bring_up_module, "_seed", lambda _: events.append("seed"))
     said: list[str] = []
-    platform = build_platform(layout, 0.0)
+    platform = build_platform(layout, 0.0, PORTS)
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
         "start postgres redis alertmanager node blackbox payments notifications",
@@ -322,7 +322,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
 def test_a_database_that_cannot_be_filled_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = Layout(tmp_path)
     layout.create()
-    platform = build_platform(layout, 0.0)
+    platform = build_platform(layout, 0.0, PORTS)
     script = "import sys; print('specter: no room', file=sys.stderr); sys.exit(1)"
     monkeypatch.setattr(bring_up_module, "SPECTER", (sys.executable, "-c", script))
     with pytest.raises(SpecterError, match=r"^the shop's database cannot be filled: specter: no room$"):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +45,6 @@ def eventually(condition: Callable[[], bool], seconds: float) -> None:
 def value_of(client: PrometheusClient, expression: str) -> float | None:
     samples = client.query(expression)
     return samples[0].value if samples else None
-
-
-def everything_answers(state: Path) -> bool:
-    command = [*SPECTER, "stack", "status", "--state-dir", str(state), "--output", "json"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
-    rows = json.loads(shown.stdout) if shown.returncode == 0 else {}
-    return bool(rows) and all(row["answers"] for row in rows.values())
 
 
 def tell(narrator: Narrator) -> None:
@@ -147,8 +139,6 @@ def test_a_traffic_drop_is_noticed_at_night_as_in_the_afternoon(tmp_path: Path) 
         runs[local_time] = subprocess.Popen(
             [*command, "--state-dir", str(state)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        # A port is free until its server has started: the next launcher must not choose it meanwhile.
-        eventually(partial(everything_answers, state), 120)
     outputs = {local_time: process.communicate(timeout=300) for local_time, process in runs.items()}
     for state in states.values():
         subprocess.run(

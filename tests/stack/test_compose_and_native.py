@@ -66,10 +66,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> NativeRun:
     layout.create()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(grafana.parent), prepend=":")
-        patch.setattr(native, "choose_ports", dict)
         # Creating a cluster takes a second, and its settings are compared elsewhere.
         patch.setattr(native, "postgres_service", lambda *_: Service("postgres", (), ready="tcp://"))
-        platform = build_platform(layout, 0.0)
+        platform = build_platform(layout, 0.0, native.PORTS)
         services = build_services(platform, lambda _: None)
     return NativeRun(platform, services)
 

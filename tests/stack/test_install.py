@@ -99,7 +99,10 @@ def test_nothing_missing_runs_nothing(machine: Machine) -> None:
 def test_root_installs_after_saying_so_and_starts_no_service(machine: Machine) -> None:
     assert ensure_programs(machine.said.append) is True
     assert machine.said == [
-        "installing Debian packages, up to a minute: prometheus-node-exporter redis-server (their services are not started)"
+        (
+            "installing Debian packages, up to a minute: prometheus-node-exporter redis-server "
+            "(their services are not started)"
+        )
     ]
     assert machine.calls == APT_CALLS
     assert not machine.policy.exists()

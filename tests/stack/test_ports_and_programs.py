@@ -8,7 +8,7 @@ import pytest
 
 from specter_stack import ports
 from specter_stack.errors import StackError
-from specter_stack.ports import choose_ports, is_free
+from specter_stack.ports import choose_ports, is_free, reserved_ports
 from specter_stack.programs import (
     PROGRAMS,
     MissingProgramsError,
@@ -64,7 +64,20 @@ def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         "two": 19090,
         "three": 19091,
     }
-    assert choose_ports({"one": 9090}, taken=[9090]) == {"one": 19090}
+    assert choose_ports({"one": 9090}, available=lambda port: port != 9090) == {"one": 19090}
+
+
+def test_a_port_reserved_by_another_launcher_is_taken_though_nothing_listens_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only({9090, 9093, 19090}, monkeypatch)
+    with (
+        reserved_ports({"prometheus": 9090}, tmp_path) as first,
+        reserved_ports({"prometheus": 9090, "alertmanager": 9093}, tmp_path) as second,
+    ):
+        assert (first, second) == ({"prometheus": 9090}, {"prometheus": 19090, "alertmanager": 9093})
+    with reserved_ports({"prometheus": 9090}, tmp_path) as third:
+        assert third == {"prometheus": 9090}
 
 
 def test_no_free_port_is_an_error_that_names_the_range(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Run the demo from start to end: on a terminal as a live view, elsewhere as lines."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from specter_core.clock import Clock, SystemClock
 from specter_core.errors import SpecterError
 from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
-from specter_demo.platform import Platform, build_platform, build_services
+from specter_demo.platform import PORTS, Platform, build_platform, build_services
 from specter_demo.story.bring_up import bring_up
 from specter_demo.story.log import Log
 from specter_demo.story.narrator import Narrator
@@ -24,6 +24,7 @@ from specter_demo.traffic.shape import utc_offset_for
 from specter_stack.install import ensure_programs
 from specter_stack.launcher import Stack, running_stack, stop_on_signals
 from specter_stack.layout import Layout
+from specter_stack.ports import reserved_ports
 from specter_stack.service import Service
 
 POLL_SECONDS = 1.0
@@ -59,10 +60,11 @@ def brought_up(
     platforms: list[Platform] = []
 
     def build() -> tuple[Service, ...]:
-        platforms.append(build_platform(layout, offset))
+        ports = reservations.enter_context(reserved_ports(PORTS))
+        platforms.append(build_platform(layout, offset, ports))
         return build_services(platforms[-1], say)
 
-    with running_stack(layout, build, say) as stack:
+    with ExitStack() as reservations, running_stack(layout, build, say) as stack:
         bring_up(stack, platforms[-1], clock, say)
         yield stack, platforms[-1]
 
