@@ -50,6 +50,13 @@ class LazyGroup(click.Group):
             raise click.ClickException(f"{point.value} is not a click command")
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand; a package that it imports only now, and that is missing, is named."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(_missing(ctx.invoked_subcommand or "", error)) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's signature)
         """List every subcommand with the first line of its module's docstring."""
         found = self._found()
@@ -92,7 +99,6 @@ def root(log_level: str) -> None:
 
     \b
     Examples:
-      specter demo run                    the whole product on this machine
       specter detector check FILE         validate a detector configuration
       specter alerts generate             write rules and Alertmanager routing
     """

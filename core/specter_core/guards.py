@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CACHED_PASSWORDS = 100
-
 
 class HostCheck:
     """WSGI middleware: answer 421 when the Host header names another machine (DNS rebinding)."""
@@ -58,7 +56,7 @@ class BasicAuth:
         self._decoy = next(iter(self._users.values()), b"")
         self._exempt = exempt
         self._key = token_bytes(32)
-        self._verified: dict[bytes, bool] = {}
+        self._verified: set[bytes] = set()
         self._lock = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -82,14 +80,14 @@ class BasicAuth:
             return False
         digest = blake2b(credentials, key=self._key).digest()
         with self._lock:
-            known = self._verified.get(digest)
-        if known is None:
-            known = self._verify(user, password)
-            with self._lock:
-                if len(self._verified) >= CACHED_PASSWORDS:
-                    self._verified.pop(next(iter(self._verified)))
-                self._verified[digest] = known
-        return known
+            if digest in self._verified:
+                return True
+        if not self._verify(user, password):
+            return False
+        # Right passwords only, so no more than there are users: guesses cannot push a scraper's out.
+        with self._lock:
+            self._verified.add(digest)
+        return True
 
     def _verify(self, user: str, password: str) -> bool:
         import bcrypt  # noqa: PLC0415  (10 ms that commands without a server need not pay)

@@ -67,7 +67,8 @@ HTTP_SERVER_ACTIVE_REQUESTS = Metric(
 HTTP_SERVER_EXCEPTIONS = Metric(
     "specter_http_server_exceptions_total",
     "counter",
-    "Exceptions that escaped a request handler, by class; at most 50 classes, the rest as `other`.",
+    "Exceptions that escaped a request handler, by class; "
+    "classes beyond a limit (50 by default) count as `other`.",
     (ROUTE, "exception"),
 )
 HTTP_SERVER_ROUTE_OVERFLOW = Metric(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specter_demo.files import write_atomically
-from specter_demo.settings import PREFIX, Settings
+from specter_demo.settings import LAUNCHER_FILE, PREFIX, Settings
 from specter_stack.configure import configure_alertmanager, configure_prometheus
 from specter_stack.grafana import grafana_service
 from specter_stack.layout import Layout
@@ -40,7 +40,7 @@ class Platform:
     @property
     def launcher_file(self) -> Path:
         """Settings of the running demo, read by `specter demo fault`."""
-        return self.layout.state / "demo.env"
+        return self.layout.state / LAUNCHER_FILE
 
 
 def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, int]) -> Platform:

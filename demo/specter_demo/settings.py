@@ -16,7 +16,8 @@ from specter_core.errors import SpecterError
 
 PREFIX = "SHOP_"
 CHECKOUT = Path(__file__).resolve().parents[2]
-LAUNCHER_FILE = CHECKOUT / ".specter" / "demo.env"
+STATE = CHECKOUT / ".specter"
+LAUNCHER_FILE = "demo.env"  # in the state folder of a run
 PASSWORD = re.compile(r"password\s*=|//[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
@@ -98,7 +99,7 @@ class Settings(Schema):
         return self.inbox_token_file or self.state_dir / "inbox.token"
 
 
-def load_settings(environ: Mapping[str, str], launcher_file: Path = LAUNCHER_FILE) -> Settings:
+def load_settings(environ: Mapping[str, str], launcher_file: Path = STATE / LAUNCHER_FILE) -> Settings:
     """Return the settings: `environ` first, then `launcher_file` if there is one, then the defaults.
 
     Raises:

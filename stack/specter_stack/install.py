@@ -69,9 +69,10 @@ def _privilege(missing: list[Program], packages: list[str], ask: Callable[[str],
 def _no_services(prefix: list[str]) -> Iterator[None]:
     """Tell Debian's maintainer scripts to start no service (invoke-rc.d's policy layer).
 
-    A policy that is already there is the administrator's and stays.
+    A policy that is already there is the administrator's and stays, unless it is ours,
+    left by an installation that was killed.
     """
-    if POLICY.exists():
+    if POLICY.exists() and POLICY.read_text(encoding="utf-8", errors="replace") != POLICY_TEXT:
         yield
         return
     try:

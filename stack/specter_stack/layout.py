@@ -27,7 +27,7 @@ class Layout:
 
     @property
     def summary(self) -> Path:
-        """URLs, ports and supervisor socket of the newest run, as JSON."""
+        """URLs and services of the newest run, as JSON."""
         return self.state / "stack.json"
 
     @property

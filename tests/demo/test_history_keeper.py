@@ -309,3 +309,19 @@ def test_a_failed_import_leaves_no_note(tmp_path: Path) -> None:
         broken.import_if_new(now, random())
     assert not keeper.note.exists()
     assert keeper.import_if_new(now, random())
+
+
+def test_a_folder_that_the_demo_did_not_fill_is_never_emptied(tmp_path: Path) -> None:
+    foreign = tmp_path / "data" / "somebody.elses"
+    foreign.parent.mkdir()
+    foreign.write_text("weeks of it")
+    keeper = HistoryKeeper(
+        database=foreign.parent,
+        note=tmp_path / "history.json",
+        promtool=Path("promtool"),
+        shape=TrafficShape(),
+        calibration=Calibration({}, {}),
+    )
+    with pytest.raises(SpecterError, match="holds data that the demo did not make"):
+        keeper.import_if_new(0.0, np.random.default_rng(1))
+    assert foreign.read_text() == "weeks of it"

@@ -67,8 +67,8 @@ http_route="/items/<id>"} 0.125
 # TYPE http_server_active_requests gauge
 http_server_active_requests{http_request_method="GET"} 0.0
 http_server_active_requests{http_request_method="POST"} 1.0
-# HELP specter_http_server_exceptions_total Exceptions that escaped a request handler, by class; at most 50 \
-classes, the rest as `other`.
+# HELP specter_http_server_exceptions_total Exceptions that escaped a request handler, by class; classes \
+beyond a limit (50 by default) count as `other`.
 # TYPE specter_http_server_exceptions_total counter
 specter_http_server_exceptions_total{exception="ValueError",http_route="/items/<id>"} 1.0
 # HELP specter_http_server_route_overflow_total Requests counted under the route `other`, because as many \

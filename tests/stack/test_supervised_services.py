@@ -221,6 +221,7 @@ def test_a_signal_waits_for_the_end_of_the_block_and_the_second_is_ignored() -> 
 
 
 def test_after_the_first_signal_the_cleanup_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGINT)
     cleaned: list[str] = []
 
     def work() -> None:
@@ -234,7 +235,7 @@ def test_after_the_first_signal_the_cleanup_is_left_alone() -> None:
     with pytest.raises(Stopped), stop_on_signals():
         work()
     assert cleaned == ["all"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_nohup_stays_nohup() -> None:

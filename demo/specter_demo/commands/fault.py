@@ -2,12 +2,13 @@
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from specter_core.errors import SpecterError, UsageError
-from specter_demo.settings import load_settings
+from specter_demo.settings import LAUNCHER_FILE, STATE, load_settings
 
 if TYPE_CHECKING:
     from specter_demo.faults.control import Control
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option("--clear", is_flag=True, help="End the fault instead of injecting it.")
 @click.option("--list", "list_faults", is_flag=True, help="Show every fault and which are active.")
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=STATE,
+    show_default="<checkout>/.specter",
+    help="Folder of the run, as given to `specter demo run`.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def fault(name: str | None, clear: bool, list_faults: bool, output: str) -> None:
+def fault(name: str | None, clear: bool, list_faults: bool, output: str, state_dir: Path) -> None:
     """Inject a fault into the running shop, or clear it. Both may be repeated.
 
     \b
@@ -34,10 +42,10 @@ def fault(name: str | None, clear: bool, list_faults: bool, output: str) -> None
     if list_faults == (name is not None) or (list_faults and clear):
         raise UsageError("expected the name of a fault, or --list alone")
     if name is None:
-        _list(Control(load_settings(os.environ), SystemClock()), output)
+        _list(Control(load_settings(os.environ, state_dir / LAUNCHER_FILE), SystemClock()), output)
         return
     found = find_fault(name)
-    control = Control(load_settings(os.environ), SystemClock())
+    control = Control(load_settings(os.environ, state_dir / LAUNCHER_FILE), SystemClock())
     said = found.clear(control) if clear else found.inject(control)
     result = {"fault": found.name, "active": not clear, "done": said}
     click.echo(json.dumps(result) if output == "json" else f"{found.name}: {said}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from specter_demo.settings import STATE
+
 if TYPE_CHECKING:
     from specter_demo.story.telling import Request
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 F = Callable[..., None]
 
 
@@ -30,7 +31,7 @@ def story_options(function: F) -> F:
         click.option(
             "--state-dir",
             type=click.Path(path_type=Path, file_okay=False),
-            default=CHECKOUT / ".specter",
+            default=STATE,
             show_default="<checkout>/.specter",
             help="Folder with everything of a run.",
         ),

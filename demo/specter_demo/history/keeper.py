@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specter_core.errors import SpecterError
 from specter_core.metrics import SERVICE
 from specter_demo.files import write_atomically
 from specter_demo.history.blocks import import_blocks
@@ -27,7 +28,10 @@ from specter_demo.traffic.shape import TrafficShape
 logger = logging.getLogger(__name__)
 
 DAYS = 28
-STEP_SECONDS = 15.0  # the step at which the detector reads, and scores
+# The detector scores every 15 s, and no rate over a minute changes faster than that can show.
+STEP_SECONDS = 15.0
+# Says that a database folder is the demo's own; Prometheus ignores files it does not know.
+MARK = "made-by-specter-demo"
 SECONDS = DAYS * 86400.0
 
 
@@ -54,6 +58,9 @@ class HistoryKeeper:
         """Import the weeks that end at `until`, unless they are there; return whether it did.
 
         A database made for another local time would contradict the traffic: it is replaced.
+
+        Raises:
+            SpecterError: the folder holds something that the demo did not put there.
         """
         # Rounded to 36 s: the offset is derived from the clock when a time of day was asked for.
         described = asdict(self.shape) | {"utc_offset_hours": round(self.shape.utc_offset_hours, 2)}
@@ -61,9 +68,7 @@ class HistoryKeeper:
             return False
         # The note first: a run that is killed in between must not leave half a database with a note.
         self.note.unlink(missing_ok=True)
-        if self.database.exists():
-            shutil.rmtree(self.database)
-        self.database.mkdir(parents=True)
+        self._empty_database()
         times = time_grid(until - self.seconds, until, STEP_SECONDS)
         series = recorded_series(
             self.calibration, self.shape.rate, times, step=STEP_SECONDS, service=self.service, random=random
@@ -71,6 +76,18 @@ class HistoryKeeper:
         import_blocks(self.promtool, self.database, times, series)
         write_atomically(self.note, json.dumps(described) + "\n")
         return True
+
+    def _empty_database(self) -> None:
+        mark = self.database / MARK
+        if self.database.is_dir() and any(self.database.iterdir()):
+            if not mark.exists():
+                raise SpecterError(
+                    f"{self.database} holds data that the demo did not make, and it would be replaced; "
+                    "name an empty folder, or remove it yourself"
+                )
+            shutil.rmtree(self.database)
+        self.database.mkdir(parents=True, exist_ok=True)
+        mark.touch()
 
     def lead_in(self, url: str, until: float, version: str, random: np.random.Generator) -> None:
         """Write to the Prometheus at `url` the raw counters of the minutes before `until`.
