@@ -4,10 +4,13 @@ The heavy modules are imported by the command that needs them.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from specter_alerts.settings import DEFAULTS
+from specter_core import generated
 from specter_core.errors import SpecterError
 
 GENERATED = Path("alert_rules/generated")
@@ -26,62 +29,74 @@ def alerts() -> None:
     """
 
 
+def _base(context: click.Context, parameter: click.Parameter, value: str) -> str:  # noqa: ARG001  click's
+    """Return a base URL without the slash at its end."""
+    if not value.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{value!r} does not begin with http:// or https://")
+    return value.rstrip("/")
+
+
 @alerts.command()
+@generated.options(GENERATED)
 @click.option(
-    "--output-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=GENERATED,
+    "--dashboard-url",
+    default=DEFAULTS.dashboard_base,
     show_default=True,
-    help="Folder that holds the generated files and nothing else.",
+    callback=_base,
+    help="Grafana's address, for the link from an alert to its dashboard.",
 )
 @click.option(
-    "--check", is_flag=True, help="Write nothing; exit 1 if files are missing, orphaned or different."
+    "--runbook-url",
+    default=DEFAULTS.runbook_base,
+    show_default=True,
+    callback=_base,
+    help="Where ALERT.md is read, for the link from an alert to its runbook.",
 )
-def generate(output_dir: Path, check: bool) -> None:
+def generate(output_dir: Path, check: bool, dashboard_url: str, runbook_url: str) -> None:
     """Write the rule files and alertmanager.yml.
+
+    With --check, give the same URLs as when the files were written.
 
     \b
     Examples:
       specter alerts generate
-      specter alerts generate --output-dir /etc/prometheus/specter
+      specter alerts generate --output-dir /etc/prometheus/specter --dashboard-url https://grafana.example.org
       specter alerts generate --check
     """
     from specter_alerts import writer  # noqa: PLC0415  keeps --help fast
 
-    if not check:
-        for path in writer.write(output_dir):
-            click.echo(path)
-        return
-    problems = writer.differences(output_dir)
-    if problems:
-        raise SpecterError("\n".join([*problems, "run `specter alerts generate`, and delete orphans"]))
-    click.echo(f"{output_dir} is up to date")
+    settings = replace(DEFAULTS, dashboard_base=dashboard_url, runbook_base=runbook_url)
+    generated.run("specter alerts generate", output_dir, writer.render(settings), check=check)
 
 
 @alerts.command(name="lint")
 @click.option(
     "--runbooks",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    default=RUNBOOKS,
-    show_default=True,
-    help="Folder with one ALERT.md an alert.",
+    help=f"Folder with one ALERT.md an alert.  [default: {RUNBOOKS}, if it is there]",
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def lint_rules(runbooks: Path, output: str) -> None:
+def lint_rules(runbooks: Path | None, output: str) -> None:
     """Check what promtool does not: severities, label templates, rate windows, runbooks, duplicates.
 
-    Exits 1 when something is found.
+    Exits 1 when something is found. An installed package has no runbooks: without --runbooks, and
+    outside of a checkout, that one check is left out.
 
     \b
     Examples:
       specter alerts lint
       specter alerts lint --output json
+      specter alerts lint --runbooks /srv/runbooks
     """
     from specter_alerts.families import all_groups  # noqa: PLC0415  keeps --help fast
     from specter_alerts.lint import lint  # noqa: PLC0415
 
     groups = all_groups()
-    findings = lint(groups, {path.stem for path in runbooks.glob("*.md")})
+    if runbooks is None and RUNBOOKS.is_dir():
+        runbooks = RUNBOOKS
+    if runbooks is None:
+        click.echo(f"runbooks not checked: no folder {RUNBOOKS} here, and no --runbooks", err=True)
+    findings = lint(groups, None if runbooks is None else {path.stem for path in runbooks.glob("*.md")})
     if output == "json":
         rows = [{"group": f.group, "rule": f.rule, "check": f.check, "message": f.message} for f in findings]
         click.echo(json.dumps(rows))

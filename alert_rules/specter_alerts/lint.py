@@ -34,13 +34,17 @@ class Finding:
         return f"{self.group}/{self.rule}: {self.check}: {self.message}"
 
 
-def lint(groups: Sequence[RuleGroup], runbooks: Collection[str]) -> list[Finding]:
-    """Return every finding in `groups`; `runbooks` holds the names of the alerts that have one.
+def lint(groups: Sequence[RuleGroup], runbooks: Collection[str] | None) -> list[Finding]:
+    """Return every finding in `groups`.
+
+    `runbooks` holds the names of the alerts that have one; None leaves runbooks unchecked.
 
     Raises:
         SpecterError: promql-parser is not installed.
     """
-    findings: list[Finding] = [*_duplicates(groups), *_runbooks(groups, runbooks)]
+    findings = list(_duplicates(groups))
+    if runbooks is not None:
+        findings += _runbooks(groups, runbooks)
     recorded: dict[str, Labels] = {}
     for group in groups:
         for rule in group.rules:

@@ -101,11 +101,6 @@ def walk(node: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[Any, tuple[st
         yield from walk(child, inside)
 
 
-def metric_names(expr: str) -> set[str]:
-    """Return the names of the series that `expr` selects."""
-    return {node.name for node, _ in walk(parse(expr)) if kind(node) == "VectorSelector" and node.name}
-
-
 def window(node: Any) -> timedelta:
     """Return the range of a MatrixSelector."""
     value: timedelta = node.range

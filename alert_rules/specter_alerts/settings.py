@@ -35,7 +35,19 @@ class Settings:
     # under the edge lasts about one, and only a second one says that it is over.
     anomaly_keep_firing: str = "2m"
 
-    scores_stale_seconds: float = 120.0
+    scores_stale_seconds: float = metrics.SCORES_STALE_SECONDS
+    # Queries whose series may go without a fault: no ratio below `min_request_rate`, no quantile
+    # without requests.
+    quiet_queries: tuple[str, ...] = (
+        "error_ratio",
+        "latency_p95",
+        "route_error_ratio",
+        "route_latency_p95",
+    )
+
+    # Two and three `fit_every` of an hour: one failed fit between two good ones stays silent.
+    fit_ok_within: str = "2h"
+    fit_errors_within: str = "3h"
 
     detector_job: str = "detector"
     probe_job: str = "blackbox"

@@ -1,6 +1,5 @@
-"""Rules and routing as YAML files, and whether a folder holds exactly them."""
+"""Rules and routing as YAML files."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -9,9 +8,9 @@ from specter_alerts import routing
 from specter_alerts.families import FAMILIES
 from specter_alerts.model import AlertRule, RecordingRule, Rule, RuleGroup
 from specter_alerts.settings import DEFAULTS, Settings
-from specter_core.errors import SpecterError
+from specter_core.generated import header
 
-HEADER = "# DO NOT EDIT. Written by `specter alerts generate` from alert_rules/specter_alerts.\n"
+HEADER = f"# {header('specter alerts generate', 'alert_rules/specter_alerts')}\n"
 ALERTMANAGER_FILE = "alertmanager.yml"
 
 
@@ -40,39 +39,6 @@ def render(settings: Settings = DEFAULTS) -> dict[str, str]:
 def render_rules(groups: list[RuleGroup]) -> str:
     """Return a Prometheus rule file with `groups`, in the order given."""
     return _yaml({"groups": [{"name": g.name, "rules": [_rule(rule) for rule in g.rules]} for g in groups]})
-
-
-def write(folder: Path, settings: Settings = DEFAULTS) -> list[Path]:
-    """Write every file into `folder` and return their paths.
-
-    Raises:
-        SpecterError: the folder or a file cannot be written.
-    """
-    written = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in render(settings).items():
-            (folder / name).write_text(text, encoding="utf-8")
-            written.append(folder / name)
-    except OSError as error:
-        raise SpecterError(f"cannot write {error.filename}: {error.strerror}") from error
-    return written
-
-
-def differences(folder: Path, settings: Settings = DEFAULTS) -> list[str]:
-    """Return what is wrong with `folder`, one line a file: missing, orphan or changed. Empty: nothing."""
-    expected = render(settings)
-    found = {path.name for path in folder.iterdir() if path.is_file()} if folder.is_dir() else set()
-    problems = [f"{folder / name}: missing" for name in sorted(expected.keys() - found)]
-    problems += [
-        f"{folder / name}: orphan, no generator writes it" for name in sorted(found - expected.keys())
-    ]
-    problems += [
-        f"{folder / name}: differs from its generator"
-        for name in sorted(expected.keys() & found)
-        if (folder / name).read_text(encoding="utf-8") != expected[name]
-    ]
-    return problems
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

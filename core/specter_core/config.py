@@ -153,12 +153,20 @@ def _lookup(document: object, loc: tuple[int | str, ...]) -> object:
     return document
 
 
+def without_credentials(text: str) -> str:
+    """Return `text` with what may be the user and the password of a URL in it masked.
+
+    Up to the last `@`: a password may hold another one, or a slash.
+    """
+    return re.sub(r"://.*@", "://…@", text, flags=re.DOTALL)
+
+
 def _describe(value: object) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    text = re.sub(r"://[^/@\s]*@", "://…@", repr(value))
+    text = without_credentials(repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -209,8 +217,8 @@ def read_secret_file(path: Path, *, what: str) -> str:
     """Return the secret in `path` without its trailing newline.
 
     Raises:
-        SpecterError: the file cannot be read or is empty; the message names
-            `what` and the file, never the content.
+        SpecterError: the file cannot be read, is empty or is not one printable
+            line; the message names `what` and the file, never the content.
     """
     try:
         value = path.read_text(encoding="utf-8").rstrip("\r\n")
@@ -219,6 +227,8 @@ def read_secret_file(path: Path, *, what: str) -> str:
         raise SpecterError(f"{what}: cannot read {path}: {reason}") from error
     if not value:
         raise SpecterError(f"{what}: {path} is empty")
+    if not value.isprintable():
+        raise SpecterError(f"{what}: {path} must hold one line of printable characters")
     return value
 
 

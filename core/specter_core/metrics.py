@@ -107,7 +107,7 @@ ROUTE_DURATION = {
     "p99": "service_route:http_server_request_duration_seconds:p99_rate1m",
 }
 
-# The versions of a service that run now and did not two to seven minutes ago; value 1.
+# The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
 
 # What the detector watches out of the box: its query alias (the label `for`) → recorded series.
@@ -131,6 +131,8 @@ RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures_total"
 
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
+# Scores older than this are stale: the alert says so, and dashboards show them no more.
+SCORES_STALE_SECONDS = 120.0
 
 # --- the detector's output, in the words of the field ---
 
@@ -147,7 +149,7 @@ SCHEDULER_ALIAS = "scheduler_alias"
 DETECTOR_LAST_TICK = Metric(
     "specter_detector_last_tick_timestamp_seconds",
     "gauge",
-    "Timestamp of the newest tick whose scores were written.",
+    "Timestamp of the newest tick of which the server accepted scores of the query.",
     ("query",),
 )
 DETECTOR_TICK_DURATION = Metric(
@@ -160,7 +162,7 @@ DETECTOR_TICK_DURATION = Metric(
 DETECTOR_TICKS_SKIPPED = Metric(
     "specter_detector_ticks_skipped_total",
     "counter",
-    "Ticks never run, because an earlier one took too long or the data source was away.",
+    "Ticks not run to their end: an earlier one took too long, the data source was away, or an error.",
 )
 DETECTOR_FIT_DURATION = Metric(
     "specter_detector_fit_duration_seconds",
@@ -171,7 +173,8 @@ DETECTOR_FIT_DURATION = Metric(
 DETECTOR_FITS = Metric(
     "specter_detector_fits_total",
     "counter",
-    "Fits of a query's series by outcome: ok, error (not read, or the worker failed; old models stay).",
+    "Fits of a query's series by outcome: ok, error (not read, or no series could be fitted; "
+    "old models stay).",
     ("query", "outcome"),
 )
 DETECTOR_SERIES = Metric(
@@ -184,13 +187,13 @@ DETECTOR_SERIES = Metric(
 DETECTOR_READS = Metric(
     "specter_detector_reads_total",
     "counter",
-    "PromQL queries by outcome: ok, empty, error (refused by the server), unreachable.",
+    "PromQL queries by outcome: ok, empty, error (refused, or not answered in time), unreachable.",
     ("query", "outcome"),
 )
 DETECTOR_WRITES = Metric(
     "specter_detector_writes_total",
     "counter",
-    "Remote-write requests by outcome: ok, rejected (dropped), unreachable (retried).",
+    "Remote-write requests by outcome: ok, rejected (dropped), unreachable (retried; 401, 403 and 404 too).",
     ("outcome",),
 )
 DETECTOR_SAMPLES_WRITTEN = Metric(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from specter_core.errors import SpecterError
+from specter_core import generated
 
 GENERATED = Path("dashboards/generated")
 
@@ -24,16 +24,7 @@ def dashboards() -> None:
 
 
 @dashboards.command()
-@click.option(
-    "--output-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=GENERATED,
-    show_default=True,
-    help="Folder that holds the generated files and nothing else.",
-)
-@click.option(
-    "--check", is_flag=True, help="Write nothing; exit 1 if files are missing, orphaned or different."
-)
+@generated.options(GENERATED)
 def generate(output_dir: Path, check: bool) -> None:
     """Write one JSON file a dashboard, ready to import or to provision.
 
@@ -45,11 +36,4 @@ def generate(output_dir: Path, check: bool) -> None:
     """
     from specter_dashboards import writer  # noqa: PLC0415  keeps --help fast
 
-    if not check:
-        for path in writer.write(output_dir):
-            click.echo(path)
-        return
-    problems = writer.differences(output_dir)
-    if problems:
-        raise SpecterError("\n".join([*problems, "run `specter dashboards generate`, and delete orphans"]))
-    click.echo(f"{output_dir} is up to date")
+    generated.run("specter dashboards generate", output_dir, writer.render(), check=check)

@@ -1,5 +1,6 @@
 """How the detector does: age of its scores, series by state, failures."""
 
+from specter_core import metrics
 from specter_dashboards import queries
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
@@ -20,10 +21,10 @@ def detector() -> Section:
     """Return the section on the detector."""
     age = stat(
         "Age of the newest scores",
-        "Time since the newest tick of each query whose scores were written.",
+        "Time since the newest tick of each query whose scores the server has accepted.",
         [Query(queries.tick_age(), "{{query}}")],
         unit="s",
-        steps=((UNKNOWN, None), (GREEN, -5), (YELLOW, 60), (RED, 120)),
+        steps=((UNKNOWN, None), (GREEN, -5), (YELLOW, 60), (RED, metrics.SCORES_STALE_SECONDS)),
         no_value="Unknown: the detector says nothing",
     )
     series = stat(

@@ -6,12 +6,13 @@ from typing import Any
 from grafanalib import core as grafana
 
 from specter_core import metrics
+from specter_core.generated import header
 from specter_dashboards import queries
 from specter_dashboards.layout import Section, place
 from specter_dashboards.panels import BLUE, DATASOURCE, ORANGE, RED, Json
 
 TAGS = ["specter", "generated"]
-GENERATED = "Written by `specter dashboards generate`: change the Python file, changes made here are lost."
+GENERATED = header("specter dashboards generate", "dashboards/specter_dashboards")
 ON_TIME_RANGE_CHANGE = 2
 
 

@@ -5,8 +5,8 @@ from specter_core import metrics
 SERVICES = f'{metrics.SERVICE}=~"$service"'
 # Alerts about the platform carry no service and concern every one.
 SERVICES_OR_NONE = f'{metrics.SERVICE}=~"$service|"'
-# Two ticks late by far: a score older than this says nothing about now.
-FRESH_SECONDS = 120
+# Longer than an alert counts a score (30 s, bound to its `for`): one late tick shall not blank the screen.
+FRESH_SECONDS = f"{metrics.SCORES_STALE_SECONDS:g}"
 SERIES_LABELS = f"{metrics.SERVICE}, {metrics.ROUTE}, {metrics.FOR}"
 TOP_ROUTES = 20
 

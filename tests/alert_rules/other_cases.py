@@ -1,4 +1,4 @@
-"""Promtool cases of the families deployments and meta."""
+"""Promtool cases of deployments, of failing rules and of the heartbeat."""
 
 from tests.alert_rules.promtool import Case, Firing
 
@@ -57,100 +57,7 @@ DEPLOYMENTS = [
     ),
 ]
 
-TICK = 'specter_detector_last_tick_timestamp_seconds{job="detector",instance="d",query="request_rate"}'
-DETECTOR_UP = 'up{job="detector",instance="d",service="detector"}'
-
-
-def detector_down(extra: dict[str, str], at: str, value: str) -> list[Firing]:
-    return [
-        Firing(
-            {"job": "detector", **extra},
-            "The anomaly detector is down: no new scores",
-            f"Job detector {at}does not answer its scrape or has no target (value {value}); expected `up` 1. "
-            "Anomalies go unnoticed meanwhile; thresholds still alert.",
-        )
-    ]
-
-
-META = [
-    Case(
-        "DetectorDown",
-        "meta",
-        "fires after a minute and resolves",
-        {DETECTOR_UP: "1x11 0x23 1x60"},
-        {
-            "1m55s": [],
-            "2m": detector_down({"instance": "d", "service": "detector"}, "at d ", "0"),
-            "4m": [],
-        },
-    ),
-    Case(
-        "DetectorDown",
-        "meta",
-        "fires without any target",
-        {'up{job="shop"}': "1x60"},
-        {"55s": [], "1m": detector_down({}, "", "1")},
-    ),
-    Case(
-        "DetectorScoresStale",
-        "meta",
-        "fires two minutes after the last tick and resolves",
-        {TICK: "0+5x24 120x35 305+5x60", TICK.replace("request_rate", "error_ratio"): "0+5x150"},
-        {
-            "4m": [],
-            "5m": [
-                Firing(
-                    {"job": "detector", "instance": "d", "query": "request_rate"},
-                    "Scores of request_rate have stopped coming",
-                    "The newest scores of query request_rate are 3m 0s old; expected at most 120s. Its "
-                    "anomalies "
-                    "go unnoticed.",
-                )
-            ],
-            "6m": [],
-        },
-    ),
-    Case(
-        "DetectorScoresMissing",
-        "meta",
-        "fires when no tick has come five minutes after the start and resolves with the first",
-        {DETECTOR_UP: "1x120", TICK: "_x84 420+5x40"},
-        {
-            "4m55s": [],
-            "5m": [
-                Firing(
-                    {"job": "detector", "instance": "d", "service": "detector"},
-                    "The detector runs and has written no score",
-                    "d is up (value 1) and has not completed a tick since it started; expected the first "
-                    "within "
-                    "minutes.",
-                )
-            ],
-            "8m": [],
-        },
-    ),
-    Case(
-        "LearntSeriesAbsent",
-        "meta",
-        "fires after two minutes and resolves",
-        {
-            'specter_detector_series{query="request_rate",state="absent"}': "0x11 2x40 0x60",
-            'specter_detector_series{query="request_rate",state="scored"}': "7x120",
-        },
-        {
-            "2m55s": [],
-            "3m": [
-                Firing(
-                    {"query": "request_rate", "state": "absent"},
-                    "2 series of request_rate are missing",
-                    "2 series that the detector has learnt for query request_rate no longer arrive; "
-                    "expected 0. "
-                    "Missing data is not known to be healthy.",
-                )
-            ],
-            "5m": [],
-        },
-    ),
+ALERTING = [
     Case(
         "RuleEvaluationFailing",
         "meta",
@@ -195,4 +102,4 @@ META = [
     ),
 ]
 
-CASES = [*DEPLOYMENTS, *META]
+CASES = [*DEPLOYMENTS, *ALERTING]

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from specter_alerts.anomaly import QUANTITIES, ROUTE_ALIASES
 from specter_alerts.cli import alerts
 from specter_alerts.settings import DEFAULTS, Settings
-from specter_alerts.writer import HEADER, differences, render, write
+from specter_alerts.writer import HEADER, render
 from specter_core import metrics
 from specter_core.errors import SpecterError
+from specter_core.generated import differences, write
 from specter_stack.programs import find_program
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ NAMES = {
 
 
 def test_committed_files_are_what_the_generators_write() -> None:
-    assert differences(GENERATED) == []
+    assert differences(GENERATED, render()) == []
 
 
 def test_every_file_is_marked_and_is_yaml() -> None:
@@ -40,7 +41,7 @@ def test_every_file_is_marked_and_is_yaml() -> None:
 
 
 def test_check_names_missing_orphaned_and_changed_files(tmp_path: Path) -> None:
-    write(tmp_path)
+    write(tmp_path, render())
     (tmp_path / "http.rules.yml").unlink()
     (tmp_path / "old.rules.yml").write_text("groups: []\n", encoding="utf-8")
     (tmp_path / "meta.rules.yml").write_text("groups: []\n", encoding="utf-8")
@@ -49,7 +50,7 @@ def test_check_names_missing_orphaned_and_changed_files(tmp_path: Path) -> None:
         f"{tmp_path}/old.rules.yml: orphan, no generator writes it",
         f"{tmp_path}/meta.rules.yml: differs from its generator",
     ]
-    assert differences(tmp_path) == expected
+    assert differences(tmp_path, render()) == expected
     result = CliRunner().invoke(alerts, ["generate", "--check", "--output-dir", str(tmp_path)])
     assert isinstance(result.exception, SpecterError)
     assert result.exception.exit_code == 1
@@ -67,10 +68,29 @@ def test_the_command_exits_1_when_files_differ_and_0_when_not(tmp_path: Path) ->
     assert subprocess.run([*call, "--check"], capture_output=True, check=False, timeout=60).returncode == 0
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(SpecterError, match=r"cannot write .*file"):
-        write(tmp_path / "file")
+def test_links_are_two_options(tmp_path: Path) -> None:
+    urls = ["--dashboard-url", "https://grafana.example.org/", "--runbook-url", "https://wiki.example.org/r"]
+    call = ["generate", "--output-dir", str(tmp_path), *urls]
+    assert CliRunner().invoke(alerts, call).exit_code == 0
+    document = yaml.safe_load((tmp_path / "http.rules.yml").read_text(encoding="utf-8"))
+    rules = [rule for group in document["groups"] for rule in group["rules"] if "alert" in rule]
+    annotations = next(rule["annotations"] for rule in rules if rule["alert"] == "ServiceDown")
+    assert annotations["runbook_url"] == "https://wiki.example.org/r/ServiceDown.md"
+    assert annotations["dashboard"] == (
+        "https://grafana.example.org/d/specter-main-status/main-status"
+        "?var-service={{ $labels.service | urlquery }}"
+    )
+    assert CliRunner().invoke(alerts, [*call, "--check"]).exit_code == 0
+    default = CliRunner().invoke(alerts, ["generate", "--output-dir", str(tmp_path), "--check"])
+    assert isinstance(default.exception, SpecterError)
+
+
+@pytest.mark.parametrize("option", ["--dashboard-url", "--runbook-url"])
+def test_a_link_without_a_scheme_is_refused(tmp_path: Path, option: str) -> None:
+    result = CliRunner().invoke(alerts, ["generate", "--output-dir", str(tmp_path), option, "grafana:3000"])
+    assert result.exit_code == 2
+    assert "'grafana:3000' does not begin with http:// or https://" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_threshold_is_one_setting() -> None:
@@ -87,6 +107,24 @@ def test_lint_as_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     without = CliRunner().invoke(alerts, ["lint", "--output", "json", "--runbooks", str(tmp_path)])
     assert isinstance(without.exception, SpecterError)
     assert {row["check"] for row in json.loads(without.stdout)} == {"runbook"}
+
+
+def test_lint_without_runbooks_says_that_it_leaves_them_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(alerts, ["lint"])
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "runbooks not checked: no folder alert_rules/runbooks here, and no --runbooks\n",
+    )
+    assert result.stdout.endswith(" rules, nothing found\n")
+
+
+def test_quiet_queries_are_those_that_do_not_read_a_request_rate() -> None:
+    rates = {metrics.SERVICE_REQUEST_RATE, metrics.ROUTE_REQUEST_RATE}
+    quiet = {alias for alias, series in metrics.QUERY_SERIES.items() if series not in rates}
+    assert set(DEFAULTS.quiet_queries) == quiet
 
 
 def test_every_query_with_a_recorded_series_has_an_anomaly_rule_of_its_own() -> None:
@@ -108,7 +146,7 @@ def seconds(duration: str) -> int:
 
 @pytest.mark.integration
 def test_promtool_finds_nothing_to_lint(tmp_path: Path) -> None:
-    write(tmp_path)
+    write(tmp_path, render())
     files = [str(path) for path in sorted(tmp_path.glob("*.rules.yml"))]
     checked = subprocess.run(
         [str(find_program("promtool")), "check", "rules", "--lint=all", "--lint-fatal", *files],
@@ -126,7 +164,7 @@ def test_promtool_accepts_the_rules_and_the_shared_configuration(tmp_path: Path)
     (tmp_path / "prometheus.yml").write_text(
         (ROOT / "stack" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"), encoding="utf-8"
     )
-    write(tmp_path / "rules")
+    write(tmp_path / "rules", render())
     checked = subprocess.run(
         [promtool, "check", "config", str(tmp_path / "prometheus.yml")],
         capture_output=True,

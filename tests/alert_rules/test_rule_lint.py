@@ -10,7 +10,7 @@ from specter_alerts.annotations import annotate
 from specter_alerts.families import all_groups
 from specter_alerts.lint import lint
 from specter_alerts.model import AlertRule, RecordingRule, Rule, RuleGroup
-from specter_alerts.promql import metric_names, parse, surviving
+from specter_alerts.promql import kind, parse, surviving, walk
 from specter_alerts.settings import DEFAULTS, number
 from specter_core import metrics
 from specter_core.errors import SpecterError
@@ -99,6 +99,10 @@ def test_missing_and_orphaned_runbooks_are_named() -> None:
     ]
 
 
+def test_without_a_set_of_runbooks_they_are_not_checked() -> None:
+    assert lint([RuleGroup("g", (alert(),))], None) == []
+
+
 def test_labels_of_a_recorded_series_are_those_it_was_recorded_with() -> None:
     record = RecordingRule("a:b:c", "sum by (service) (up)")
     assert found(record, alert("a:b:c > 0", symptom="{{ $labels.service }}")) == []
@@ -139,7 +143,13 @@ def test_every_series_that_the_rules_read_is_in_the_vocabulary() -> None:
     known = {name for m in families for name in (m.name, m.bucket, m.count, m.sum)}
     known |= {value for value in vars(metrics).values() if isinstance(value, str)}
     known |= {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
-    read = {name for group in all_groups() for rule in group.rules for name in metric_names(rule.expr)}
+    read = {
+        node.name
+        for group in all_groups()
+        for rule in group.rules
+        for node, _ in walk(parse(rule.expr))
+        if kind(node) == "VectorSelector"
+    }
     assert read <= known
 
 
