@@ -149,4 +149,5 @@ def test_a_traffic_drop_is_noticed_at_night_as_in_the_afternoon(tmp_path: Path) 
         story = json.loads(output.splitlines()[-1])
         assert list(story) == ["fault", "setup_s", "score_s", "alert_s", "notification_s"]
         assert story["fault"] == "traffic-drop"
+        assert story["score_s"] <= 45, (local_time, story)
         assert 0 < story["score_s"] < story["alert_s"] < story["notification_s"] <= 120, (local_time, story)

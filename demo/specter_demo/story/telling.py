@@ -17,7 +17,7 @@ from specter_demo.story.bring_up import bring_up
 from specter_demo.story.log import Log
 from specter_demo.story.narrator import Narrator
 from specter_demo.story.observe import score_is_quiet
-from specter_demo.story.prometheus import PrometheusClient
+from specter_demo.story.prometheus import PrometheusClient, PrometheusError
 from specter_demo.story.timeline import Timeline
 from specter_demo.story.view import draw, timeline_text
 from specter_demo.traffic.shape import utc_offset_for
@@ -82,8 +82,11 @@ def narrator_of(request: Request, platform: Platform, clock: Clock, say: Callabl
     )
 
 
-def check(request: Request, console: Console, ask: Callable[[str], bool] | None) -> Timeline:
-    """Tell the story unattended and return its timeline, complete or not.
+@contextmanager
+def told(
+    request: Request, console: Console, ask: Callable[[str], bool] | None
+) -> Iterator[tuple[Narrator, Stack, Log]]:
+    """Yield the narrator of a running demo, its stack and its log; a signal ends it in order.
 
     Raises:
         UsageError: there is no such fault; nothing has been started then.
@@ -92,12 +95,17 @@ def check(request: Request, console: Console, ask: Callable[[str], bool] | None)
     clock = SystemClock()
     find_fault(request.fault)
     log = Log(console, clock, request.started)
-    with stop_on_signals(), brought_up(request, clock, log, ask) as (_, platform):
-        narrator = narrator_of(request, platform, clock, log)
+    with stop_on_signals(), brought_up(request, clock, log, ask) as (stack, platform):
+        yield narrator_of(request, platform, clock, log), stack, log
+
+
+def check(request: Request, console: Console, ask: Callable[[str], bool] | None) -> Timeline:
+    """Tell the story unattended and return its timeline, complete or not; raises as `told` does."""
+    with told(request, console, ask) as (narrator, _, log):
         while not narrator.over:
             narrator.tick()
-            clock.sleep(POLL_SECONDS)
-        clear(narrator, clock, log)
+            narrator.clock.sleep(POLL_SECONDS)
+        clear(narrator, narrator.clock, log)
     return narrator.timeline
 
 
@@ -110,34 +118,34 @@ def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
         return
     try:
         say(narrator.fault.clear(narrator.control))
-        cleared = clock.time()
-        while clock.time() - cleared < RECOVERY_SECONDS:
-            if score_is_quiet(narrator.client, narrator.fault, cleared):
-                say(f"the scores are quiet again {clock.time() - cleared:.1f} s later")
-                return
-            clock.sleep(POLL_SECONDS)
-        say(f"the scores are not quiet yet, {RECOVERY_SECONDS:.0f} s later")
+        _see_recovery(narrator, clock, say)
+    except PrometheusError as error:
+        say(f"whether the scores are quiet again cannot be seen: {error}")
     except SpecterError as error:
         say(f"{narrator.fault.name} could not be cleared, the next start clears it: {error}")
 
 
-def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:
-    """Tell the story on the terminal until Ctrl-C; the fault is cleared a minute after the notification.
+def _see_recovery(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
+    cleared = clock.time()
+    while clock.time() - cleared < RECOVERY_SECONDS:
+        if score_is_quiet(narrator.client, narrator.fault, cleared):
+            say(f"the scores are quiet again {clock.time() - cleared:.1f} s later")
+            return
+        clock.sleep(POLL_SECONDS)
+    say(f"the scores are not quiet yet, {RECOVERY_SECONDS:.0f} s later")
 
-    Raises:
-        UsageError: there is no such fault; nothing has been started then.
-        SpecterError: something does not start.
+
+def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:
+    """Tell the story on the terminal until Ctrl-C; raises as `told` does.
+
+    The fault is cleared a minute after the notification.
     """
-    clock = SystemClock()
-    find_fault(request.fault)
-    log = Log(console, clock, request.started)
-    with stop_on_signals(), brought_up(request, clock, log, ask) as (stack, platform):
-        narrator = narrator_of(request, platform, clock, log)
+    with told(request, console, ask) as (narrator, stack, log):
         narrator.hold_seconds = HOLD_SECONDS
         if console.is_terminal:
-            _live(narrator, stack, log, console, clock)
+            _live(narrator, stack, log, console, narrator.clock)
         else:
-            _plain(narrator, clock, console)
+            _plain(narrator, narrator.clock, console)
 
 
 def _plain(narrator: Narrator, clock: Clock, console: Console) -> None:
