@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from specter_core.config import load_config
+from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
 from specter_detector.models.score import Policy
 from specter_detector.schema import (
@@ -132,7 +132,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
     try:
         override = check_url(datasource_url) if datasource_url else None
     except ValueError as error:
-        raise UsageError(f"--datasource-url {datasource_url!r}: {error}") from None
+        raise UsageError(f"--datasource-url {_masked(datasource_url)!r}: {error}") from None
     reader_url = override or reader.datasource_url or DEFAULT_URL
     # A writer without a URL of its own writes where the reader reads, with the same login.
     login = writer if override is None and writer.datasource_url else reader
@@ -151,6 +151,11 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
     )
+
+
+def _masked(url: str | None) -> str:
+    """Hide all before the last `@` of what should be a URL and may lack its scheme."""
+    return without_credentials(f"://{url}").removeprefix("://") if url and "@" in url else url or ""
 
 
 def _connection(schema: ConnectionSchema, url: str, timeout: float) -> Connection:

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
+from specter_detector import defaults
 from specter_detector.durations import format_duration, parse_duration
+from specter_detector.promql import metric_names
 
-OWN_OUTPUT = re.compile(rf"\b({ANOMALY_SCORE}|{YHAT}|{YHAT_LOWER}|{YHAT_UPPER})\b")
-DEFAULT_STEP = 300.0
-DEFAULT_FIT_EVERY = 3600.0
-DEFAULT_FIT_WINDOW = 28 * 86400.0
-DEFAULT_INFER_EVERY = 15.0
+OUTPUTS = (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER)
+VARIABLE = re.compile(r"\\\$(QUERY_KEY|MODEL_ALIAS|SCHEDULER_ALIAS)")
 MIN_FIT_WINDOW = 4 * 3600.0
 
 
@@ -51,10 +50,21 @@ def _seconds(section: Mapping[str, object], key: str, default: float) -> float |
         return None
 
 
+def _output_name(document: Mapping[str, object]) -> re.Pattern[str]:
+    """Return what finds the name of an output, as `writer.metric_format` says it."""
+    name = _section(document, "writer", "metric_format").get("__name__")
+    if not isinstance(name, str) or "$VAR" not in name:
+        name = defaults.METRIC_FORMAT["__name__"]
+    template = VARIABLE.sub("[a-zA-Z0-9_]+", re.escape(name))
+    names = "|".join(template.replace(r"\$VAR", output) for output in OUTPUTS)
+    return re.compile(rf"(?<![\w:])(?:{names})(?![\w:])")
+
+
 def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:
+    output = _output_name(document)
     for alias, query in _section(document, "reader", "queries").items():
         expr = _section({"query": query}, "query").get("expr")
-        if isinstance(expr, str) and OWN_OUTPUT.search(expr):
+        if isinstance(expr, str) and output.search(metric_names(expr)):
             message = "reads the detector's own output, which would feed back into itself"
             yield Finding(("reader", "queries", alias, "expr"), message, expr)
 
@@ -75,13 +85,13 @@ def _unknown_aliases(document: Mapping[str, object]) -> Iterator[Finding]:
 def _schedules(document: Mapping[str, object]) -> Iterator[Finding]:
     for alias, raw in _section(document, "schedulers").items():
         section = _section({"scheduler": raw}, "scheduler")
-        fit_every = _seconds(section, "fit_every", DEFAULT_FIT_EVERY)
-        infer_every = _seconds(section, "infer_every", DEFAULT_INFER_EVERY)
+        fit_every = _seconds(section, "fit_every", defaults.FIT_EVERY)
+        infer_every = _seconds(section, "infer_every", defaults.INFER_EVERY)
         if fit_every and infer_every and fit_every < infer_every:
             key = "fit_every" if "fit_every" in section else "infer_every"
             message = f"fit_every ({format_duration(fit_every)}) is shorter than infer_every"
             yield Finding(("schedulers", alias, key), message, section[key])
-        fit_window = _seconds(section, "fit_window", DEFAULT_FIT_WINDOW)
+        fit_window = _seconds(section, "fit_window", defaults.FIT_WINDOW)
         if fit_window and fit_window < MIN_FIT_WINDOW:
             message = f"must be at least {format_duration(MIN_FIT_WINDOW)}"
             yield Finding(("schedulers", alias, "fit_window"), message, section["fit_window"])
@@ -96,8 +106,8 @@ def _periods(document: Mapping[str, object]) -> Iterator[Finding]:
         if model.get("class") == "stl" and len(_items(model.get("periods"))) > 1:
             message = "class stl knows one period; use class mstl for several"
             yield Finding(("models", alias, "periods"), message, model["periods"])
-        windows = _used(model, "schedulers", schedulers, "fit_window", DEFAULT_FIT_WINDOW)
-        default = _seconds(reader, "sampling_period", DEFAULT_STEP)
+        windows = _used(model, "schedulers", schedulers, "fit_window", defaults.FIT_WINDOW)
+        default = _seconds(reader, "sampling_period", defaults.STEP)
         steps = _used(model, "queries", queries, "step", default)
         for index, text in enumerate(_items(model.get("periods"))):
             loc = ("models", alias, "periods", index)

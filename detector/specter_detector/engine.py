@@ -74,9 +74,7 @@ class Engine:
             samples += self._observe(job, at, vectors.get(job.query.alias))
         self._report(jobs)
         self._writer.enqueue(samples)
-        if self._writer.flush(jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0):
-            for alias in vectors:
-                self._telemetry.tick_written(alias, at)
+        self._writer.flush(jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0)
         self._telemetry.ticked(self._clock.monotonic() - started)
         if unreachable is not None:
             raise unreachable
@@ -94,7 +92,7 @@ class Engine:
         alias = job.query.alias
         end = align_down(now, job.query.step)
         try:
-            history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end)
+            history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end, job.present)
             models = self._fitter.fit_all(history.times, history.values, job.options)
             for labels, model in zip(history.labels, models, strict=True):
                 if model is not None:
@@ -105,6 +103,7 @@ class Engine:
                 raise
             self._fails(alias, "fit", str(error))
             return
+        job.fit_finished()
         self._works(alias, "fit")
         self._telemetry.fitted(alias, self._clock.monotonic() - started, "ok")
 

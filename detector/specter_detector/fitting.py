@@ -38,29 +38,14 @@ class Fitter(Protocol):
         """Give back what it runs on."""
 
 
-class InlineFitter:
-    """Fits in the calling thread: for one-off commands and tests."""
-
-    def fit_all(
-        self, times: Floats, rows: Iterable[Floats], options: FitOptions
-    ) -> Iterator[FittedModel | None]:
-        """Yield the model of each row."""
-        for row in rows:
-            yield fit(times, row, options)
-
-    def close(self) -> None:
-        """Nothing to give back."""
-
-
 class ProcessFitter:
     """Fits in one worker process, which is replaced when it dies."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = FIT_TIMEOUT) -> None:
+        self.timeout = timeout
         self._lock = threading.Lock()
         self._closed = False
-        self._pool = _pool()
-        # The first task makes the worker import statsmodels while the first history is read.
-        self._pool.submit(_import_statsmodels)
+        self._start()
 
     def fit_all(
         self, times: Floats, rows: Iterable[Floats], options: FitOptions
@@ -68,23 +53,43 @@ class ProcessFitter:
         """Yield the model of each row as soon as it is there.
 
         Raises:
-            FitError: the worker died, or one series took over two minutes.
+            FitError: the worker died, one series took longer than the time-out,
+                or not one series could be fitted without an error.
         """
+        rows_seen, self._raised = 0, 0
         previous: Future[FittedModel | None] | None = None
         # One ahead: the worker is never idle, and a stop waits for two series at most.
         for row in rows:
+            rows_seen += 1
             current = self._submit(times, row, options)
             if previous is not None:
                 yield self._result(previous)
             previous = current
         if previous is not None:
             yield self._result(previous)
+        if rows_seen and self._raised == rows_seen:
+            raise FitError(f"none of {rows_seen} series could be fitted; the log says why")
 
     def close(self) -> None:
         """Stop the worker; what it has not begun is dropped."""
         with self._lock:
             self._closed = True
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        self._pool = _pool()
+        # The first task makes the worker import statsmodels while the first history is read.
+        self._worker = self._pool.submit(_warm_up)
+
+    def _replace(self, *, kill: bool = False) -> None:
+        """Start a new worker; `kill` ends one that hangs, which a shutdown would wait for."""
+        with self._lock:
+            if self._closed:
+                return
+            if kill and self._worker.done() and self._worker.exception() is None:
+                os.kill(self._worker.result(), signal.SIGKILL)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._start()
 
     def _submit(self, times: Floats, row: Floats, options: FitOptions) -> "Future[FittedModel | None]":
         with self._lock:
@@ -93,23 +98,23 @@ class ProcessFitter:
             try:
                 return self._pool.submit(fit, times, row, options)
             except BrokenProcessPool as error:
-                self._pool = _pool()
+                self._start()
                 raise FitError("the fitting process died; a new one was started") from error
 
     def _result(self, future: "Future[FittedModel | None]") -> FittedModel | None:
         try:
-            error = future.exception(FIT_TIMEOUT)
+            error = future.exception(self.timeout)
         except TimeoutError as late:
-            raise FitError(f"a fit took more than {FIT_TIMEOUT:g} s") from late
+            self._replace(kill=True)
+            raise FitError(f"a fit took more than {self.timeout:g} s; its process was replaced") from late
         except CancelledError as stopped:
             raise FitError("the detector is stopping") from stopped
         if isinstance(error, BrokenProcessPool):
-            with self._lock:
-                if not self._closed:
-                    self._pool = _pool()
+            self._replace()
             raise FitError("the fitting process died; a new one was started") from error
         if error is not None:
             # One odd series must not cost the others their models.
+            self._raised += 1
             LOGGER.warning("a series cannot be fitted: %s: %s", type(error).__name__, error)
             return None
         return future.result()
@@ -136,5 +141,8 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _import_statsmodels() -> None:
+def _warm_up() -> int:
+    """Import statsmodels and return the worker's process id."""
     import statsmodels.tsa.seasonal  # noqa: F401, PLC0415  (in the worker alone)
+
+    return os.getpid()

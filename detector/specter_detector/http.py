@@ -1,11 +1,14 @@
 """HTTP sessions for the data source and the remote-write server."""
 
 import base64
+import ipaddress
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
 
 from specter_core.config import read_secret_file
+from specter_core.errors import SpecterError
 from specter_detector.config import Connection
 
 USER_AGENT = "specter-detector"
@@ -23,6 +26,8 @@ class FileAuth(AuthBase):
         connection = self._connection
         if connection.bearer_token_file is not None:
             token = read_secret_file(connection.bearer_token_file, what="bearer_token_file")
+            if not token.isascii():
+                raise SpecterError(f"bearer_token_file: {connection.bearer_token_file} is not ASCII")
             request.headers["Authorization"] = f"Bearer {token}"
         elif connection.password_file is not None:
             password = read_secret_file(connection.password_file, what="password_file")
@@ -43,9 +48,20 @@ def open_session(connection: Connection) -> requests.Session:
         session.headers["X-Scope-OrgID"] = connection.tenant_id
     if connection.ca_file is not None:
         session.verify = str(connection.ca_file)
+    if _is_loopback(connection.url):
+        # HTTP_PROXY without NO_PROXY would send what is meant for this machine away from it.
+        session.trust_env = False
     # Always set: requests would otherwise look for credentials in ~/.netrc.
     session.auth = FileAuth(connection)
     return session
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def timeouts(seconds: float) -> tuple[float, float]:

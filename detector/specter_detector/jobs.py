@@ -43,25 +43,47 @@ class Job:
         self._outputs: dict[Labels, dict[str, Labels]] = {}
         self._open: dict[Labels, None] = {}
         self._unknown: frozenset[Labels] = frozenset()
+        self._present: frozenset[Labels] = frozenset()
+        self._waits: dict[Labels, float] = {}
         self._last_fit: float | None = None
 
     # --- fits ---
 
     def fit_due(self, now: float) -> bool:
-        """Whether history should be read and fitted at `now`; sooner while a series waits for a model."""
+        """Whether history should be read and fitted at `now`.
+
+        Sooner than `fit_every` while a series waits for a model, but ever less so
+        for one that came away from fits without: it may never have enough history.
+        """
         if self._last_fit is None:
             return True
         every = self.scheduler.fit_every
-        return now - self._last_fit >= (every / WARMING_REFITS if self._unknown else every)
+        soonest = every / WARMING_REFITS
+        with self._lock:
+            waits = [self._waits.get(labels, soonest) for labels in self._unknown]
+        return now - self._last_fit >= min([every, *waits])
 
     def fit_started(self, now: float) -> None:
         """Note that a fit was tried at `now`, whatever comes of it."""
         self._last_fit = now
 
+    def fit_finished(self) -> None:
+        """Double the wait of every series that still has no model, up to `fit_every`."""
+        every = self.scheduler.fit_every
+        with self._lock:
+            for labels in self._unknown - self._models.keys():
+                self._waits[labels] = min(every, 2 * self._waits.get(labels, every / WARMING_REFITS))
+
+    @property
+    def present(self) -> frozenset[Labels]:
+        """The series of the last tick."""
+        return self._present
+
     def install(self, labels: Labels, model: FittedModel) -> None:
         """Use `model` for the series `labels` from the next tick on."""
         with self._lock:
             self._models[labels] = model
+            self._waits.pop(labels, None)
             self._last_seen.setdefault(labels, model.fitted_until)
 
     def fitted(self, labels: Labels) -> FittedModel | None:
@@ -100,7 +122,8 @@ class Job:
         samples += self._close(at, [labels for labels in self._open if labels not in scored])
         self._open = scored
         absent = [labels for labels in models if labels not in vector.samples]
-        self._unknown = frozenset(vector.samples) - models.keys()
+        self._present = frozenset(vector.samples)
+        self._unknown = self._present - models.keys()
         self.counts = {
             "scored": len(scored),
             "warming": len(self._unknown),
@@ -125,7 +148,10 @@ class Job:
             YHAT_LOWER: result.lower,
             YHAT_UPPER: result.upper,
         }
-        return [Sample(names, float(values[name][0]), at) for name, names in self._names(labels).items()]
+        return [
+            Sample(names, float(values[name][0]), at, self.query.alias if name == ANOMALY_SCORE else "")
+            for name, names in self._names(labels).items()
+        ]
 
     def _close(self, at: float, gone: list[Labels]) -> list[Sample]:
         return [Sample(names, None, at) for labels in gone for names in self._names(labels).values()]
@@ -156,4 +182,6 @@ class Job:
             self._outputs.pop(labels, None)
         for labels in [key for key, seen in self._last_seen.items() if at - seen > FORGET_AFTER]:
             self._last_seen.pop(labels, None)
+            with self._lock:
+                self._waits.pop(labels, None)
         return len(old)

@@ -1,23 +1,25 @@
 """Names and labels of what the detector writes, and the checks that servers do not make."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from specter_detector.names import LABEL_NAME, METRIC_NAME
 from specter_detector.series import Labels, labels_of
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 NAME = "__name__"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One value of one output series; `value` None ends the series with a staleness marker."""
+    """One value of one output series; `value` None ends the series with a staleness marker.
+
+    `score_of` is the alias of the query whose anomaly score this is, empty for all other outputs.
+    """
 
     labels: Labels
     value: float | None
     timestamp: float
+    score_of: str = ""
 
 
 class InvalidLabelsError(ValueError):

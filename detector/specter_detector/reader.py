@@ -1,18 +1,19 @@
 """Read series through PromQL: the present at a tick, and history on a grid.
 
 prometheus-api-client does the talking. What it answers with becomes arrays, and
-what goes wrong one of two errors: the server is out of reach, so that nothing
-else needs to be tried, or it refused this one query.
+what goes wrong one of three errors: the server is out of reach, so that nothing
+else needs to be tried, or it refused this one query, or did not answer it in time.
 """
 
 import datetime as dt
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import requests
 from prometheus_api_client import PrometheusConnect
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from specter_core.clock import align_down
@@ -21,12 +22,10 @@ from specter_detector.config import Query
 from specter_detector.config import Reader as ReaderConfig
 from specter_detector.http import timeouts
 from specter_detector.models.arrays import Floats
+from specter_detector.promql import BARE_SELECTOR
 from specter_detector.series import History, Labels, Vector, labels_of
 
-STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`'
-BARE_SELECTOR = re.compile(
-    rf"\s*(?:[a-zA-Z_:][\w:]*\s*(?:\{{(?:[^{{}}\"'`]|{STRING})*\}})?|\{{(?:[^{{}}\"'`]|{STRING})*\}})\s*"
-)
+LOGGER = logging.getLogger(__name__)
 
 
 class DatasourceError(SpecterError):
@@ -41,13 +40,17 @@ class RefusedError(DatasourceError):
     """The server answered that it will not run this query."""
 
 
+class SlowError(DatasourceError):
+    """The server did not answer this query in time, and does answer another."""
+
+
 class SeriesReader(Protocol):
     """What the rest of the detector needs of a data source."""
 
     def instant(self, query: Query, at: float) -> Vector:
         """Return the series of `query` at Unix time `at`."""
 
-    def history(self, query: Query, start: float, end: float) -> History:
+    def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
         """Return the series of `query` from `start` to `end` on multiples of its step."""
 
 
@@ -73,9 +76,14 @@ class PrometheusReader:
         """Ask the cheapest question there is.
 
         Raises:
-            DatasourceError: it was not answered.
+            RefusedError: it was answered with a refusal.
+            UnreachableError: it was not answered.
         """
-        self._ask(lambda: self._client.custom_query("vector(1)"))
+        try:
+            self._try(lambda: self._client.custom_query("vector(1)"))
+        except SlowError as error:
+            # Who does not answer this in time answers nothing.
+            raise UnreachableError(str(error)) from error
 
     def instant(self, query: Query, at: float) -> Vector:
         """Return the series of `query` at `at` minus its offset, none older than its `max_age`.
@@ -90,24 +98,25 @@ class PrometheusReader:
         kept = self._limited(samples)
         return Vector({labels: samples[labels] for labels in kept}, len(samples) - len(kept))
 
-    def history(self, query: Query, start: float, end: float) -> History:
+    def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
         """Return the series of `query` between `start` and `end` (Unix s, both inclusive).
 
         The grid holds the multiples of the query's step; long ranges are asked for
-        in pieces, because the server limits the points of one answer.
+        in pieces, because the server limits the points of one answer. With more
+        series than allowed, those in `first` are kept before the others.
 
         Raises:
             DatasourceError: one of the pieces has no answer.
         """
         step = query.step
-        first = -align_down(-start, step)
-        times = np.arange(first, align_down(end, step) + step / 2, step)
+        origin = -align_down(-start, step)
+        times = np.arange(origin, align_down(end, step) + step / 2, step)
         rows: dict[Labels, Floats] = {}
         for piece in pieces(times, self._settings.max_points):
             for labels, stamps, values in self._range(query, piece):
                 row = rows.setdefault(labels, np.full(times.size, np.nan))
-                row[np.rint((stamps - first) / step).astype(np.int64)] = values
-        kept = self._limited(rows)
+                row[np.rint((stamps - origin) / step).astype(np.int64)] = values
+        kept = self._limited(rows, first)
         values = np.vstack([rows[labels] for labels in kept]) if kept else np.empty((0, times.size))
         return History(times, tuple(kept), values)
 
@@ -129,11 +138,25 @@ class PrometheusReader:
             pairs = np.array([(float(at), float(value)) for at, value in row["values"]])
             yield labels_of(row["metric"]), pairs[:, 0] + query.offset, pairs[:, 1]
 
-    def _limited(self, rows: Mapping[Labels, object]) -> list[Labels]:
-        """Keep the first series by label, the same at each call, when there are too many."""
-        return sorted(rows)[: self._settings.max_series]
+    def _limited(self, rows: Mapping[Labels, object], first: Collection[Labels] = ()) -> list[Labels]:
+        """Keep `first`, then the first by label, the same at each call, when there are too many.
+
+        Four weeks of history hold every pod there was; by label alone the dead could take all places.
+        """
+        return sorted(rows, key=lambda labels: (labels not in first, labels))[: self._settings.max_series]
 
     def _ask(self, question: Any) -> Any:
+        try:
+            return self._try(question)
+        except SlowError:
+            # One slow query or a server that hangs? Only the second must stop the other queries.
+            try:
+                self.probe()
+            except RefusedError as refusal:
+                LOGGER.debug("the probe was refused, so the server answers: %s", refusal)
+            raise
+
+    def _try(self, question: Any) -> Any:
         try:
             return question()
         except DatasourceError:
@@ -145,6 +168,10 @@ class PrometheusReader:
         except KeyError as error:
             raise RefusedError(f"{self._settings.connection.url}: the answer has no {error}") from error
         except (requests.RequestException, OSError) as error:
+            if any(isinstance(cause, requests.ReadTimeout | ReadTimeoutError) for cause in _causes(error)):
+                seconds = self._settings.connection.timeout
+                message = f"{self._settings.connection.url}: no answer within {seconds:g} s"
+                raise SlowError(message) from error
             raise UnreachableError(f"{self._settings.connection.url}: {_reason(error)}") from error
 
 
@@ -192,10 +219,15 @@ def _raise_typed(response: requests.Response, *_args: object, **_kwargs: object)
     raise (UnreachableError if response.status_code in {429, 502, 503, 504} else RefusedError)(answer)
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what is below it, down to the innermost cause."""
+    inner: BaseException | None = error
+    while inner is not None:
+        yield inner
+        inner = inner.__cause__ or inner.__context__
+
+
 def _reason(error: BaseException) -> str:
     """Return the innermost cause: `Connection refused`, not the tower of exceptions above it."""
-    while True:
-        inner = error.__cause__ or error.__context__
-        if inner is None:
-            return str(getattr(error, "strerror", None) or error)
-        error = inner
+    *_, innermost = _causes(error)
+    return str(getattr(innermost, "strerror", None) or innermost)

@@ -18,6 +18,8 @@ HEADERS = {
     "Content-Type": "application/x-protobuf",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
+# Nothing is wrong with the samples: the receiver is off, or the login is. Both may be mended.
+CLOSED = {401, 403, 404}
 # Prometheus answers 500 to samples that no retry will make younger.
 HOPELESS = ("too old sample", "out of bounds", "out of order", "duplicate sample")
 MESSAGE_LENGTH = 300
@@ -82,12 +84,12 @@ def encode(samples: Iterable[Sample]) -> bytes:
 
 
 def classify(status: int, body: str, retry_after: str | None) -> Outcome:
-    """Sort an answer: success, retry (429, 5xx), or final (all else, and 5xx that say so)."""
+    """Sort an answer: success, retry (401, 403, 404, 429, 5xx), or final (all else, and 5xx that say so)."""
     if 200 <= status < 300:
         return Outcome("ok")
     message = f"HTTP {status}: {' '.join(body.split())[:MESSAGE_LENGTH]}"
     hopeless = any(text in body for text in HOPELESS)
-    if (status == 429 or status >= 500) and not hopeless:
+    if (status in CLOSED or status == 429 or status >= 500) and not hopeless:
         seconds = float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
         return Outcome("unreachable", message, seconds)
     return Outcome("rejected", message)

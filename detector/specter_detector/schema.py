@@ -5,7 +5,6 @@ Only the shape of the file; `crosschecks` looks at what must fit together and
 """
 
 import math
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -22,28 +21,26 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from specter_core.config import Schema
-from specter_core.metrics import FOR, MODEL_ALIAS, SCHEDULER_ALIAS
+from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
+from specter_detector.names import LABEL_NAME, METRIC_NAME
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
 
 SeriesName = Literal["anomaly_score", "yhat", "yhat_lower", "yhat_upper"]
 PROVIDE_SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
-METRIC_FORMAT = {
-    "__name__": "$VAR",
-    FOR: "$QUERY_KEY",
-    MODEL_ALIAS: "$MODEL_ALIAS",
-    SCHEDULER_ALIAS: "$SCHEDULER_ALIAS",
-}
 
 
 def check_url(text: str) -> str:
     """Return `text` without a trailing slash; ValueError unless it is an HTTP URL without credentials."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # a property that checks
+    except ValueError:
+        # Its message may repeat the user and the password.
+        raise ValueError("expected a URL such as http://127.0.0.1:9090") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("expected a URL such as http://127.0.0.1:9090")
     if parts.password or parts.username:
@@ -121,7 +118,7 @@ class ReaderSchema(ConnectionSchema):
     """Where the series come from."""
 
     queries: Annotated[dict[Alias, QuerySchema], Field(min_length=1)]
-    sampling_period: StepDuration = 300.0
+    sampling_period: StepDuration = defaults.STEP
     timeout: PositiveDuration = 10.0
     max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
     max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
@@ -147,16 +144,16 @@ class SchedulerSchema(Schema):
     """When to learn and when to score."""
 
     class_: Annotated[Literal["periodic"], Field(alias="class")] = "periodic"
-    fit_every: PositiveDuration = 3600.0
-    fit_window: PositiveDuration = 28 * 86400.0
-    infer_every: StepDuration = 15.0
+    fit_every: PositiveDuration = defaults.FIT_EVERY
+    fit_window: PositiveDuration = defaults.FIT_WINDOW
+    infer_every: StepDuration = defaults.INFER_EVERY
 
 
 class WriterSchema(ConnectionSchema):
     """Where the scores go; the reader's server unless told otherwise."""
 
     metric_format: Annotated[dict[str, str], AfterValidator(_format)] = Field(
-        default_factory=lambda: dict(METRIC_FORMAT)
+        default_factory=lambda: dict(defaults.METRIC_FORMAT)
     )
     provide_series: tuple[SeriesName, ...] = PROVIDE_SERIES
     timeout: PositiveDuration = 10.0

@@ -9,11 +9,13 @@ from specter_detector.availability import Availability
 from specter_detector.engine import Engine
 from specter_detector.jobs import Job
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
+from specter_detector.retry import Backoff
 from specter_detector.scheduler import TickSchedule
 from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
 FIT_POLL = 0.25
+BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
 
 
@@ -33,6 +35,7 @@ class Service:
         self._reader = reader
         self._telemetry = telemetry
         self._clock = clock
+        self._random = random
         self._availability = Availability(clock=clock, random=random, telemetry=telemetry)
         self._schedules = {
             job.scheduler.alias: TickSchedule(job.scheduler.infer_every) for job in engine.jobs
@@ -82,6 +85,11 @@ class Service:
         except UnreachableError as error:
             self._availability.lost(error)
             return
+        except Exception:
+            # A defect must cost a tick, not the watch; the age of the scores tells of it.
+            LOGGER.exception("the tick of scheduler %s at %.0f failed", alias, at)
+            self._telemetry.skipped(1)
+            return
         self._availability.reached()
         self._ticked = True
 
@@ -96,16 +104,24 @@ class Service:
         self._availability.reached()
 
     def _fits(self, stop: threading.Event) -> None:
-        while not stop.wait(FIT_POLL):
+        failures = 0
+        while not stop.wait(FIT_POLL if failures == 0 else BACKOFF.delay(failures, self._random)):
             now = self._clock.time()
             for job in self._engine.jobs:
                 if stop.is_set() or not self._availability.up:
                     break
                 if job.fit_due(now):
-                    self._fit(job, now)
+                    failures = 0 if self._fit(job, now) else failures + 1
 
-    def _fit(self, job: Job, now: float) -> None:
+    def _fit(self, job: Job, now: float) -> bool:
+        """Fit one job; False when a defect, not the data source, was in the way."""
         try:
             self._engine.fit(job, now)
         except UnreachableError as error:
             self._availability.lost(error)
+        except Exception:
+            # The thread is the only one that fits: its end would be the silent end of all learning.
+            LOGGER.exception("the fit of query %s failed", job.query.alias)
+            self._telemetry.fitted(job.query.alias, 0.0, "error")
+            return False
+        return True

@@ -22,6 +22,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._newest: dict[str, float] = {}
         self._last_tick = _gauge(metrics.DETECTOR_LAST_TICK, registry)
         self._tick_duration = Histogram(
             metrics.DETECTOR_TICK_DURATION.name,
@@ -55,12 +56,14 @@ class Telemetry:
         """One tick took `seconds`."""
         self._tick_duration.observe(seconds)
 
-    def tick_written(self, query: str, at: float) -> None:
-        """The scores of `query` at `at` have been delivered."""
-        self._last_tick.labels(query).set(at)
+    def scores_written(self, query: str, at: float) -> None:
+        """The server took scores of `query` at `at`; an older tick, delivered late, changes nothing."""
+        if at > self._newest.get(query, 0.0):
+            self._newest[query] = at
+            self._last_tick.labels(query).set(at)
 
     def skipped(self, ticks: int) -> None:
-        """`ticks` ticks were not run."""
+        """`ticks` ticks were not run, or not to their end."""
         self._skipped.inc(ticks)
 
     def fitted(self, query: str, seconds: float, outcome: str) -> None:

@@ -68,13 +68,12 @@ class Writer:
             self._telemetry.dropped("unreachable", len(self._pending.popleft()))
 
     def flush(self, budget: float) -> bool:
-        """Send what is pending, retrying for at most `budget` seconds; True when nothing is left."""
+        """Send what is pending for `budget` seconds, but one request at least; True when nothing is left."""
         deadline = self._clock.monotonic() + budget
         attempt = 0
         while self._pending:
-            remaining = deadline - self._clock.monotonic()
-            outcome = self._sink.send(self._pending[0], max(0.1, min(self._timeout, remaining)))
-            self._telemetry.wrote(outcome.kind)
+            batch = self._pending[0]
+            outcome = self._send(batch, deadline)
             if outcome.kind == "unreachable":
                 self._note_down(outcome)
                 wait = max(BACKOFF.delay(attempt, self._random), outcome.retry_after)
@@ -84,31 +83,48 @@ class Writer:
                 attempt += 1
                 continue
             self._note_up()
-            batch = self._pending.popleft()
-            if outcome.kind == "ok":
-                self._telemetry.written(len(batch))
-            else:
-                self._isolate(batch, outcome)
+            self._pending.popleft()
+            if outcome.kind == "rejected":
+                self._isolate(batch, outcome, deadline)
+            if self._pending and self._clock.monotonic() >= deadline:
+                return False
         return True
 
-    def _isolate(self, batch: Sequence[Sample], refusal: Outcome) -> None:
-        """Send a refused batch again in halves: the server drops all of it for one bad sample."""
+    def _send(self, batch: Sequence[Sample], deadline: float) -> Outcome:
+        """Send `batch` and count what became of it."""
+        remaining = deadline - self._clock.monotonic()
+        outcome = self._sink.send(batch, max(0.1, min(self._timeout, remaining)))
+        self._telemetry.wrote(outcome.kind)
+        if outcome.kind == "ok":
+            self._telemetry.written(len(batch))
+            newest = {s.score_of: s.timestamp for s in batch if s.score_of and s.value is not None}
+            for query, at in newest.items():
+                self._telemetry.scores_written(query, at)
+        return outcome
+
+    def _isolate(self, batch: Sequence[Sample], refusal: Outcome, deadline: float) -> None:
+        """Send a refused batch again in halves: the server drops all of it for one bad sample.
+
+        What has not been tried when the server goes away or the time is over comes first at the next flush.
+        """
         budget = MAX_SPLITS
-        parts = [(batch, refusal)]
-        refused, message = 0, refusal.message
-        while parts:
-            part, outcome = parts.pop()
-            if outcome.kind == "ok":
-                self._telemetry.written(len(part))
-            elif len(part) == 1 or budget < 2:
-                refused, message = refused + len(part), outcome.message
-            else:
-                middle = len(part) // 2
-                for half in (part[:middle], part[middle:]):
-                    budget -= 1
-                    result = self._sink.send(half, self._timeout)
-                    self._telemetry.wrote(result.kind)
-                    parts.append((half, result))
+        untried = _halves(batch)
+        refused, message = (0, refusal.message) if untried else (len(batch), refusal.message)
+        while untried and self._clock.monotonic() < deadline:
+            part = untried.pop()
+            outcome = self._send(part, deadline)
+            budget -= 1
+            if outcome.kind == "unreachable":
+                untried.append(part)
+                break
+            if outcome.kind == "rejected":
+                halves = _halves(part)
+                # Every part that waits must still have its request.
+                if halves and budget >= len(untried) + len(halves):
+                    untried += halves
+                else:
+                    refused, message = refused + len(part), outcome.message
+        self._pending.extendleft(untried)
         if refused:
             self._telemetry.dropped("rejected", refused)
             LOGGER.warning("%d of %d samples refused, dropped: %s", refused, len(batch), message)
@@ -122,3 +138,9 @@ class Writer:
         if self._down:
             self._down = False
             LOGGER.info("writing scores again")
+
+
+def _halves(batch: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """Return the halves of `batch`, the first one last; nothing when it cannot be divided."""
+    middle = len(batch) // 2
+    return [batch[middle:], batch[:middle]] if middle else []

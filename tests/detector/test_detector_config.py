@@ -144,7 +144,7 @@ def test_the_stacks_configuration_watches_the_recorded_layer() -> None:
     assert sorted(watched) == sorted(metrics.QUERY_SERIES)
     assert config.models["latency"].policy == Policy("above_expected", (0.05, 0.05), (0.5, 0.5))
     assert config.models["errors"].policy == Policy("above_expected", (0.02, 0.02))
-    assert config.models["rates"].policy == Policy(min_rel_dev=(0.3, 0.3))
+    assert config.models["rates"].policy == Policy(min_dev=(0.1, 0.1), min_rel_dev=(0.3, 0.3))
     assert config.reader.queries["error_ratio"].data_range == (0.0, 1.0)
 
 

@@ -15,7 +15,6 @@ from specter_core.clock import SystemClock
 from specter_core.config import parse_config
 from specter_detector.app import Detector
 from specter_detector.config import DetectorConfig, resolve
-from specter_detector.fitting import InlineFitter
 from specter_detector.output import Sample
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.remote_write import RemoteWriteClient
@@ -24,6 +23,7 @@ from specter_detector.series import labels_of
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 from tests.detector.generated_series import load, p95, request_rate
+from tests.detector.inline_fitter import InlineFitter
 from tests.servers.prometheus import Prometheus, free_port, running_prometheus
 
 pytestmark = pytest.mark.integration
@@ -204,6 +204,19 @@ def test_history_marks_missing_steps_as_unknown(prometheus: Prometheus, end: int
     unknown = {at for at, value in seen.items() if np.isnan(value)}
     assert unknown in ({-600, -300, 900}, {-600, -300, 600, 900, 1500})
     assert (seen[0], seen[300], seen[1200]) == (0.0, 1.0, 4.0)
+
+
+def test_with_too_many_series_a_history_keeps_those_of_the_last_tick_first(
+    prometheus: Prometheus, end: int
+) -> None:
+    for name in ("a", "b", "c"):
+        put(prometheus, "churn", 1.0, end, pod=name)
+    limit = "max_series_per_query: 2, queries: {q: {expr: churn}}"
+    config = config_of(f"reader: {{datasource_url: '{prometheus.url}', {limit}}}")
+    alive = labels_of({"__name__": "churn", "pod": "c"})
+    with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
+        history = reader.history(config.reader.queries["q"], end - 600, end, {alive})
+    assert [dict(labels)["pod"] for labels in history.labels] == ["c", "a"]
 
 
 def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) -> None:

@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 from specter_core.config import parse_config
 from specter_detector.app import Detector
 from specter_detector.config import resolve
-from specter_detector.fitting import InlineFitter
 from specter_detector.schema import DetectorSchema
+from tests.detector.inline_fitter import InlineFitter
 from tests.servers.prometheus import running_prometheus
 
 pytestmark = pytest.mark.integration

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from specter_detector.defaults import METRIC_FORMAT
 from specter_detector.output import InvalidLabelsError, Sample, output_labels
 from specter_detector.remote_write import Outcome, classify, encode
 from specter_detector.retry import Backoff
-from specter_detector.schema import METRIC_FORMAT
 from specter_detector.series import labels_of
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
@@ -115,7 +115,9 @@ def test_what_a_server_would_choke_on_is_not_sent(labels: dict[str, str]) -> Non
         (204, "", None, "ok", 0),
         (301, "", None, "rejected", 0),
         (400, "duplicate sample for timestamp", None, "rejected", 0),
-        (404, "remote write receiver needs to be enabled", None, "rejected", 0),
+        (401, "who are you", None, "unreachable", 0),
+        (403, "not you", None, "unreachable", 0),
+        (404, "remote write receiver needs to be enabled", None, "unreachable", 0),
         (429, "slow down", "7", "unreachable", 7),
         (429, "slow down", "Wed, 21 Oct 2026 07:28:00 GMT", "unreachable", 0),
         (500, "too old sample", None, "rejected", 0),

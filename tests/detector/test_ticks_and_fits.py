@@ -142,6 +142,20 @@ def test_series_are_refitted_hourly_and_sooner_while_one_waits_for_its_model() -
     assert subject.fit_due(100_000 + 300)
 
 
+def test_a_series_that_never_gets_a_model_is_tried_ever_less_often() -> None:
+    subject = job()
+    subject.observe(100_000, Vector({labels_of({"never": "1"}): 1.0}))
+    now, waits = 100_000.0, []
+    for _ in range(6):
+        subject.fit_started(now)
+        waits.append(next(wait for wait in range(0, 3601, 300) if subject.fit_due(now + wait)))
+        now += waits[-1]
+        subject.fit_finished()
+    assert waits == [300, 600, 1200, 2400, 3600, 3600]
+    subject.observe(now, Vector({labels_of({"never": "1"}): 1.0, labels_of({"new": "1"}): 1.0}))
+    assert subject.fit_due(now - waits[-1] + 300)
+
+
 def test_only_a_bare_selector_is_asked_for_the_age_of_its_samples() -> None:
     for bare in ("up", 'up{job="a b",x=~"(c|d)}"}', '{__name__="x"}', " a:b:c "):
         assert fresh(bare, 90) == f"({bare}) and (time() - timestamp({bare}) <= 90)"

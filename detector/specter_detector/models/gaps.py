@@ -3,7 +3,7 @@
 import numpy as np
 
 from specter_detector.models.arrays import Floats
-from specter_detector.models.profile import phase_median
+from specter_detector.models.profile import nearest, phase_median
 
 
 def trim(times: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -28,7 +28,7 @@ def fill(values: Floats, phases: Floats, period: int) -> Floats:
     observed = np.isfinite(values)
     if observed.all():
         return values
-    usual = phase_median(values, phases, period)[np.round(phases).astype(np.int64) % period]
+    usual = phase_median(values, phases, period)[nearest(phases) % period]
     index = np.arange(values.size)
     shift = np.interp(index, index[observed], (values - usual)[observed])
     return np.where(observed, values, usual + shift)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +27,17 @@ class Profile:
         return values
 
 
+def nearest(phases: Floats) -> Ints:
+    """Round to whole phases, halves up: numpy rounds them to even, so that every other phase stays empty."""
+    return np.floor(phases + 0.5).astype(np.int64)
+
+
 def phase_median(values: Floats, phases: Floats, period: int) -> Floats:
     """Return the median of `values` at each of `period` phases, ignoring NaN.
 
     Phases without an observation are interpolated around the circle.
     """
-    index = np.round(phases).astype(np.int64) % period
+    index = nearest(phases) % period
     observed = np.isfinite(values)
     where, known = index[observed], values[observed]
     # One sort for all phases: by phase, then by value, so that medians are at known places.

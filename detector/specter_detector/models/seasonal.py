@@ -13,6 +13,7 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats
 from specter_detector.models.calibration import Calibration, bin_of, calibrate, rolling_errors
+from specter_detector.models.coverage import cycles_seen
 from specter_detector.models.decompose import decompose
 from specter_detector.models.gaps import fill, trim
 from specter_detector.models.phases import phases as phases_of
@@ -33,7 +34,9 @@ UNSEASONED_LEVEL_WINDOW = 2 * HOUR
 UNSEASONED_WIDENING = 2.0
 TAIL_BLOCK = 6 * HOUR
 RELATIVE_FLOOR = 1e-3
-ABSOLUTE_FLOOR = 1e-6
+# Half the band of a series that was 0 all along: nothing tells its scale.
+ZERO_FLOOR = 1e-6
+MIN_CYCLES = 1.8  # two periods with some holes
 MIN_OBSERVATIONS = 24
 SMOOTHING = 600.0
 SPARSE_SMOOTHING = HOUR
@@ -139,30 +142,45 @@ def fit(times: Floats, values: Floats, options: FitOptions) -> FittedModel | Non
     phases = phases_of(times, options.step, options.tz)
     # A constant has no season, and a decomposition would leave rounding errors of one.
     constant = np.nanmin(values) == np.nanmax(values)
-    periods = () if constant else usable_periods(values.size, options)
+    periods = () if constant else usable_periods(values, phases, options)
     profiles = learn_profiles(values, phases, periods, options.step)
     window = int((LEVEL_WINDOW if periods else UNSEASONED_LEVEL_WINDOW) / options.step)
     flat = values - season(profiles, phases)
     recent = flat[-max(window, 1) :]
-    floor = max(RELATIVE_FLOOR * float(np.nanmedian(np.abs(values))), ABSOLUTE_FLOOR)
+    floor = _floor(values)
     return FittedModel(
         options=options,
         level=float(np.nanmedian(recent)),
         profiles=profiles,
         calibration=_calibration(values, phases, periods, options, floor),
         floor=floor,
-        cycles=values.size / periods[-1] if periods else 0.0,
+        cycles=cycles_seen(values, phases, periods[-1]) if periods else 0.0,
         fitted_until=float(times[-1]),
     )
 
 
-def usable_periods(size: int, options: FitOptions) -> tuple[int, ...]:
-    """Return the periods (steps) that fit twice into `size` steps of history.
+def _floor(values: Floats) -> float:
+    """Return the least half width of the band, in proportion to the usual magnitude of `values`.
+
+    The largest magnitude where most values are 0. The unit must not matter: bytes
+    or terabytes, the scores are the same.
+    """
+    magnitude = np.abs(values[np.isfinite(values)])
+    usual = float(np.median(magnitude)) or float(np.max(magnitude))
+    return max(RELATIVE_FLOOR * usual, float(np.finfo(np.float64).tiny)) if usual else ZERO_FLOOR
+
+
+def usable_periods(values: Floats, phases: Floats, options: FitOptions) -> tuple[int, ...]:
+    """Return the periods (steps) that fit twice into the history and were observed about twice.
 
     A period that is not a multiple of the step has no phases and is left out.
     """
     steps = tuple(round(period / options.step) for period in options.periods if period % options.step == 0)
-    return tuple(period for period in steps if size > 2 * period)
+    return tuple(
+        period
+        for period in steps
+        if values.size > 2 * period and cycles_seen(values, phases, period) >= MIN_CYCLES
+    )
 
 
 def learn_profiles(
