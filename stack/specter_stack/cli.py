@@ -67,7 +67,7 @@ def install() -> None:
 @state_option
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def status(state_dir: Path, output: str) -> None:
-    """Show the services of the running stack and whether they answer; exit 1 when none does."""
+    """Show the URLs of the running stack and whether they answer; exit 1 when none does."""
     layout = Layout(state_dir.resolve())
     if not layout.summary.exists():
         raise SpecterError(f"nothing runs from {layout.state}; `make demo` starts it")

@@ -207,8 +207,15 @@ def test_the_fault_is_held_then_cleared(story: Story) -> None:
     assert story.done == ["injected", "cleared"]
     story.tick()
     assert story.phase() is Phase.CLEARED
-    assert story.over()
+    assert not story.over()
     assert story.said[-1] == "cleared it"
+    story.tick(5)
+    assert story.phase() is Phase.CLEARED
+    story.prometheus.score_is_up = False
+    story.tick()
+    assert story.phase() is Phase.RECOVERED
+    assert story.over()
+    assert story.said[-1] == "the scores are quiet again 6.0 s later"
     story.tick(5)
     assert story.done == ["injected", "cleared"]
 

@@ -9,7 +9,15 @@ from specter_core.clock import Clock
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
 from specter_demo.story.background import Background
-from specter_demo.story.observe import NOTHING, Observation, alert_fires, notified_at, observe, score_is_up
+from specter_demo.story.observe import (
+    NOTHING,
+    Observation,
+    alert_fires,
+    notified_at,
+    observe,
+    score_is_quiet,
+    score_is_up,
+)
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError
 from specter_demo.story.timeline import SENTENCES, Timeline
 from specter_demo.traffic.shape import ROUTES
@@ -32,6 +40,7 @@ class Phase(StrEnum):
     FAULT = "the fault is in"
     NOTIFIED = "noticed and delivered"
     CLEARED = "the fault is cleared"
+    RECOVERED = "the scores are quiet again"
     FAILED = "a stage is missing"
 
 
@@ -84,7 +93,7 @@ class Narrator:
     @property
     def over(self) -> bool:
         """Whether nothing more is going to happen."""
-        return self.phase in {Phase.FAILED, Phase.CLEARED} or (
+        return self.phase in {Phase.FAILED, Phase.RECOVERED} or (
             self.phase is Phase.NOTIFIED and self.hold_seconds is None
         )
 
@@ -93,6 +102,9 @@ class Narrator:
             self._wait_for_quiet(seen, now, age)
         elif self.phase is Phase.FAULT:
             self._note_stages(now)
+        elif self.phase is Phase.CLEARED and score_is_quiet(self.client, self.fault, self._since):
+            self.say(f"the scores are quiet again {now - self._since:.1f} s later")
+            self._enter(Phase.RECOVERED, now)
 
     def _wait_for_quiet(self, seen: Observation, now: float, age: float) -> None:
         reason = self._unrest(seen)

@@ -22,6 +22,7 @@ PHASE_STYLES = {
     Phase.FAULT: "bold red",
     Phase.NOTIFIED: "bold yellow",
     Phase.CLEARED: "green",
+    Phase.RECOVERED: "green",
     Phase.FAILED: "bold red",
 }
 SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
