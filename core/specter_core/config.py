@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -230,8 +230,3 @@ def read_secret_file(path: Path, *, what: str) -> str:
     if not value.isprintable():
         raise SpecterError(f"{what}: {path} must hold one line of printable characters")
     return value
-
-
-def as_dict(config: BaseModel) -> dict[str, Any]:
-    """Return `config` as plain values for `--output json`; secrets stay masked."""
-    return config.model_dump(mode="json")

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 class HostCheck:
     """WSGI middleware: answer 421 when the Host header names another machine (DNS rebinding)."""
 
-    def __init__(self, app: "WSGIApplication", allowed: Iterable[str] = ()) -> None:
+    def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
-        self._allowed = {"localhost", *allowed}
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request."""
@@ -26,7 +25,7 @@ class HostCheck:
             host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
         )
         name = name.strip("[]").lower()
-        if name in self._allowed or _is_loopback(name):
+        if name == "localhost" or _is_loopback(name):
             return self._app(environ, start_response)
         start_response("421 Misdirected Request", [("Content-Type", "text/plain; charset=utf-8")])
         return [b"This server listens on loopback and answers only to a loopback Host header.\n"]

@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, Field
 
-from specter_core.config import ConfigError, Schema, as_dict, load_config, parse_config, read_secret_file
+from specter_core.config import ConfigError, Schema, load_config, parse_config, read_secret_file
 from specter_core.errors import SpecterError
 
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
@@ -50,7 +50,7 @@ def test_a_valid_file_is_the_schema_with_its_defaults(tmp_path: Path) -> None:
     path.write_text("servers:\n  - port: 80\n", encoding="utf-8")
     config = load_config(path, Config)
     assert config == Config(servers=[Server(port=80)])
-    assert as_dict(config)["servers"] == [{"port": 80, "even": 2, "url": 0, "login": None}]
+    assert config.model_dump(mode="json")["servers"] == [{"port": 80, "even": 2, "url": 0, "login": None}]
 
 
 def test_every_error_comes_at_once_with_line_path_expectation_and_value() -> None:
