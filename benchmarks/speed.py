@@ -110,8 +110,9 @@ def report_operator(rounds: int) -> None:
 
 def some_series(count: int, n: int) -> Floats:
     """Return (count, n) of noise on a season of `DAY`."""
-    noise: Floats = np.random.default_rng(7).normal(size=(count, n))
-    return noise + 5 * np.sin(2 * np.pi * np.arange(n) / DAY) + 100
+    noise = np.random.default_rng(7).normal(size=(count, n))
+    values: Floats = noise + 5 * np.sin(2 * np.pi * np.arange(n) / DAY) + 100
+    return values
 
 
 def interleaved(rounds: int, *runs: tuple[Run, int]) -> list[float]:
