@@ -68,7 +68,7 @@ class StlOperator:
         n: points of a series, at least two periods.
         settings: of the STL.
         dtype: precision of the computation, float64 or float32 (about 1e-6 of the range of a
-            series, in two thirds of the time). Results are float64 in any case.
+            series, in three quarters of the time where jumps are long). Results are float64 in any case.
 
     Raises:
         ValueError: too few points, or another dtype.

@@ -68,7 +68,7 @@ class CycleSmoother:
 def low_pass_averages(values: Reals, period: int) -> Reals:
     """Average over a period, over a period again and over 3 points: (series, n) to (series, n - 2 periods).
 
-    By cumulative sums, in float64: in float32 they would lose a digit for every ten points.
+    By cumulative sums, in float64: in float32 their rounding would grow with the length of the series.
     """
     sums = np.cumsum(values, axis=1, dtype=np.float64)
     once = _differences(sums, period)
