@@ -195,8 +195,9 @@ def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) 
 
 
 def adopt(state: State, old: Shape, new: Shape, phase: float) -> None:
-    """Go on with `new` after a refit: levels move by what the seasons differ at `phase`, not the forecasts."""
-    state.level += _season(old, phase) - _season(new, phase)
+    """Go on with `new` after a refit. When a season begins, levels move by it, so that forecasts do not."""
+    begun = (old.cycles < 2.0) | (new.cycles < 2.0)
+    state.level += np.where(begun, _season(old, phase) - _season(new, phase), 0.0)
 
 
 def _season(shape: Shape, phase: float) -> Floats:
