@@ -13,8 +13,6 @@ it does not.
 - scale: the larger of a quick and a slow EWMA of clipped |e| (times 1.25, to a sd), at least 0.4 of what
   it was
   in the past days, times what the shape says of this time of the day and this level;
-- sustained errors count more than one: z is the larger of the sample's and of a short EWMA of z in its own
-  scale;
 - tail: see `tail`; fresh: the largest |z| of late, halved every day, so an anomaly is new once and a
   noisy hour does not alarm at every spike.
 
@@ -39,7 +37,7 @@ from specter_detector.models.tail import Tails, no_tails
 FORECASTERS = 6  # (level, day, day and week) x (slow, fast level)
 SEASONED = 3
 SLOW, FAST, RARE = 0.1, 0.7, 0.02  # weight of a new error: levels; the slow level of counts
-QUICK_SCALE, SLOW_SCALE = 0.01, 0.001
+QUICK_SCALE, SLOW_SCALE = 0.005, 0.0005
 LOSS = 0.001
 PREFERENCE = 0.03  # how much better a more complicated forecaster has to be
 CLIP = 3.0
@@ -47,7 +45,6 @@ SHIFT_AFTER = 6.0  # steps
 SHIFT_WEIGHT = 0.5
 SD = 1.2533  # of a Gaussian, in mean absolute errors
 EDGE = 5.0
-SUSTAINED, SUSTAINED_SHARE = 0.5, 0.8
 LIGHT, HEAVY = (2.85, 1.4), (4.5, 1.75)  # tails, and how far beyond them the band reaches
 FRESH_DAYS = 1.0
 AFTER_ALARM = 1.25
@@ -74,8 +71,6 @@ class State:
     loss: Floats
     believed: Ints
     usual: Floats
-    lately: Floats
-    lately_scale: Floats
     count_scale: Floats
     fresh: Floats
     outside: Floats
@@ -124,7 +119,7 @@ def no_state(series: int) -> State:
     six = FORECASTERS
     return State(
         level=zeros(six), quick=zeros(six), slow=zeros(six), loss=zeros(six),
-        believed=np.zeros(series, np.int64), usual=zeros(), lately=zeros(), lately_scale=zeros() + 0.7,
+        believed=np.zeros(series, np.int64), usual=zeros(),
         count_scale=zeros() + 1.0, fresh=zeros(2), outside=zeros(), seen=zeros(), gap=zeros(),
         longest_gap=zeros(), age=zeros(), tails=no_tails(series),
     )  # fmt: skip
@@ -172,11 +167,6 @@ def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) 
         z = np.where(counted, count_z / np.maximum(state.count_scale, 1.0), z)
     z = np.where(known, z, 0.0)
     weight = min(elapsed, 1.0)
-    recent = SUSTAINED * weight
-    state.lately += np.where(known, recent * (np.clip(z, -CLIP, CLIP) - state.lately), 0.0)
-    sustained = SUSTAINED_SHARE * state.lately / np.maximum(state.lately_scale, 0.2)
-    z = np.where(np.abs(sustained) > np.abs(z), sustained, z)
-    z = np.where(known, z, 0.0)
     size, below = np.abs(z), (z < 0).astype(np.int64)
 
     tail = state.tails.rank[below, rows].astype(np.float64)
@@ -293,8 +283,6 @@ def _learn(
     state.slow += share(SLOW_SCALE) * (even - state.slow)
     state.loss += share(LOSS) * (clipped - state.loss)
     state.usual = np.maximum(state.usual * 0.5 ** (elapsed / (QUIET_DAYS * period)), state.quick[best, rows])
-    usual = np.minimum(np.abs(state.lately), CLIP * state.lately_scale) * SD
-    state.lately_scale += share(QUICK_SCALE) * (usual - state.lately_scale)
     bounded = np.minimum(np.abs(count_z), CLIP * np.maximum(state.count_scale, 1.0)) * SD
     state.count_scale += share(QUICK_SCALE) * (bounded - state.count_scale)
 
