@@ -1,7 +1,18 @@
-"""Array types shared by the models."""
+"""Array types shared by the models, and the one statistic that several need."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+def nan_median(values: Floats) -> Floats:
+    """Return the median over the last axis without NaN, which a sort leaves at the end; NaN for none."""
+    ranked = np.sort(values, axis=-1)
+    known = np.isfinite(ranked).sum(axis=-1, keepdims=True)
+    low = np.take_along_axis(ranked, np.maximum((known - 1) // 2, 0), axis=-1)
+    high = np.take_along_axis(ranked, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
+    # Half of each: the sum of two may overflow.
+    middle: Floats = np.where(known > 0, low / 2 + high / 2, np.nan)[..., 0]
+    return middle

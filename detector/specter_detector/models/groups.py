@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats
-from specter_detector.models.leak import nan_median
+from specter_detector.models.arrays import Floats, nan_median
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]

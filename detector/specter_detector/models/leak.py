@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Floats, nan_median
 
 DAY = 86400.0
 BLOCKS = 32
@@ -159,14 +159,3 @@ def _neighbour_noise(trend: Floats) -> Floats:
     spread = nan_median(np.abs(change - nan_median(change)[:, np.newaxis]))
     scale: Floats = MAD_TO_SIGMA / np.sqrt(2) * spread
     return scale
-
-
-def nan_median(values: Floats) -> Floats:
-    """Return the median over the last axis without NaN, which a sort leaves at the end; NaN for none."""
-    ranked = np.sort(values, axis=-1)
-    known = np.isfinite(ranked).sum(axis=-1, keepdims=True)
-    low = np.take_along_axis(ranked, np.maximum((known - 1) // 2, 0), axis=-1)
-    high = np.take_along_axis(ranked, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
-    # Half of each: the sum of two may overflow.
-    middle: Floats = np.where(known > 0, low / 2 + high / 2, np.nan)[..., 0]
-    return middle

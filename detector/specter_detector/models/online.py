@@ -53,12 +53,12 @@ SETTLED = 48.0  # steps until the band has its width
 WARM_UP = 24.0
 ABSENT_AFTER = 2.0  # steps, and more than twice the longest gap it had
 LIVE_SHARE = 0.9
-ROUNDING = 1e-9
+ROUNDING = 1e-13
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
 OF_A_CONSTANT, LARGEST = 50.0, 1e6
 
-REASONS = ("", "spike", "drop", "level_shift", "absent", "out_of_range")
-NONE, SPIKE, DROP, LEVEL_SHIFT, ABSENT, OUT_OF_RANGE = range(len(REASONS))
+REASONS = ("", "spike", "drop", "level_shift", "absent")
+NONE, SPIKE, DROP, LEVEL_SHIFT, ABSENT = range(len(REASONS))
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +97,7 @@ class Judged:
         score: see the module; negative never.
         direction: -1, 0, 1: the side on which the value lies.
         yhat, lower, upper: the expectation and the band's edges, in the series' unit.
-        reason: index into `REASONS`; 0 where the score is not above 1.
+        reason: index into `REASONS`; `level_shift` while a level is followed, else 0 up to a score of 1.
         confidence: 0…1, cycles seen and samples not missing; 0 during warm-up.
     """
 
@@ -233,7 +233,7 @@ def _judged(
     gap = state.gap + elapsed
     absent = ~known & live & (gap >= np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap))
     reason = np.where(alarm, np.where(z > 0, SPIKE, DROP), NONE)
-    reason = np.where(alarm & (np.abs(state.outside) >= SHIFT_AFTER), LEVEL_SHIFT, reason)
+    reason = np.where(np.abs(state.outside) >= SHIFT_AFTER, LEVEL_SHIFT, reason)
     missing = np.where(absent, gap / np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap) + 0.01, np.nan)
     result = np.where(known, np.where(state.seen >= WARM_UP, score, np.nan), missing)
     cycles = np.clip(shape.cycles / 3.0, 0.1, 1.0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.arrays import Floats, Ints, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest
@@ -29,6 +29,7 @@ PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts
 LEAST_SPREAD = 0.3
 CLIP = 4.0
 MAD_TO_SIGMA = 1.4826
+SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
 FOLLOWED = 0.25
 """How much of the measured proportionality of noise to level is followed: some of it is chance."""
 
@@ -173,7 +174,9 @@ def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Fl
     bins = min(BINS, period)
     where = (index % period) * bins // period
     magnitude = np.abs(rest)
-    overall = np.nanmedian(magnitude[:, :: max(1, rest.shape[1] // 512)], axis=1)[:, None]
+    # Medians of a sample: golden steps fall into no pattern of gaps.
+    sample = (np.arange(SAMPLE) * GOLDEN % 1.0 * rest.shape[1]).astype(np.int64)
+    overall = np.nan_to_num(nan_median(magnitude[:, sample]))[:, None]
     clipped = np.minimum(magnitude, CLIP * MAD_TO_SIGMA * overall)
     known = np.isfinite(clipped)
     member = np.zeros((rest.shape[1], bins))
@@ -185,7 +188,7 @@ def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Fl
     noise = np.where(mean > 0, noise / np.where(mean > 0, mean, 1.0), 1.0)
     noise = np.maximum(noise, LEAST_SPREAD)
     level = (np.where(known, expected, 0.0) @ member) / np.maximum(number, 1.0)
-    reference = np.median(expected[:, :: max(1, expected.shape[1] // 512)], axis=1)
+    reference = np.median(expected[:, sample], axis=1)
     power = _power(np.log(noise), level, reference)
     reference = np.where(power > 0, reference, 1.0)
     relative = np.where(power[:, None] > 0, level / reference[:, None], 1.0)

@@ -1,0 +1,201 @@
+"""The default model's core: a season learnt in batches, samples judged one by one."""
+
+import numpy as np
+import pytest
+
+from specter_detector.models.arrays import Floats
+from specter_detector.models.online import ABSENT, DROP, LEVEL_SHIFT, SPIKE, no_state, tick
+from specter_detector.models.replay import Replayed, replay
+from specter_detector.models.shape import learn_shape, unknown_shape
+from specter_detector.models.tail import BLOCK, RANK, no_tails
+
+STEP = 300.0
+DAY = 288
+DAYS = 10
+MONDAY = 1_767_571_200.0  # 2026-01-05, 00:00 UTC
+
+
+def some_times(days: float = DAYS) -> Floats:
+    times: Floats = MONDAY + STEP * np.arange(int(days * DAY), dtype=np.float64)
+    return times
+
+
+def seasonal(seed: int, days: float = DAYS, *, noise: float = 1.0) -> Floats:
+    """Return a day between 50 and 150, and noise."""
+    phase = 2 * np.pi * np.arange(int(days * DAY)) / DAY
+    values: Floats = 100 + 50 * np.sin(phase) + noise * np.random.default_rng(seed).normal(size=phase.size)
+    return values
+
+
+def replayed(*rows: Floats) -> Replayed:
+    values = np.stack(rows)
+    return replay(some_times(values.shape[1] / DAY), values, STEP)
+
+
+def test_the_profile_of_the_day_is_found() -> None:
+    values = seasonal(1)[None]
+    shape = learn_shape(values, np.arange(values.shape[1], dtype=np.float64), DAY)
+    truth = 50 * np.sin(2 * np.pi * np.arange(DAY) / DAY)
+    assert np.abs(shape.day[0] - truth).max() < 2.0
+    assert shape.cycles[0] == DAYS
+    assert shape.week is None
+
+
+def test_an_outage_of_six_hours_stays_out_of_the_profile() -> None:
+    healthy = seasonal(2)
+    out = healthy.copy()
+    out[5 * DAY + 100 : 5 * DAY + 172] = 0.0
+    phases = np.arange(healthy.size, dtype=np.float64)
+    shape = learn_shape(np.stack([healthy, out]), phases, DAY)
+    assert np.sqrt(np.mean((shape.day[1] - shape.day[0]) ** 2)) < 0.5
+
+
+def test_noise_that_depends_on_the_time_of_the_day_is_learnt() -> None:
+    rng = np.random.default_rng(3)
+    night = (np.arange(14 * DAY) % DAY) < DAY // 2
+    values = np.where(night, 1.0, 4.0) * rng.normal(size=14 * DAY)
+    shape = learn_shape(values[None], np.arange(14 * DAY, dtype=np.float64), DAY)
+    # Drawn towards even noise, and the largest errors are clipped: never the whole factor of 4.
+    assert 2.5 < shape.spread[0, 18] / shape.spread[0, 6] < 4.0
+
+
+def test_a_quiet_series_has_no_alarm_and_a_spike_has_one_at_once() -> None:
+    quiet, spiked, dipped = seasonal(4), seasonal(4), seasonal(4)
+    spiked[2500] += 10.0
+    dipped[2500] -= 10.0
+    result = replayed(quiet, spiked, dipped)
+    assert not (result.score[0, 3 * DAY :] > 1).any()
+    assert result.score[1, 2500] > 1
+    assert result.reason[1, 2500] == SPIKE
+    assert result.score[2, 2500] > 1
+    assert result.reason[2, 2500] == DROP
+
+
+def test_what_is_said_of_a_sample_does_not_depend_on_later_ones() -> None:
+    values = seasonal(5)
+    whole, part = replayed(values), replayed(values[: 6 * DAY + 17])
+    np.testing.assert_array_equal(whole.score[:, : 6 * DAY + 17], part.score)
+
+
+def test_series_do_not_see_each_other() -> None:
+    alone, other = seasonal(6), seasonal(7)
+    other[1000:1100] = np.nan
+    np.testing.assert_allclose(replayed(alone, other).score[0], replayed(alone).score[0], atol=1e-5)
+
+
+def test_a_level_shift_is_new_once_and_then_the_level() -> None:
+    values = seasonal(8)
+    values[2400:] += 30.0
+    result = replayed(values)
+    alarms = np.flatnonzero(result.score[0, 2300:] > 1) + 2300
+    assert alarms[0] == 2400
+    assert not (result.score[0, 2400 + DAY // 2 :] > 1).any()
+
+
+def test_a_shift_that_grows_is_called_one() -> None:
+    values = seasonal(9)
+    values[2400:2420] += 10.0 * np.arange(1, 21)
+    result = replayed(values)
+    assert LEVEL_SHIFT in result.reason[0, 2400:2420]
+
+
+def test_a_live_series_that_vanishes_is_absent() -> None:
+    values = seasonal(10)
+    values[2000:] = np.nan
+    result = replayed(values)
+    assert result.score[0, 2001] > 1
+    assert result.reason[0, 2001] == ABSENT
+    assert np.isnan(result.score[0, 2000])
+
+
+def test_a_series_that_comes_and_goes_is_not_absent() -> None:
+    values = seasonal(11)
+    values[np.arange(values.size) % 4 < 2] = np.nan
+    assert not (replayed(values).reason == ABSENT).any()
+
+
+def test_nothing_is_said_during_warm_up_or_of_nothing() -> None:
+    result = replayed(seasonal(12, 3), np.full(3 * DAY, np.nan))
+    assert np.isnan(result.score[0, :23]).all()
+    assert np.isfinite(result.score[0, 24:]).all()
+    assert (result.confidence[0, :23] == 0).all()
+    assert np.isnan(result.score[1]).all()
+    assert (result.confidence[1] == 0).all()
+
+
+def test_confidence_grows_to_one_over_three_days() -> None:
+    confidence = replayed(seasonal(13)).confidence[0]
+    assert confidence[100] == pytest.approx(0.1)
+    assert confidence[2 * DAY] == pytest.approx(2 / 3, abs=0.05)
+    assert confidence[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_an_odd_value_costs_its_own_score_alone(odd: float) -> None:
+    values = seasonal(14)
+    values[2000] = odd
+    score = replayed(values).score[0]
+    assert np.isnan(score[2000])
+    assert np.isfinite(score[2001:]).all()
+    assert not (score[2001:] > 1).any()
+
+
+def test_a_constant_scores_nothing_and_its_first_move_is_anomalous() -> None:
+    values = np.full(DAYS * DAY, 7.0)
+    values[2000] = 8.0
+    score = replayed(values).score[0]
+    assert (score[24:2000] == 0).all()
+    assert score[2000] > 1
+
+
+def test_unit_noise_on_a_large_value_is_judged_as_on_a_small_one() -> None:
+    small = seasonal(15)
+    small[2500] += 12.0
+    large = replayed(small + 1e12).score[0]
+    assert large[2500] > 1
+    assert not (large[3 * DAY : 2500] > 1).any()
+
+
+def test_rare_counts_are_judged_as_counts() -> None:
+    values = np.random.default_rng(16).poisson(0.05, DAYS * DAY).astype(np.float64)
+    values[2500] = 12.0
+    score = replayed(values).score[0]
+    assert score[2500] > 1
+    assert not (score[3 * DAY : 2500] > 1).any()
+
+
+def test_a_tick_between_two_steps_is_judged() -> None:
+    shape, state = unknown_shape(1, DAY), no_state(1)
+    rng = np.random.default_rng(17)
+    for number in range(20 * 100):
+        judged = tick(shape, state, number / 20, number / 20, 5 + rng.normal(size=1))
+    assert 0 <= judged.score[0] < 1
+    assert tick(shape, state, 101.0, 101.0, np.array([30.0])).score[0] > 1
+
+
+def test_the_band_has_a_score_of_one_at_its_edge() -> None:
+    values = seasonal(18, 4)[None]
+    phases = np.arange(values.shape[1], dtype=np.float64)
+    shape = learn_shape(values, phases, DAY)
+
+    def after(last: float) -> tuple[float, float, float]:
+        state = no_state(1)
+        for index in range(values.shape[1] - 1):
+            tick(shape, state, float(index), phases[index], values[:, index])
+        judged = tick(shape, state, phases[-1], phases[-1], np.array([last]))
+        return float(judged.score[0]), float(judged.upper[0]), float(judged.yhat[0])
+
+    _, upper, yhat = after(float(values[0, -1]))
+    assert after(upper)[0] == pytest.approx(1.0)
+    assert after(yhat)[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_tails_know_the_kth_largest_block_of_the_week() -> None:
+    rng = np.random.default_rng(19)
+    magnitude = rng.exponential(size=(9 * DAY, 2, 3))
+    tails = no_tails(3)
+    for step, row in enumerate(magnitude):
+        tails.seen(row, step, DAY)
+    closed = 9 * DAY - BLOCK  # the last block is open
+    maxima = magnitude[2 * DAY : closed].reshape(-1, BLOCK, 2, 3).max(axis=1)
+    np.testing.assert_allclose(tails.rank, np.sort(maxima, axis=0)[-RANK], rtol=1e-6)
