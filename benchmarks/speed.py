@@ -17,6 +17,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks import report
 from specter_detector.models.arrays import Floats
 from specter_detector.models.mstl import mstl
+from specter_detector.models.online import no_state, tick
+from specter_detector.models.shape import learn_shape
 from specter_detector.models.stl import StlOperator, StlSettings, stl_operator
 from specter_detector.models.stl_robust import robust_decompose
 
@@ -42,6 +44,9 @@ def suite(rounds: int) -> None:
         report_robust(rounds)
         report_mstl(rounds)
         report_operator(rounds)
+        report_refit(rounds)
+        report_ticks()
+        report_state()
 
 
 def report_stl(rounds: int) -> None:
@@ -106,6 +111,39 @@ def report_operator(rounds: int) -> None:
     """Make the operator of `report_stl`, which is done once a shape."""
     (seconds,) = interleaved(rounds, (lambda: StlOperator(WEEK, StlSettings(DAY, **JUMPS)), 1))
     report("stl_operator_build_ms", seconds / US * MS, "ms")
+
+
+def report_refit(rounds: int) -> None:
+    """Learn the shapes of a week of five minutes: the default model's refit."""
+    values, phases = some_series(SERIES, WEEK), np.arange(WEEK, dtype=np.float64)
+    ours, slow = interleaved(
+        rounds,
+        (lambda: learn_shape(values, phases, DAY), SERIES),
+        (lambda: STL(values[0], period=DAY, **JUMPS).fit(), 1),
+    )
+    report("refit_us_per_series", ours, "us", baseline=slow, baseline_name="statsmodels STL, same jumps")
+
+
+def report_ticks() -> None:
+    """Judge one sample of 10,000 and of 100,000 series and learn from it: means over many ticks."""
+    for series, name, ticks in ((10_000, "score_10k_ms", DAY + 1), (100_000, "score_100k_ms", 25)):
+        values = some_series(8, WEEK)
+        shape = learn_shape(np.repeat(values, series // 8, axis=0), np.arange(WEEK, dtype=np.float64), DAY)
+        state = no_state(series)
+        samples = np.repeat(some_series(8, ticks), series // 8, axis=0).T.copy()
+        tick(shape, state, 0.0, 0.0, samples[0])
+        started = process_time()
+        for number in range(1, ticks):
+            tick(shape, state, float(number), float(number), samples[number])
+        report(name, (process_time() - started) / (ticks - 1) * MS, "ms")
+
+
+def report_state() -> None:
+    """Add up what is kept of a series with a daily profile, and with a weekly one."""
+    for n, name in ((WEEK, "state_kb_per_series_daily"), (3 * WEEK, "state_kb_per_series_weekly")):
+        shape = learn_shape(some_series(FEW, n), np.arange(n, dtype=np.float64), DAY)
+        kept = shape.bytes_per_series + no_state(FEW).bytes_per_series
+        report(name, kept / 1000, "kB")
 
 
 def some_series(count: int, n: int) -> Floats:
