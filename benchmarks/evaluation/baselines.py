@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmarks.evaluation.series import Floats, LabelledSeries, Scores
 
 DAY = 86_400.0
-ROWS_AT_ONCE = 4096
+SAME = 1e-7
 
 GAUSSIAN_WINDOW = 6400
 GAUSSIAN_STEP = 100
@@ -44,45 +43,53 @@ class Random:
 class RollingZ:
     """Deviations from the mean of the time before, in standard deviations of it."""
 
-    def __init__(self, seconds: float = DAY, alarm_above: float = 1.0) -> None:
-        """Look back over `seconds`; `alarm_above` standard deviations make a score of 1."""
+    def __init__(self, seconds: float = DAY, alarm_above: float = 1.0, fewest: int = 2) -> None:
+        """Look back over `seconds`, once they hold `fewest`; `alarm_above` deviations make a score of 1."""
         self.name = f"rolling z, {seconds / 3600:g} h"
         self.seconds = seconds
         self.alarm_above = alarm_above
+        self.fewest = fewest
 
     def scores(self, series: Sequence[LabelledSeries]) -> list[Scores]:
         """Score every sample."""
+        windows = [max(round(self.seconds / one.step), 2) for one in series]
         return [
-            _sure(rolling_z(one.values, max(round(self.seconds / one.step), 2)) / self.alarm_above)
-            for one in series
+            _sure(rolling_z(one.values, window, self.fewest) / self.alarm_above)
+            for one, window in zip(series, windows, strict=True)
         ]
 
 
-def rolling_z(values: Floats, window: int) -> Floats:
-    """Return (n,) |value - mean| / deviation over the `window` samples before each, not counting it.
+def rolling_z(values: Floats, window: int, fewest: int = 2) -> Floats:
+    """Return (n,) |value - mean| / deviation over up to `window` samples before each, not counting it.
 
-    NaN where the value is missing or fewer than two are known before it; inf where those are all the same and
-    it is not, 0 where it is too.
+    From running sums, so a window costs nothing. NaN where the value is missing or fewer than `fewest` are
+    known before it; inf where those are all the same and it is not, 0 where it is too. The same is what
+    differs by less than 1e-7 of the largest distance from the first value.
     """
-    before = sliding_window_view(np.concatenate((np.full(window, np.nan), values)), window)[:-1]
-    parts = [
-        _z(values[start : start + ROWS_AT_ONCE], before[start : start + ROWS_AT_ONCE])
-        for start in range(0, len(values), ROWS_AT_ONCE)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
+    present = np.isfinite(values)
+    if not present.any():
+        return np.full(values.size, np.nan)
+    offset = values[present][0]
+    centred = np.where(present, values - offset, 0.0)
+    scale = float(np.max(np.abs(centred))) or 1.0
+    centred /= scale
+    count = _before(present.astype(np.float64), window)
+    safe = np.maximum(count, 1)
+    mean = _before(centred, window) / safe
+    spread = np.sqrt(np.maximum(_before(centred**2, window) / safe - mean**2, 0.0))
+    spread[spread < SAME] = 0.0  # what rounding leaves of a constant
+    away = np.abs(centred - mean)
+    away[away < SAME] = 0.0
+    z = np.divide(away, spread, out=np.where(away > 0, np.inf, 0.0), where=spread > 0)
+    return np.where(present & (count >= fewest), z, np.nan)
 
 
-def _z(values: Floats, before: Floats) -> Floats:
-    known = ~np.isnan(before)
-    count = known.sum(axis=1)
-    enough = count >= 2
-    count = np.maximum(count, 1)
-    mean = np.where(known, before, 0.0).sum(axis=1) / count
-    squares = np.where(known, before - mean[:, None], 0.0) ** 2
-    deviation = np.sqrt(squares.sum(axis=1) / count)
-    off = np.abs(values - mean)
-    z = np.divide(off, deviation, out=np.where(off > 0, np.inf, 0.0), where=deviation > 0)
-    return np.where(enough & ~np.isnan(values), z, np.nan)
+def _before(values: Floats, window: int) -> Floats:
+    """Return the sum of up to `window` values before each."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(values.size)
+    inside: Floats = sums[index] - sums[np.maximum(index - window, 0)]
+    return inside
 
 
 def windowed_gaussian(values: Floats) -> Floats:

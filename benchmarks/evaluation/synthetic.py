@@ -7,13 +7,17 @@ counts as seen, in `synthetic_judge`; how many series there are, in `synthetic_p
 from collections.abc import Sequence
 
 from benchmarks import report
+from benchmarks.evaluation.baselines import RollingZ
 from benchmarks.evaluation.series import Detector
-from benchmarks.evaluation.synthetic_baseline import RollingZ
 from benchmarks.evaluation.synthetic_judge import FALSE_ALARMS, Figure, Quiet, Seen, figures, judge
 from benchmarks.evaluation.synthetic_plan import SCENARIOS, Scenario, batches
 
 COMPARED = (f"synthetic_{FALSE_ALARMS}", "synthetic_recall_6sigma")
 """The figures printed with the baseline's."""
+
+BASELINE = RollingZ(alarm_above=5, fewest=12)
+"""The usual alert; it says something once it has an hour of samples."""
+BASELINE_NAME = "rolling z-score, 1 day, 5 sigma"
 
 
 def run(detector: Detector, seed: int = 0, share: float = 1.0) -> None:
@@ -24,12 +28,11 @@ def run(detector: Detector, seed: int = 0, share: float = 1.0) -> None:
         seed: another seed makes other series of the same plan.
         share: of the series, for a quick look.
     """
-    baseline = RollingZ()
-    mine, peer = evaluate((detector, baseline), seed, share)
+    mine, peer = evaluate((detector, BASELINE), seed, share)
     compared = {figure.name: figure.value for figure in peer if figure.name in COMPARED}
     for figure in mine:
         value = compared.get(figure.name)
-        peer_name = "" if value is None else baseline.name
+        peer_name = "" if value is None else BASELINE_NAME
         report(figure.name, figure.value, figure.unit, baseline=value, baseline_name=peer_name)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation import synthetic
+from benchmarks.evaluation.baselines import rolling_z
 from benchmarks.evaluation.series import Bools, Floats, LabelledSeries, Scores
-from benchmarks.evaluation.synthetic_baseline import rolling_z
 from benchmarks.evaluation.synthetic_faults import Event
 from benchmarks.evaluation.synthetic_judge import (
     PROMPT,
@@ -225,7 +225,7 @@ def test_a_run_prints_lines_of_json_with_the_baseline(capsys: pytest.CaptureFixt
 def test_rolling_z_is_that_of_the_window_before() -> None:
     values = np.random.default_rng(0).normal(1e9, 3.0, 60)
     values[20:25] = np.nan
-    got = rolling_z(values, 30)
+    got = rolling_z(values, 30, fewest=12)
     window = values[28:58]
     expected = abs(values[58] - window.mean()) / window.std()
     assert got[58] == pytest.approx(expected, rel=1e-4)
