@@ -1,4 +1,6 @@
-"""Array types shared by the models, and the one statistic that several need."""
+"""Array types shared by the models, and the robust statistics that several need."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,13 +8,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MAD_TO_SIGMA = 1.4826
+"""A Gaussian's standard deviation over its median absolute deviation."""
 
-def nan_median(values: Floats) -> Floats:
+
+def nan_median(values: NDArray[np.floating[Any]]) -> Floats:
     """Return the median over the last axis without NaN, which a sort leaves at the end; NaN for none."""
     ranked = np.sort(values, axis=-1)
     known = np.isfinite(ranked).sum(axis=-1, keepdims=True)
     low = np.take_along_axis(ranked, np.maximum((known - 1) // 2, 0), axis=-1)
     high = np.take_along_axis(ranked, np.minimum(known // 2, values.shape[-1] - 1), axis=-1)
     # Half of each: the sum of two may overflow.
-    middle: Floats = np.where(known > 0, low / 2 + high / 2, np.nan)[..., 0]
-    return middle
+    return np.asarray(np.where(known > 0, low / 2 + high / 2, np.nan)[..., 0], np.float64)

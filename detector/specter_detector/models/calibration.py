@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints
 
-MAD_TO_SIGMA = 1.4826
 BINS = 24
 LOWEST_BIN = 0.3  # of the overall scale: a bin that happened to be quiet stays a sample, not a law
 BLOCKS_A_RANK = 14

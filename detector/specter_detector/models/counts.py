@@ -27,6 +27,7 @@ LEAST_FANO = 0.3
 MULTIPLES_SHARE = 0.99
 MULTIPLE_TOLERANCE = 0.02
 MAX_MODE = 12
+PART = 16
 
 
 def z_score(counts: ArrayLike, mu: ArrayLike, alpha: ArrayLike) -> Floats:
@@ -183,12 +184,22 @@ def _quantum(row: Floats, default: float) -> float:
     if distinct.size == positive.size > MAX_MODE or distinct[0] == np.inf:
         return np.nan
     mode = float(distinct[np.argmax(sizes)])
+    # What has more strays in a part than the whole may have is none; mostly that is all there is to look at.
+    part, strays = positive[: positive.size // PART], (1 - MULTIPLES_SHARE) * positive.size + 1
     for divisor in range(1, MAX_MODE + 1):
-        multiples = np.rint(positive * (divisor / mode))
-        near = np.abs(positive * (divisor / mode) - multiples) < MULTIPLE_TOLERANCE
-        if np.mean(near & (multiples > 0)) >= MULTIPLES_SHARE:
+        if np.count_nonzero(~_multiples(part, mode / divisor)[1]) > strays:
+            continue
+        multiples, near = _multiples(positive, mode / divisor)
+        if np.mean(near) >= MULTIPLES_SHARE:
             quantum = float(positive[near] @ multiples[near] / (multiples[near] @ multiples[near]))
             quanta = row / quantum
             steady = quanta.var() < LEAST_FANO * quanta.mean()
             return np.nan if steady or np.median(quanta) >= MAX_MEDIAN else quantum
     return np.nan
+
+
+def _multiples(positive: Floats, unit: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the nearest multiples of `unit`, and which values are near one that is not 0."""
+    units = positive / unit
+    multiples = np.rint(units)
+    return multiples, (np.abs(units - multiples) < MULTIPLE_TOLERANCE) & (multiples > 0)

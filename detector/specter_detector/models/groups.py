@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, nan_median
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]
 
 MIN_TICKS = 288
-MAD_TO_SIGMA = 1.4826
 LEAST_SCALE = 0.1  # of a residual's 1: a member that was still does not make every move an anomaly
 LEAST_EIGENVALUE = 0.05
 EDGE_PROBABILITY = 2e-4  # of a clean tick, at the edge

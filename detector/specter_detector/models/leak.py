@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specter_detector.models.arrays import Floats, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, nan_median
 
 DAY = 86400.0
 BLOCKS = 32
@@ -33,7 +33,6 @@ MIN_Z = 3.5  # this and the next each let 0.1 % of random walks through
 MIN_STRAIGHTNESS = 24.0
 ENDS = 4  # blocks at either end that tell whether it goes on
 LEAST_SHARE = 0.5  # of the slope's growth that must be there still; and of its pace, lately, half of that
-MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True, slots=True, eq=False)

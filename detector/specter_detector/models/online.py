@@ -1,25 +1,21 @@
 """The default model between refits: level, scale and tail of many series, one sample of each at a time.
 
 Forecasters: a level alone, a level and the day, a level, the day and the week; each with a slow and a fast
-level. The one
-with the least recent error out of sample is believed, so a season is used where it helps and dropped where
-it does not.
+level. The one with the least recent error out of sample is believed, so a season is used where it helps
+and dropped where it does not.
 
     e = y - (level + season),   z = e / scale,   score = |z| / max(edge, multiple * tail, fresh)
 
-- level: an EWMA of errors, each clipped at 3 scales; after 6 clipped samples on one side it follows fully
-  and the
-  reason is `level_shift`;
+- level: an EWMA of errors, each clipped at 3 scales; after 6 steps beyond on one side it takes half of
+  each whole error, and the reason is `level_shift`;
 - scale: the larger of a quick and a slow EWMA of clipped |e| (times 1.25, to a sd), at least 0.4 of what
-  it was
-  in the past days, times what the shape says of this time of the day and this level;
+  it was in the past days, times what the shape says of this time of the day and this level;
 - tail: see `tail`; fresh: the largest |z| of late, halved every day, so an anomaly is new once and a
   noisy hour does not alarm at every spike.
 
 Score: 0 at the expectation, 1 at the edge, unbounded; NaN while nothing can be said (first 24 samples,
-missing
-values). Steps are counted from the epoch; time between samples is in steps, so ticks may be closer than
-the history.
+missing values of a series that is not absent). Steps are counted from the epoch; time between samples is
+in steps, so ticks may be closer than the history.
 Sources: EWMA with Huber's psi, Gelper, Fried, Croux (2010); calibration as a conformal p-value with a
 sliding window.
 """
@@ -140,13 +136,12 @@ def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) 
     state.step = step
     known = np.isfinite(values)
     season = _season(shape, phase)
-    begun = state.seen > 0
-    first = known & ~begun
+    first = known & (state.seen == 0)
     if first.any():
         state.level[:, first] = (values - season)[:, first]
     expected = state.level + season
-    values_or_expected = np.where(known, values, expected[0])
-    errors = np.where(known, values_or_expected - expected, 0.0)
+    values = np.where(known, values, expected[0])
+    errors = np.where(known, values - expected, 0.0)
     rows = np.arange(values.size)
     best = state.believed
     error, yhat = errors[best, rows], expected[best, rows]
@@ -163,7 +158,7 @@ def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) 
     counted = shape.quantum > 0
     count_z = np.zeros_like(z)
     if counted.any():
-        count_z[counted] = _count_z(shape, state, values_or_expected, yhat, counted)
+        count_z[counted] = _count_z(shape, state, values, yhat, counted)
         z = np.where(counted, count_z / np.maximum(state.count_scale, 1.0), z)
     z = np.where(known, z, 0.0)
     weight = min(elapsed, 1.0)
@@ -230,11 +225,11 @@ def _judged(
     known: NDArray[np.bool_], elapsed: float, alarm: NDArray[np.bool_],
 ) -> Judged:  # fmt: skip
     live = (state.seen >= WARM_UP) & (state.seen >= LIVE_SHARE * state.age)
-    gap = state.gap + elapsed
-    absent = ~known & live & (gap >= np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap))
+    gap, usual_gap = state.gap + elapsed, np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap)
+    absent = ~known & live & (gap >= usual_gap)
     reason = np.where(alarm, np.where(z > 0, SPIKE, DROP), NONE)
     reason = np.where(np.abs(state.outside) >= SHIFT_AFTER, LEVEL_SHIFT, reason)
-    missing = np.where(absent, gap / np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap) + 0.01, np.nan)
+    missing = np.where(absent, gap / usual_gap + 0.01, np.nan)
     result = np.where(known, np.where(state.seen >= WARM_UP, score, np.nan), missing)
     cycles = np.clip(shape.cycles / 3.0, 0.1, 1.0)
     share = np.where(state.age > 0, state.seen / np.maximum(state.age, 1.0), 0.0)
@@ -263,16 +258,15 @@ def _learn(
     state.gap = np.where(known, 0.0, state.gap + elapsed)
     early = 1.0 / np.maximum(state.seen, 1.0)
 
-    def share(of_a_step: float) -> Floats:
+    def share(of_a_step: float | Floats) -> Floats:
         """Weight of this sample: a mean over all samples at first; 0 where there is none."""
-        return np.where(known, np.maximum(of_a_step * weight, early * weight), 0.0)
+        return np.where(known, np.maximum(of_a_step, early) * weight, 0.0)
 
     limit = np.where(state.quick > 0, CLIP * state.quick * spread, np.inf)
     clipped = np.minimum(np.abs(errors), limit)
-    slow = np.where(shape.quantum > 0, RARE, SLOW)
-    slow = np.where(known, np.maximum(slow * weight, early * weight), 0.0)
     moves = np.empty_like(errors)
-    moves[:SEASONED], moves[SEASONED:] = slow, share(FAST)
+    moves[:SEASONED] = share(np.where(shape.quantum > 0, RARE, SLOW))
+    moves[SEASONED:] = share(FAST)
     move = moves * np.copysign(clipped, errors)
     shifted = (np.abs(state.outside) >= SHIFT_AFTER) & known
     if shifted.any():

@@ -52,12 +52,16 @@ def phase_median(values: Floats, phases: Floats, period: int) -> Floats:
 def smooth(profile: Floats, half_width: int) -> Floats:
     """Average each phase with its `half_width` neighbours on both sides, around the circle.
 
-    Weights fall off linearly (a triangle), so that a short peak keeps its place.
+    Weights fall off linearly (a triangle), so that a short peak keeps its place. The phases are the last axis
+    of `profile`.
     """
-    half_width = min(half_width, (profile.size - 1) // 2)
+    period = profile.shape[-1]
+    half_width = min(half_width, (period - 1) // 2)
     if half_width < 1:
         return profile
     weights = np.concatenate([np.arange(1, half_width + 2), np.arange(half_width, 0, -1)]).astype(np.float64)
-    padded = np.concatenate([profile[-half_width:], profile, profile[:half_width]])
-    smoothed: Floats = np.convolve(padded, weights / weights.sum(), mode="valid")
+    padded = np.concatenate([profile[..., -half_width:], profile, profile[..., :half_width]], axis=-1)
+    smoothed = np.zeros(profile.shape)
+    for offset, weight in enumerate(weights / weights.sum()):
+        smoothed += weight * padded[..., offset : offset + period]
     return smoothed

@@ -1,12 +1,11 @@
 """What a refit learns of many series: profiles of the day and the week, and how noise varies over them.
 
-    value = level + day[phase] + week[phase] + noise,   sd(noise) = scale * spread[phase] *
-    (expected/reference)**power
+    value = level + day[phase] + week[phase] + noise
+    sd(noise) = scale * spread[phase] * (expected / reference) ** power
 
-Trend by batched STL; the profile of a period is the median over its cycles of the detrended values, because
-a mean lets an outage of hours leak into the season (rms error after 6 h of outage in 14 cycles: 0.36 of
-the noise
-against 1.73). Level and scale are not learnt here but online (`online`).
+Trend by batched STL; the profile of a period is the median over its cycles of the detrended values,
+because a mean lets an outage of hours leak into the season (rms error after 6 h of outage in 14 cycles:
+0.36 of the noise against 1.73). Level and scale are not learnt here but online (`online`).
 """
 
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats, Ints, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
-from specter_detector.models.profile import nearest
+from specter_detector.models.profile import nearest, smooth
 from specter_detector.models.stl import StlSettings, stl_operator
 
 DAYS = 7
@@ -28,7 +27,6 @@ WEEKS = 2.0
 PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts with
 LEAST_SPREAD = 0.3
 CLIP = 4.0
-MAD_TO_SIGMA = 1.4826
 SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
 FOLLOWED = 0.25
 """How much of the measured proportionality of noise to level is followed: some of it is chance."""
@@ -40,7 +38,7 @@ class Shape:
 
     Attributes:
         day: (series, period) float32, deviation at each phase of the day, mean 0.
-        week: (series, 7 period) float32 on top of it; None where no history has two weeks.
+        week: (series, 7 period) float32 on top of it; None where the history spans less than 13 days.
         spread: (series, bins) float32, noise in each part of the day relative to the whole, at least 0.3.
         power: (series,) 0…1, how the noise grows with the expected value.
         reference: (series,) the expected value at which `spread` holds; positive where `power` is.
@@ -89,8 +87,7 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     """
     values = np.where(np.isfinite(values), values, np.nan)
     observed = np.isfinite(values)
-    count = observed.sum(axis=1)
-    cycles = count / period
+    cycles = observed.sum(axis=1) / period
     shape = unknown_shape(len(values), period)
     counted = is_count(values)
     quantum = np.where(counted.is_count, counted.quantum, 0.0)
@@ -104,7 +101,8 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     detrended = np.where(observed[usable], rows - trend, np.nan)
     shrink = np.clip((cycles[usable] - 0.5) / (FULL_CYCLES - 0.5), 0.0, 1.0)[:, None]
     day = _profile(detrended, index, period, _width(cycles[usable].max(), period)) * shrink
-    rest = detrended - day[:, index % period]
+    season = day[:, index % period]
+    rest = detrended - season
     week: Floats | None = None
     if values.shape[1] >= WEEKS * DAYS * period - period:
         weeks = cycles[usable][:, None] / DAYS
@@ -114,8 +112,7 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
         week = np.zeros((len(values), DAYS * period), np.float32)
         week[usable] = week_rows
     shape.day[usable] = day
-    expected = trend + day[:, index % period]
-    spread, power, reference = _noise(rest, expected, index, period)
+    spread, power, reference = _noise(rest, trend + season, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
     return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
 
@@ -140,13 +137,7 @@ def _trend(filled: Floats, period: int) -> Floats:
 
 def _profile(detrended: Floats, index: Ints, period: int, half_width: int) -> Floats:
     """Return (series, period) the median of each phase, smoothed around the circle, mean 0."""
-    medians = _phase_medians(detrended, index % period, period)
-    if half_width:
-        weights = np.concatenate([np.arange(1, half_width + 2), np.arange(half_width, 0, -1)])
-        smoothed = np.zeros_like(medians)
-        for offset, weight in zip(range(-half_width, half_width + 1), weights, strict=True):
-            smoothed += np.roll(medians, offset, axis=1) * (weight / weights.sum())
-        medians = smoothed
+    medians = smooth(_phase_medians(detrended, index % period, period), half_width)
     centred: Floats = medians - medians.mean(axis=1, keepdims=True)
     return centred
 
@@ -161,12 +152,8 @@ def _phase_medians(values: Floats, phase: Ints, period: int) -> Floats:
     # Column n is a column of NaN: for the phases that come once less.
     table = np.where(slots < sizes, order[np.minimum(first + slots, len(order) - 1)], len(phase))
     padded = np.concatenate([values, np.full((len(values), 1), np.nan)], axis=1).astype(np.float32)
-    ranked = np.sort(padded[:, table.T.ravel()].reshape(len(values), period, deepest), axis=2)
-    known = np.isfinite(ranked).sum(axis=2, keepdims=True)
-    low = np.take_along_axis(ranked, np.maximum((known - 1) // 2, 0), axis=2)
-    high = np.take_along_axis(ranked, np.minimum(known // 2, deepest - 1), axis=2)
-    medians: Floats = np.where(known > 0, (low + high) / 2, 0.0)[:, :, 0].astype(np.float64)
-    return medians
+    cycles = padded[:, table.T.ravel()].reshape(len(values), period, deepest)
+    return np.nan_to_num(nan_median(cycles))
 
 
 def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Floats, Floats, Floats]:

@@ -6,12 +6,11 @@ that nothing could be shared between them. See `robust_decompose` for what it is
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats
 from specter_detector.models.stl import StlOperator, chunks
 
 LIMIT = 4.0
 PASSES = 3
-MAD_TO_SIGMA = 1.4826
 
 
 def robust_decompose(

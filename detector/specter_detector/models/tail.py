@@ -1,13 +1,10 @@
 """Tail calibration: what a series' errors reach once in a while is its normal.
 
 Residual tails differ so much between series that the best fixed threshold lies at 5 scales on one and at
-30 on
-another. So the edge of the band is a multiple of the k-th largest block maximum of |z| in the past week,
-apart for
-both directions. A block has `BLOCK` steps and gives one maximum, so a contiguous incident takes as many
-places as
-it spans blocks. Exact, at O(k) a block: today's largest in a sorted list, the past days' as a list made at
-midnight.
+30 on another. So the edge of the band is a multiple of the k-th largest block maximum of |z| in the past
+week, apart for both directions. A block has `BLOCK` steps and gives one maximum, so a contiguous incident
+takes as many places as it spans blocks. Exact, at O(k) a block: today's largest in a sorted list, the past
+days' as a list made at midnight.
 """
 
 from dataclasses import dataclass
