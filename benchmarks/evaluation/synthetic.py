@@ -4,6 +4,7 @@ The generator knows nothing of any detector. What one sigma is, is in `synthetic
 counts as seen, in `synthetic_judge`; how many series there are, in `synthetic_plan`.
 """
 
+import sys
 from collections.abc import Sequence
 
 from benchmarks import report
@@ -42,10 +43,13 @@ def evaluate(
     share: float = 1.0,
     scenarios: tuple[Scenario, ...] = SCENARIOS,
 ) -> list[list[Figure]]:
-    """Return the figures of each detector on the same series."""
+    """Return the figures of each detector on the same series; say on stderr how far it is, a batch a line."""
     outcomes: list[list[Quiet | Seen]] = [[] for _ in detectors]
+    count = 0
     for cases in batches(seed, share, scenarios):
         series = [case.series for case in cases]
         for detector, judged in zip(detectors, outcomes, strict=True):
             judged.extend(judge(cases, detector.scores(series)))
+        count += len(series)
+        print(f"synthetic: {count} series scored", file=sys.stderr, flush=True)
     return [list(figures(judged)) for judged in outcomes]

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.counts import z_score
-from specter_detector.models.shape import Shape
+from specter_detector.models.shape import Shape, grown
 from specter_detector.models.tail import Tails, no_tails
 
 FORECASTERS = 6  # (level, day, day and week) x (slow, fast level)
@@ -206,7 +206,7 @@ def _spread(shape: Shape, phase: float, yhat: Floats) -> Floats:
     period, bins = shape.day.shape[1], shape.spread.shape[1]
     spread = _at(shape.spread, (phase % period + 0.5) * bins / period - 0.5)
     if shape.power.any():
-        spread = spread * np.maximum(yhat / shape.reference, 0.05) ** shape.power
+        spread = spread * grown(yhat, shape.reference, shape.power)
     return spread
 
 

@@ -26,6 +26,7 @@ FULL_CYCLES = 3.0
 WEEKS = 2.0
 PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts with
 LEAST_SPREAD = 0.3
+LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
 CLIP = 4.0
 SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
 FOLLOWED = 0.25
@@ -117,6 +118,12 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
 
 
+def grown(expected: Floats, reference: Floats, power: Floats) -> Floats:
+    """Return how much more noise there is at `expected` than at `reference`; 1 where power is 0."""
+    relative: Floats = np.maximum(expected / reference, LEAST_LEVEL) ** power
+    return relative
+
+
 def _width(cycles: float, period: int) -> int:
     """Return the half width of the smoothing over phases: ten minutes, an hour with few cycles."""
     return period // 144 if cycles >= 8 else period // BINS if period > BINS else 0
@@ -178,9 +185,7 @@ def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Fl
     reference = np.median(expected[:, sample], axis=1)
     power = _power(np.log(noise), level, reference)
     reference = np.where(power > 0, reference, 1.0)
-    relative = np.where(power[:, None] > 0, level / reference[:, None], 1.0)
-    scaled = np.maximum(relative, 0.05) ** power[:, None]
-    spread = np.maximum(noise / scaled, LEAST_SPREAD)
+    spread = np.maximum(noise / grown(level, reference[:, None], power[:, None]), LEAST_SPREAD)
     spread = np.maximum(spread, (np.roll(spread, 1, axis=1) + 2 * spread + np.roll(spread, -1, axis=1)) / 4)
     return spread, power, reference
 
