@@ -22,8 +22,8 @@ class Specter:
     def scores(self, series: Sequence[LabelledSeries]) -> list[Scores]:
         """Score every sample of every series, each series alone; what can be is computed together.
 
-        A tick costs the same for one series and for a hundred, so series with one step are moved by whole weeks
-        to one beginning, which no clock in UTC can tell.
+        A tick costs the same for one series and for a hundred, so series with one step are moved by whole
+        weeks to one beginning, which no clock in UTC can tell.
         """
         scores: dict[int, Scores] = {}
         for numbers in _batches(series):
