@@ -29,7 +29,7 @@ def series_axis(part: object) -> int:
 def size(part: Shape | State | Tails) -> int:
     """Return the number of series in `part`."""
     arrays = (getattr(part, field.name) for field in fields(part))
-    return next(value.shape[series_axis(part)] for value in arrays if isinstance(value, np.ndarray))
+    return next(int(value.shape[series_axis(part)]) for value in arrays if isinstance(value, np.ndarray))
 
 
 def take(part: B, rows: Ints | Sequence[int]) -> B:

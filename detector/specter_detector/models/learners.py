@@ -53,7 +53,9 @@ def mstl_seasons(window: Window) -> Seasons:
 
 def _day(window: Window, season: Floats) -> Floats:
     half_width = width(window.cycles.max(), window.period)
-    day: Floats = profile(season, nearest(window.phases), window.period, half_width) * day_share(window.cycles)
+    day: Floats = profile(season, nearest(window.phases), window.period, half_width) * day_share(
+        window.cycles
+    )
     return day
 
 

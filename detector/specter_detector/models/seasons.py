@@ -40,7 +40,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seasons:
-    """What a decomposition finds: trend (series, n), day (series, period), week (series, 7 period) or None."""
+    """What a decomposition finds: trend (series, n), day (series, period), week (series, 7 period)."""
 
     trend: Floats
     day: Floats

@@ -78,9 +78,7 @@ def unknown_shape(series: int, period: int) -> Shape:
     )
 
 
-def learn_shape(
-    values: Floats, phases: Floats, period: int, decompose: Decompose = batched_seasons
-) -> Shape:
+def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompose = batched_seasons) -> Shape:
     """Learn the shapes of `values`.
 
     Args:
