@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from specter_detector.models.arrays import Floats, Ints
-from specter_detector.models.fit import Fitted, FitOptions, fit
+from specter_detector.models.fit import FitOptions, Fitted, fit
 
 
 class InlineFitter:

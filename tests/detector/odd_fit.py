@@ -3,7 +3,7 @@
 import numpy as np
 
 from specter_detector.models.arrays import Floats
-from specter_detector.models.fit import Fitted, FitOptions, fit
+from specter_detector.models.fit import FitOptions, Fitted, fit
 
 ODD = -12345.0
 

@@ -79,7 +79,7 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
     assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
     assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
     assert found[13, "models.b.periods"] == "is not a known key"
-    assert found[10, "models.a.class"] == "expected 'seasonal', 'stl' or 'mstl' (found 'prophet')"
+    assert found[10, "models.a.class"] == "Input should be 'seasonal', 'stl' or 'mstl' (found 'prophet')"
     assert found[5, "reader.queries.rate.step"] == (
         "a day must be a whole number of steps, at least 24 (found '7m')"
     )
@@ -92,7 +92,10 @@ def test_contradictions_alone_are_found_in_a_well_formed_file() -> None:
     text = "reader: {queries: {q: {expr: x, step: 2h}}}\nmodels: {m: {class: stl, queries: [q, r]}}"
     with pytest.raises(ConfigError) as caught:
         parsed(text)
-    assert [problem.path for problem in caught.value.problems] == ["reader.queries.q.step", "models.m.queries[1]"]
+    assert [problem.path for problem in caught.value.problems] == [
+        "reader.queries.q.step",
+        "models.m.queries[1]",
+    ]
 
 
 def test_a_server_and_a_query_are_enough() -> None:

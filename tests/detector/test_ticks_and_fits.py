@@ -19,7 +19,7 @@ from specter_detector.config import resolve
 from specter_detector.fitting import FitError, ProcessFitter
 from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats
-from specter_detector.models.fit import Fitted, FitOptions, fit
+from specter_detector.models.fit import FitOptions, Fitted, fit
 from specter_detector.reader import fresh
 from specter_detector.scheduler import TickSchedule
 from specter_detector.schema import DetectorSchema
@@ -111,10 +111,9 @@ def test_a_series_that_vanishes_is_ended_then_absent_and_forgotten_when_no_one_m
     for at in np.arange(NOW + 45, NOW + 3 * 86400, 300.0).tolist():
         seen = subject.observe(at, Vector({here: 5.0}))
         told += [(alarm.labels, alarm.reason) for alarm in seen.alarms]
-        scores |= {
-            at: sample.value for sample in seen.samples
-            if sample.score_of and dict(sample.labels)["i"] == "2"
-        }  # fmt: skip
+        for sample in seen.samples:
+            if sample.score_of and dict(sample.labels)["i"] == "2":
+                scores[at] = sample.value
     # Missed after two steps, for as long as it was there nine tenths of its life; remembered for a day.
     assert min(scores) - NOW == pytest.approx(600, abs=300)
     assert all(score is not None and score > 1 for score in scores.values())
@@ -350,7 +349,11 @@ def test_a_series_that_cannot_be_fitted_costs_the_others_nothing(
         values = np.repeat(ROW[None], 9, axis=0)
         values[4] = ODD
         batches = fit_all(fitter, values)
-        assert [rows for rows, _ in batches] == [[0, 1, 2], [3], [5, 6, 7, 8]]  # halves of the batch, of the half, and so on
+        assert [rows for rows, _ in batches] == [
+            [0, 1, 2],
+            [3],
+            [5, 6, 7, 8],
+        ]  # halves of the batch, of the half, and so on
         messages = [record.getMessage() for record in caplog.records]
         assert messages == ["a series cannot be fitted: ValueError: odd"]
         with pytest.raises(FitError, match="none of 1 series"):
