@@ -9,8 +9,9 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
-from specter_detector.models.online import adopt, no_state, tick
+from specter_detector.models.online import adopt, tick
 from specter_detector.models.shape import learn_shape, unknown_shape
+from specter_detector.models.state import no_state
 
 DAY = 86400.0
 WINDOW_DAYS = 28

@@ -9,11 +9,11 @@ because a mean lets an outage of hours leak into the season (rms error after 6 h
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest, smooth
@@ -37,6 +37,8 @@ FOLLOWED = 0.25
 class Shape:
     """The seasons of a batch of series.
 
+    The profiles lie in memory phase by phase (Fortran's order): a tick reads one phase of all series.
+
     Attributes:
         day: (series, period) float32, deviation at each phase of the day, mean 0.
         week: (series, 7 period) float32 on top of it; None where the history spans less than 13 days.
@@ -47,13 +49,21 @@ class Shape:
         cycles: (series,) days of history behind it.
     """
 
-    day: Floats
-    week: Floats | None
-    spread: Floats
-    power: Floats
-    reference: Floats
+    day: Singles
+    week: Singles | None
+    spread: Singles
+    power: Singles
+    reference: Singles
     quantum: Floats
     cycles: Floats
+
+    def part(self, rows: slice) -> "Shape":
+        """Return the shape of some of the series, which shares its memory with this one's."""
+        week = None if self.week is None else self.week[rows]
+        return Shape(
+            self.day[rows], week, self.spread[rows], self.power[rows],
+            self.reference[rows], self.quantum[rows], self.cycles[rows],
+        )  # fmt: skip
 
     @property
     def bytes_per_series(self) -> float:
@@ -65,11 +75,11 @@ class Shape:
 def unknown_shape(series: int, period: int) -> Shape:
     """Return the shape of series of which nothing is known: no season, even noise."""
     return Shape(
-        np.zeros((series, period), np.float32),
+        np.zeros((series, period), np.float32, order="F"),
         None,
-        np.ones((series, min(BINS, period)), np.float32),
-        np.zeros(series),
-        np.ones(series),
+        np.ones((series, min(BINS, period)), np.float32, order="F"),
+        np.zeros(series, np.float32),
+        np.ones(series, np.float32),
         np.zeros(series),
         np.zeros(series),
     )
@@ -104,13 +114,13 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     day = _profile(detrended, index, period, _width(cycles[usable].max(), period)) * shrink
     season = day[:, index % period]
     rest = detrended - season
-    week: Floats | None = None
+    week: Singles | None = None
     if values.shape[1] >= WEEKS * DAYS * period - period:
         weeks = cycles[usable][:, None] / DAYS
         week_rows = _profile(rest, index, DAYS * period, max(1, period // BINS)) * weeks / (weeks + 1.0)
         week_rows[cycles[usable] < WEEKS * DAYS - 1] = 0.0
         rest = rest - week_rows[:, index % (DAYS * period)]
-        week = np.zeros((len(values), DAYS * period), np.float32)
+        week = np.zeros((len(values), DAYS * period), np.float32, order="F")
         week[usable] = week_rows
     shape.day[usable] = day
     spread, power, reference = _noise(rest, trend + season, index, period)
@@ -118,10 +128,9 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
 
 
-def grown(expected: Floats, reference: Floats, power: Floats) -> Floats:
+def grown(expected: Any, reference: Any, power: Any) -> Any:
     """Return how much more noise there is at `expected` than at `reference`; 1 where power is 0."""
-    relative: Floats = np.maximum(expected / reference, LEAST_LEVEL) ** power
-    return relative
+    return np.maximum(expected / reference, LEAST_LEVEL) ** power
 
 
 def _width(cycles: float, period: int) -> int:
@@ -129,7 +138,7 @@ def _width(cycles: float, period: int) -> int:
     return period // 144 if cycles >= 8 else period // BINS if period > BINS else 0
 
 
-def _filled(rows: Floats, observed: NDArray[np.bool_], phases: Floats, period: int) -> Floats:
+def _filled(rows: Floats, observed: Bools, phases: Floats, period: int) -> Floats:
     filled = rows.copy()
     for row in np.flatnonzero(~observed.all(axis=1)):
         filled[row] = fill(rows[row], phases, period)
