@@ -137,6 +137,8 @@ SCORES_STALE_SECONDS = 120.0
 # --- the detector's output, in the words of the field ---
 
 ANOMALY_SCORE = "anomaly_score"
+ANOMALY_CONFIDENCE = "anomaly_confidence"
+ANOMALY_DIRECTION = "anomaly_direction"
 YHAT = "yhat"
 YHAT_LOWER = "yhat_lower"
 YHAT_UPPER = "yhat_upper"

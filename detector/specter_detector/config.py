@@ -6,7 +6,9 @@ from pathlib import Path
 
 from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
-from specter_detector.models.score import Policy
+from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
+from specter_detector.models.learners import Kind
+from specter_detector.models.policy import Policy
 from specter_detector.schema import (
     ConnectionSchema,
     DetectorSchema,
@@ -18,8 +20,6 @@ from specter_detector.schema import (
 )
 
 DEFAULT_URL = "http://127.0.0.1:9090"
-DAY = 86400.0
-DEFAULT_PERIODS = {"stl": (DAY,), "mstl": (DAY, 7 * DAY)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Query:
         tz: time zone of the series' days and weeks.
         offset: seconds into the past at which it is evaluated.
         max_age: seconds after which a sample no longer counts as the present.
+        holidays: days that are like a Sunday.
     """
 
     alias: str
@@ -55,6 +56,7 @@ class Query:
     tz: str
     offset: float
     max_age: float
+    holidays: Holidays = NO_HOLIDAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,9 @@ class Model:
     """One model and the queries and schedulers it is used with."""
 
     alias: str
-    periods: tuple[float, ...]
+    kind: Kind
     queries: tuple[str, ...]
     schedulers: tuple[str, ...]
-    z_threshold: float
     policy: Policy
     provide_series: tuple[str, ...]
 
@@ -179,16 +180,16 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         tz=schema.tz or reader.tz,
         offset=schema.offset,
         max_age=schema.max_age or reader.max_age,
+        holidays=(schema.holidays or reader.holidays).resolved(),
     )
 
 
 def _model(alias: str, schema: ModelSchema, whole: DetectorSchema) -> Model:
     return Model(
         alias=alias,
-        periods=tuple(sorted(schema.periods or DEFAULT_PERIODS[schema.class_])),
+        kind=schema.class_,
         queries=tuple(whole.reader.queries) if schema.queries is None else schema.queries,
         schedulers=tuple(whole.schedulers) if schema.schedulers is None else schema.schedulers,
-        z_threshold=schema.z_threshold,
         policy=Policy(
             schema.detection_direction, schema.min_dev_from_expected, schema.min_rel_dev_from_expected
         ),

@@ -8,14 +8,24 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
+from specter_core.metrics import (
+    ANOMALY_CONFIDENCE,
+    ANOMALY_DIRECTION,
+    ANOMALY_SCORE,
+    YHAT,
+    YHAT_LOWER,
+    YHAT_UPPER,
+)
 from specter_detector import defaults
 from specter_detector.durations import format_duration, parse_duration
 from specter_detector.promql import metric_names
 
-OUTPUTS = (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER)
+OUTPUTS = (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER, ANOMALY_CONFIDENCE, ANOMALY_DIRECTION)
 VARIABLE = re.compile(r"\\\$(QUERY_KEY|MODEL_ALIAS|SCHEDULER_ALIAS)")
 MIN_FIT_WINDOW = 4 * 3600.0
+DAY = 86400.0
+LEAST_STEPS_A_DAY = 24
+"""The seasons are the day and the week: a step of more than an hour would not see a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class Finding:
 
 def find(document: Mapping[str, object]) -> list[Finding]:
     """Return every contradiction in the parsed YAML `document`."""
-    return [*_own_output(document), *_unknown_aliases(document), *_schedules(document), *_periods(document)]
+    return [*_own_output(document), *_unknown_aliases(document), *_schedules(document), *_steps(document)]
 
 
 def _section(document: object, *path: str) -> Mapping[str, object]:
@@ -97,54 +107,17 @@ def _schedules(document: Mapping[str, object]) -> Iterator[Finding]:
             yield Finding(("schedulers", alias, "fit_window"), message, section["fit_window"])
 
 
-def _periods(document: Mapping[str, object]) -> Iterator[Finding]:
-    queries = _section(document, "reader", "queries")
-    schedulers = _section(document, "schedulers") or {"default": {}}
+def _steps(document: Mapping[str, object]) -> Iterator[Finding]:
     reader = _section(document, "reader")
-    for alias, raw in _section(document, "models").items():
-        model = _section({"model": raw}, "model")
-        if model.get("class") == "stl" and len(_items(model.get("periods"))) > 1:
-            message = "class stl knows one period; use class mstl for several"
-            yield Finding(("models", alias, "periods"), message, model["periods"])
-        windows = _used(model, "schedulers", schedulers, "fit_window", defaults.FIT_WINDOW)
-        default = _seconds(reader, "sampling_period", defaults.STEP)
-        steps = _used(model, "queries", queries, "step", default)
-        for index, text in enumerate(_items(model.get("periods"))):
-            loc = ("models", alias, "periods", index)
-            period = _seconds({"period": text}, "period", 0.0)
-            if period:
-                yield from _period(loc, text, period, windows, steps)
-
-
-def _used(
-    model: Mapping[str, object], key: str, sections: Mapping[str, object], value: str, default: float | None
-) -> dict[str, float]:
-    """Return the duration `value` of each section that the model names under `key`, or of all."""
-    chosen = model.get(key)
-    names = sections.keys() if not isinstance(chosen, list) else [n for n in chosen if n in sections]
-    found = {}
-    for name in names:
-        section = _section(sections, str(name))
-        seconds = _seconds(section, value, default or 0.0)
-        if seconds:
-            found[str(name)] = seconds
-    return found
-
-
-def _period(
-    loc: tuple[str | int, ...],
-    text: object,
-    period: float,
-    windows: dict[str, float],
-    steps: dict[str, float],
-) -> Iterator[Finding]:
-    for scheduler, window in windows.items():
-        if window < 2 * period:
-            message = (
-                f"schedulers.{scheduler}.fit_window ({format_duration(window)}) is shorter than two periods"
-            )
-            yield Finding(loc, message, text)
-    for query, step in steps.items():
-        if period % step or period < 2 * step:
-            message = f"is not a multiple of the step of reader.queries.{query} ({format_duration(step)})"
-            yield Finding(loc, message, text)
+    places: list[tuple[Mapping[str, object], tuple[str | int, ...]]] = [
+        (reader, ("reader", "sampling_period")),
+        *(
+            (_section(reader, "queries", alias), ("reader", "queries", alias, "step"))
+            for alias in _section(reader, "queries")
+        ),
+    ]
+    message = f"a day must be a whole number of steps, at least {LEAST_STEPS_A_DAY}"
+    for section, loc in places:
+        step = _seconds(section, str(loc[-1]), 0.0)
+        if step and (DAY % step or step > DAY / LEAST_STEPS_A_DAY):
+            yield Finding(loc, message, section[str(loc[-1])])

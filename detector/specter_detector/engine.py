@@ -9,7 +9,7 @@ from specter_detector.fitting import FitError, Fitter
 from specter_detector.jobs import Job
 from specter_detector.output import Sample
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
-from specter_detector.series import Vector
+from specter_detector.series import Labels, Vector
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 
@@ -80,9 +80,9 @@ class Engine:
             raise unreachable
 
     def fit(self, job: Job, now: float) -> None:
-        """Read the history of `job` up to `now` and replace its models, series by series.
+        """Read the history of `job` up to `now` and learn from it, batch by batch.
 
-        A failure leaves the models as they are and is logged once.
+        A failure leaves what has been learnt as it is and is logged once.
 
         Raises:
             UnreachableError: the data source is out of reach.
@@ -93,10 +93,10 @@ class Engine:
         end = align_down(now, job.query.step)
         try:
             history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end, job.present)
-            models = self._fitter.fit_all(history.times, history.values, job.options)
-            for labels, model in zip(history.labels, models, strict=True):
-                if model is not None:
-                    job.install(labels, model)
+            known, new = job.to_fit(history)
+            batches = self._fitter.fit_all(history.times, history.values, job.options, known=known, new=new)
+            for rows, fitted in batches:
+                job.install([history.labels[row] for row in rows], fitted)
         except (DatasourceError, FitError) as error:
             self._telemetry.fitted(alias, self._clock.monotonic() - started, "error")
             if isinstance(error, UnreachableError):
@@ -114,7 +114,9 @@ class Engine:
 
     def _read(self, alias: str, at: float) -> Vector:
         try:
-            vector = self._reader.instant(self._queries[alias], at)
+            # Known series first: one that a new one pushed beyond the limit would look absent.
+            known = frozenset[Labels]().union(*(job.known for job in self.jobs if job.query.alias == alias))
+            vector = self._reader.instant(self._queries[alias], at, known)
         except UnreachableError:
             self._telemetry.read(alias, "unreachable")
             raise
@@ -133,13 +135,16 @@ class Engine:
     def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
         if vector is None:
             return job.close(at)
-        samples, unwritable = job.observe(at, vector)
-        if unwritable:
-            self._telemetry.dropped("invalid", unwritable * len(job.model.provide_series))
-            self._fails(job.query.alias, "labels", f"{unwritable} series have labels that cannot be written")
+        seen = job.observe(at, vector)
+        for alarm in seen.alarms:
+            LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
+        if seen.unwritable:
+            self._telemetry.dropped("invalid", seen.unwritable * len(job.model.provide_series))
+            message = f"{seen.unwritable} series have labels that cannot be written"
+            self._fails(job.query.alias, "labels", message)
         else:
             self._works(job.query.alias, "labels")
-        return samples
+        return seen.samples
 
     def _report(self, jobs: list[Job]) -> None:
         for alias in {job.query.alias for job in jobs}:

@@ -1,25 +1,34 @@
 """Where models are fitted: in a process of their own, so that a tick never waits for one.
 
-statsmodels holds the interpreter's lock for tenths of a second a series; a
-thread would make ticks late.
+A replay of weeks takes seconds in which a thread would hold the interpreter's
+lock most of the time, and make ticks late.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from specter_core.errors import SpecterError
-from specter_detector.models.arrays import Floats
-from specter_detector.models.seasonal import FitOptions, FittedModel, fit
+from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.fit import FitOptions, Fitted, fit
 
 LOGGER = logging.getLogger(__name__)
 FIT_TIMEOUT = 120.0
+BATCH = {"seasonal": 64, "stl": 16, "mstl": 16}
+"""Series at once: a replay takes about as long for one as for all, but nothing is scored before its end."""
+STOPPING = "the detector is stopping"
+DIED = "the fitting process died; a new one was started"
 
 
 class FitError(SpecterError):
@@ -27,12 +36,20 @@ class FitError(SpecterError):
 
 
 class Fitter(Protocol):
-    """Runs `models.seasonal.fit` on many series."""
+    """Runs `models.fit.fit` on many series."""
 
     def fit_all(
-        self, times: Floats, rows: Iterable[Floats], options: FitOptions
-    ) -> Iterator[FittedModel | None]:
-        """Yield the model of each row as soon as it is there."""
+        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+    ) -> Iterator[tuple[Ints, Fitted]]:
+        """Yield rows of `values` (series, n) and what was learnt of them, batch by batch.
+
+        Args:
+            times: (n,) Unix seconds.
+            values: (series, n), NaN where nothing is known.
+            options: how to fit.
+            known: rows of which the shape is learnt.
+            new: rows of which the state is wanted too; they come first.
+        """
 
     def close(self) -> None:
         """Give back what it runs on."""
@@ -48,76 +65,110 @@ class ProcessFitter:
         self._start()
 
     def fit_all(
-        self, times: Floats, rows: Iterable[Floats], options: FitOptions
-    ) -> Iterator[FittedModel | None]:
-        """Yield the model of each row as soon as it is there.
+        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+    ) -> Iterator[tuple[Ints, Fitted]]:
+        """Yield the rows of each batch and what was learnt of them as soon as it is there.
 
         Raises:
-            FitError: the worker died, one series took longer than the time-out,
+            FitError: the worker died, one batch took longer than the time-out,
                 or not one series could be fitted without an error.
         """
-        rows_seen, self._raised = 0, 0
-        previous: Future[FittedModel | None] | None = None
-        # One ahead: the worker is never idle, and a stop waits for two series at most.
-        for row in rows:
-            rows_seen += 1
-            current = self._submit(times, row, options)
-            if previous is not None:
-                yield self._result(previous)
+        fitted = 0
+        run = partial(self._submit, times, values, options)
+        previous: _Running | None = None
+        # One ahead: the worker is never idle.
+        for batch in (*_batches(new, options, True), *_batches(known, options, False), None):
+            current = None if batch is None else run(batch)
+            for rows, result in self._results(previous, run) if previous is not None else ():
+                fitted += len(rows)
+                yield rows, result
             previous = current
-        if previous is not None:
-            yield self._result(previous)
-        if rows_seen and self._raised == rows_seen:
-            raise FitError(f"none of {rows_seen} series could be fitted; the log says why")
+        if not fitted and known.size + new.size:
+            raise FitError(f"none of {known.size + new.size} series could be fitted; the log says why")
 
     def close(self) -> None:
-        """Stop the worker; what it has not begun is dropped."""
+        """End the worker, whatever it is doing."""
         with self._lock:
             self._closed = True
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._end(kill=True)
 
     def _start(self) -> None:
         self._pool = _pool()
-        # The first task makes the worker import statsmodels while the first history is read.
-        self._worker = self._pool.submit(_warm_up)
+        # The first task makes the worker import the models while the first history is read.
+        self._worker = self._pool.submit(os.getpid)
+
+    def _end(self, *, kill: bool) -> None:
+        """Shut the pool down; `kill` ends a worker that is busy or hangs, which a shutdown would wait for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if kill and self._worker.done() and not self._worker.cancelled() and not self._worker.exception():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._worker.result(), signal.SIGKILL)
 
     def _replace(self, *, kill: bool = False) -> None:
-        """Start a new worker; `kill` ends one that hangs, which a shutdown would wait for."""
+        """Start a new worker."""
         with self._lock:
-            if self._closed:
-                return
-            if kill and self._worker.done() and self._worker.exception() is None:
-                os.kill(self._worker.result(), signal.SIGKILL)
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._start()
+            if not self._closed:
+                self._end(kill=kill)
+                self._start()
 
-    def _submit(self, times: Floats, row: Floats, options: FitOptions) -> "Future[FittedModel | None]":
+    def _submit(self, times: Floats, values: Floats, options: FitOptions, batch: "_Batch") -> "_Running":
         with self._lock:
             if self._closed:
-                raise FitError("the detector is stopping")
+                raise FitError(STOPPING)
             try:
-                return self._pool.submit(fit, times, row, options)
+                future = self._pool.submit(
+                    fit, times, values[batch.rows], options, with_state=batch.with_state
+                )
             except BrokenProcessPool as error:
                 self._start()
-                raise FitError("the fitting process died; a new one was started") from error
+                raise FitError(DIED) from error
+        return _Running(batch, future)
 
-    def _result(self, future: "Future[FittedModel | None]") -> FittedModel | None:
+    def _results(
+        self, running: "_Running", run: "Callable[[_Batch], _Running]"
+    ) -> Iterator[tuple[Ints, Fitted]]:
+        """Yield what came of a batch; one that raised is halved until the odd series are alone."""
+        error = self._error(running.future)
+        batch = running.batch
+        if error is None:
+            yield batch.rows, running.future.result()
+        elif len(batch.rows) == 1:
+            # One odd series must not cost the others their models.
+            LOGGER.warning("a series cannot be fitted: %s: %s", type(error).__name__, error)
+        else:
+            for rows in np.array_split(batch.rows, 2):
+                yield from self._results(run(_Batch(rows, batch.with_state)), run)
+
+    def _error(self, future: "Future[Fitted]") -> BaseException | None:
+        """Wait for `future` and return what `fit` raised, if it did."""
         try:
             error = future.exception(self.timeout)
         except TimeoutError as late:
             self._replace(kill=True)
             raise FitError(f"a fit took more than {self.timeout:g} s; its process was replaced") from late
         except CancelledError as stopped:
-            raise FitError("the detector is stopping") from stopped
+            raise FitError(STOPPING) from stopped
         if isinstance(error, BrokenProcessPool):
             self._replace()
-            raise FitError("the fitting process died; a new one was started") from error
-        if error is not None:
-            # One odd series must not cost the others their models.
-            self._raised += 1
-            LOGGER.warning("a series cannot be fitted: %s: %s", type(error).__name__, error)
-            return None
-        return future.result()
+            raise FitError(STOPPING if self._closed else DIED) from error
+        return error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    rows: Ints
+    with_state: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Running:
+    batch: _Batch
+    future: "Future[Fitted]"
+
+
+def _batches(rows: Ints, options: FitOptions, with_state: bool) -> list[_Batch]:
+    size = BATCH[options.kind]
+    return [_Batch(rows[start : start + size], with_state) for start in range(0, rows.size, size)]
 
 
 def _pool() -> ProcessPoolExecutor:
@@ -139,10 +190,3 @@ def _die_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _warm_up() -> int:
-    """Import statsmodels and return the worker's process id."""
-    import statsmodels.tsa.seasonal  # noqa: F401, PLC0415  (in the worker alone)
-
-    return os.getpid()

@@ -1,27 +1,53 @@
 """One job: the series of one query under one model and one scheduler.
 
-Knows which series have a model, which were there at the last tick and which
-outputs are still open, and turns a tick's values into output samples. No I/O.
+Knows which series are watched and which were there at the last tick, takes over
+what fits have learnt, and turns a tick's values into output samples. No I/O.
 """
 
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
+from specter_core.metrics import (
+    ANOMALY_CONFIDENCE,
+    ANOMALY_DIRECTION,
+    ANOMALY_SCORE,
+    YHAT,
+    YHAT_LOWER,
+    YHAT_UPPER,
+)
+from specter_detector.alarms import Alarms
 from specter_detector.config import Model, Query, Scheduler
-from specter_detector.models.score import score
-from specter_detector.models.seasonal import FitOptions, FittedModel
-from specter_detector.output import InvalidLabelsError, Sample, output_labels
-from specter_detector.series import Labels, Vector
+from specter_detector.models.arrays import Ints
+from specter_detector.models.fit import FitOptions, Fitted
+from specter_detector.output import Sample
+from specter_detector.outputs import Outputs
+from specter_detector.series import History, Labels, Vector
+from specter_detector.verdict import Verdict
+from specter_detector.watched import Watched
 
 FORGET_AFTER = 86400.0
-"""Seconds after which a series that vanished is no longer counted as absent."""
+"""Seconds after which a series that vanished is forgotten, once its absence is no anomaly any more."""
 
 WARMING_REFITS = 12
-"""While series wait for a model, fits come this many times as often."""
+"""While series wait for their first fit, fits come this many times as often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What came of a tick.
+
+    Attributes:
+        samples: output, with a staleness marker for each series that had one before and has none now.
+        unwritable: number of series whose labels cannot be written.
+        alarms: those that began, as far as they are worth a line.
+    """
+
+    samples: list[Sample]
+    unwritable: int
+    alarms: list[Verdict]
 
 
 class Job:
@@ -33,17 +59,24 @@ class Job:
         self.query = query
         self.model = model
         self.scheduler = scheduler
-        self.options = FitOptions(query.step, model.periods, scheduler.fit_every, model.z_threshold, query.tz)
+        policy = replace(model.policy, data_range=query.data_range)
+        self.options = FitOptions(model.kind, query.step, query.tz, query.holidays, policy)
         self.counts: dict[str, int] = {}
-        self._policy = replace(model.policy, data_range=query.data_range)
-        self._metric_format = metric_format
-        self._lock = threading.Lock()
-        self._models: dict[Labels, FittedModel] = {}
+        variables = {
+            "QUERY_KEY": query.alias,
+            "MODEL_ALIAS": model.alias,
+            "SCHEDULER_ALIAS": scheduler.alias,
+        }
+        self._outputs = Outputs(query.alias, metric_format, variables, model.provide_series)
+        self._watched = Watched(self.options, scheduler.infer_every)
+        self._alarms = Alarms()
         self._last_seen: dict[Labels, float] = {}
-        self._outputs: dict[Labels, dict[str, Labels]] = {}
-        self._open: dict[Labels, None] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
+        # Between the threads: what fits have learnt and the next tick takes over.
+        self._lock = threading.Lock()
+        self._learnt: list[tuple[Sequence[Labels], Fitted]] = []
+        self._known: frozenset[Labels] = frozenset()
         self._waits: dict[Labels, float] = {}
         self._last_fit: float | None = None
 
@@ -52,15 +85,15 @@ class Job:
     def fit_due(self, now: float) -> bool:
         """Whether history should be read and fitted at `now`.
 
-        Sooner than `fit_every` while a series waits for a model, but ever less so
-        for one that came away from fits without: it may never have enough history.
+        Sooner than `fit_every` while a series waits for its first fit, but ever less so
+        for one that came away from fits without: it may have no history.
         """
         if self._last_fit is None:
             return True
         every = self.scheduler.fit_every
         soonest = every / WARMING_REFITS
         with self._lock:
-            waits = [self._waits.get(labels, soonest) for labels in self._unknown]
+            waits = [self._waits.get(labels, soonest) for labels in self._unknown - self._known]
         return now - self._last_fit >= min([every, *waits])
 
     def fit_started(self, now: float) -> None:
@@ -68,10 +101,10 @@ class Job:
         self._last_fit = now
 
     def fit_finished(self) -> None:
-        """Double the wait of every series that still has no model, up to `fit_every`."""
+        """Double the wait of every series that is still not known, up to `fit_every`."""
         every = self.scheduler.fit_every
         with self._lock:
-            for labels in self._unknown - self._models.keys():
+            for labels in self._unknown - self._known:
                 self._waits[labels] = min(every, 2 * self._waits.get(labels, every / WARMING_REFITS))
 
     @property
@@ -79,109 +112,96 @@ class Job:
         """The series of the last tick."""
         return self._present
 
-    def install(self, labels: Labels, model: FittedModel) -> None:
-        """Use `model` for the series `labels` from the next tick on."""
-        with self._lock:
-            self._models[labels] = model
-            self._waits.pop(labels, None)
-            self._last_seen.setdefault(labels, model.fitted_until)
+    @property
+    def known(self) -> frozenset[Labels]:
+        """The series that have been fitted and not forgotten."""
+        return self._known
 
-    def fitted(self, labels: Labels) -> FittedModel | None:
-        """Return the model of a series, or None."""
+    def to_fit(self, history: History) -> tuple[Ints, Ints]:
+        """Return the rows of `history` that are known and need a new shape, and those that are new.
+
+        What was neither there at the last tick nor in the last day of history is not looked at: it would be
+        forgotten at once.
+        """
+        recent = history.times > history.times[-1] - FORGET_AFTER
+        alive = np.isfinite(history.values[:, recent]).any(axis=1)
+        known = np.array([labels in self._known for labels in history.labels], np.bool_)
+        alive |= np.array([labels in self._present for labels in history.labels], np.bool_)
+        return np.flatnonzero(known), np.flatnonzero(~known & alive)
+
+    def install(self, labels: Sequence[Labels], fitted: Fitted) -> None:
+        """Use what was learnt of the series `labels` from the next tick on."""
         with self._lock:
-            return self._models.get(labels)
+            self._learnt.append((labels, fitted))
+            if fitted.state is not None:
+                self._known |= frozenset(labels)
+            for each in labels:
+                self._waits.pop(each, None)
 
     # --- ticks ---
 
-    def observe(self, at: float, vector: Vector) -> tuple[list[Sample], int]:
-        """Score the series of `vector` at `at`.
-
-        Returns:
-            The output samples, with a staleness marker for each series scored
-            before and not now, and the number of series that cannot be written.
-        """
-        with self._lock:
-            models = dict(self._models)
-        samples: list[Sample] = []
-        scored: dict[Labels, None] = {}
-        unwritable = invalid = 0
-        for labels, value in vector.samples.items():
+    def observe(self, at: float, vector: Vector) -> Observation:
+        """Judge the series of `vector`, and those that it lacks, at Unix time `at` (s)."""
+        self._take_over(at)
+        for labels in vector.samples:
             self._last_seen[labels] = at
-            model = models.get(labels)
-            if model is None:
-                continue
-            if not np.isfinite(value):
-                invalid += 1
-                continue
-            try:
-                samples += self._score(at, labels, value, model)
-            except InvalidLabelsError:
-                unwritable += 1
-                continue
-            scored[labels] = None
-        samples += self._close(at, [labels for labels in self._open if labels not in scored])
-        self._open = scored
-        absent = [labels for labels in models if labels not in vector.samples]
+        verdicts = self._watched.judge(at, vector.samples)
+        told = {verdict.labels: _values(verdict) for verdict in verdicts if np.isfinite(verdict.score)}
+        samples, unwritable = self._outputs.tick(at, told)
         self._present = frozenset(vector.samples)
-        self._unknown = self._present - models.keys()
+        self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
+        present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
+        absent = [verdict for verdict in verdicts if verdict.labels not in vector.samples]
+        valid = sum(np.isfinite(verdict.value) for verdict in present)
+        scored = sum(verdict.labels in told for verdict in present if np.isfinite(verdict.value))
         self.counts = {
-            "scored": len(scored),
-            "warming": len(self._unknown),
+            "scored": scored - len(unwritable),
+            "warming": len(self._unknown) + valid - scored,
             "absent": len(absent) - self._forget(at, absent),
-            "invalid": invalid,
+            "invalid": len(present) - valid,
             "over_limit": vector.cut,
         }
-        return samples, unwritable
+        return Observation(samples, len(unwritable), self._alarms.begun(at, verdicts))
 
     def close(self, at: float) -> list[Sample]:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
-        samples = self._close(at, list(self._open))
-        self._open = {}
         self.counts = {}
-        return samples
+        return self._outputs.close(at)
 
-    def _score(self, at: float, labels: Labels, value: float, model: FittedModel) -> list[Sample]:
-        result = score(np.array([value]), model.predict(np.array([at])), self._policy)
-        values = {
-            ANOMALY_SCORE: result.score,
-            YHAT: result.yhat,
-            YHAT_LOWER: result.lower,
-            YHAT_UPPER: result.upper,
-        }
-        return [
-            Sample(names, float(values[name][0]), at, self.query.alias if name == ANOMALY_SCORE else "")
-            for name, names in self._names(labels).items()
-        ]
-
-    def _close(self, at: float, gone: list[Labels]) -> list[Sample]:
-        return [Sample(names, None, at) for labels in gone for names in self._names(labels).values()]
-
-    def _names(self, labels: Labels) -> dict[str, Labels]:
-        """Return the output labels by output name, made once a series."""
-        known = self._outputs.get(labels)
-        if known is None:
-            variables = {
-                "QUERY_KEY": self.query.alias,
-                "MODEL_ALIAS": self.model.alias,
-                "SCHEDULER_ALIAS": self.scheduler.alias,
-            }
-            known = {
-                name: output_labels(labels, self._metric_format, {**variables, "VAR": name})
-                for name in self.model.provide_series
-            }
-            self._outputs[labels] = known
-        return known
-
-    def _forget(self, at: float, absent: list[Labels]) -> int:
-        """Drop what has been gone for long, so that churn does not fill the memory."""
-        old = [labels for labels in absent if at - self._last_seen.get(labels, 0.0) > FORGET_AFTER]
+    def _take_over(self, at: float) -> None:
         with self._lock:
-            for labels in old:
-                self._models.pop(labels, None)
-        for labels in old:
-            self._outputs.pop(labels, None)
-        for labels in [key for key, seen in self._last_seen.items() if at - seen > FORGET_AFTER]:
-            self._last_seen.pop(labels, None)
-            with self._lock:
+            learnt, self._learnt = self._learnt, []
+        for labels, fitted in learnt:
+            self._watched.learn(labels, fitted, at)
+            for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):
+                self._last_seen.setdefault(each, at if np.isnan(last_seen) else last_seen)
+
+    def _forget(self, at: float, absent: list[Verdict]) -> int:
+        """Drop what has been gone for long, so that churn does not fill the memory."""
+        old = [
+            verdict.labels
+            for verdict in absent
+            if not np.isfinite(verdict.score) and at - self._last_seen.get(verdict.labels, 0.0) > FORGET_AFTER
+        ]
+        gone = {labels for labels, seen in self._last_seen.items() if at - seen > FORGET_AFTER}
+        self._watched.leave(old)
+        self._outputs.forget(old)
+        with self._lock:
+            self._known -= frozenset(old)
+            for labels in gone:
                 self._waits.pop(labels, None)
+        for labels in gone:
+            if labels not in self._watched:
+                del self._last_seen[labels]
         return len(old)
+
+
+def _values(verdict: Verdict) -> dict[str, float]:
+    return {
+        ANOMALY_SCORE: verdict.score,
+        YHAT: verdict.yhat,
+        YHAT_LOWER: verdict.lower,
+        YHAT_UPPER: verdict.upper,
+        ANOMALY_CONFIDENCE: verdict.confidence,
+        ANOMALY_DIRECTION: float(verdict.direction),
+    }

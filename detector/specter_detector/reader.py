@@ -47,7 +47,7 @@ class SlowError(DatasourceError):
 class SeriesReader(Protocol):
     """What the rest of the detector needs of a data source."""
 
-    def instant(self, query: Query, at: float) -> Vector:
+    def instant(self, query: Query, at: float, first: Collection[Labels] = ()) -> Vector:
         """Return the series of `query` at Unix time `at`."""
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
@@ -85,8 +85,10 @@ class PrometheusReader:
             # Who does not answer this in time answers nothing.
             raise UnreachableError(str(error)) from error
 
-    def instant(self, query: Query, at: float) -> Vector:
+    def instant(self, query: Query, at: float, first: Collection[Labels] = ()) -> Vector:
         """Return the series of `query` at `at` minus its offset, none older than its `max_age`.
+
+        With more series than allowed, those in `first` are kept before the others.
 
         Raises:
             DatasourceError: there is no answer; an empty one is no error.
@@ -95,7 +97,7 @@ class PrometheusReader:
         expr = fresh(query.expr, query.max_age)
         rows = self._ask(lambda: self._client.custom_query(expr, params=params))
         samples = {labels_of(row["metric"]): float(row["value"][1]) for row in _rows(rows, "value")}
-        kept = self._limited(samples)
+        kept = self._limited(samples, first)
         return Vector({labels: samples[labels] for labels in kept}, len(samples) - len(kept))
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
@@ -138,7 +140,7 @@ class PrometheusReader:
             pairs = np.array([(float(at), float(value)) for at, value in row["values"]])
             yield labels_of(row["metric"]), pairs[:, 0] + query.offset, pairs[:, 1]
 
-    def _limited(self, rows: Mapping[Labels, object], first: Collection[Labels] = ()) -> list[Labels]:
+    def _limited(self, rows: Mapping[Labels, object], first: Collection[Labels]) -> list[Labels]:
         """Keep `first`, then the first by label, the same at each call, when there are too many.
 
         Four weeks of history hold every pod there was; by label alone the dead could take all places.

@@ -4,9 +4,10 @@ Only the shape of the file; `crosschecks` looks at what must fit together and
 `config` turns the result into what the rest of the package reads.
 """
 
+import datetime as dt
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -24,13 +25,18 @@ from specter_core.config import Schema
 from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
+from specter_detector.models.calendar import CalendarError, Holidays
+from specter_detector.models.learners import Kind
+from specter_detector.models.policy import Direction
 from specter_detector.names import LABEL_NAME, METRIC_NAME
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
 
-SeriesName = Literal["anomaly_score", "yhat", "yhat_lower", "yhat_upper"]
-PROVIDE_SERIES: tuple[SeriesName, ...] = get_args(SeriesName)
+SeriesName = Literal[
+    "anomaly_score", "yhat", "yhat_lower", "yhat_upper", "anomaly_confidence", "anomaly_direction"
+]
+PROVIDE_SERIES: tuple[SeriesName, ...] = ("anomaly_score", "yhat", "yhat_lower", "yhat_upper")
 
 
 def check_url(text: str) -> str:
@@ -103,6 +109,26 @@ class ConnectionSchema(Schema):
         return self
 
 
+class HolidaysSchema(Schema):
+    """Days that are like a Sunday."""
+
+    country: str | None = None
+    subdivision: str | None = None
+    dates: tuple[dt.date, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> "HolidaysSchema":
+        try:
+            self.resolved()
+        except CalendarError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def resolved(self) -> Holidays:
+        """Return what the models read."""
+        return Holidays(self.country, self.subdivision, tuple(date.isoformat() for date in self.dates))
+
+
 class QuerySchema(Schema):
     """One PromQL expression; every series it returns is watched."""
 
@@ -110,6 +136,7 @@ class QuerySchema(Schema):
     step: StepDuration | None = None
     data_range: Annotated[tuple[float, float], AfterValidator(_range)] = (-math.inf, math.inf)
     tz: Annotated[str, AfterValidator(_tz)] | None = None
+    holidays: HolidaysSchema | None = None
     offset: WholeDuration = 0.0
     max_age: PositiveDuration | None = None
 
@@ -124,19 +151,18 @@ class ReaderSchema(ConnectionSchema):
     max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     max_age: PositiveDuration = 90.0
     tz: Annotated[str, AfterValidator(_tz)] = "UTC"
+    holidays: HolidaysSchema = HolidaysSchema()
 
 
 class ModelSchema(Schema):
-    """One model, applied to each series of its queries."""
+    """One model, applied to all series of its queries."""
 
-    class_: Annotated[Literal["mstl", "stl"], Field(alias="class")] = "mstl"
+    class_: Annotated[Kind, Field(alias="class")] = "seasonal"
     queries: tuple[str, ...] | None = None
     schedulers: tuple[str, ...] | None = None
-    periods: Annotated[tuple[PositiveDuration, ...], Field(min_length=1, max_length=3)] | None = None
-    detection_direction: Literal["both", "above_expected", "below_expected"] = "both"
+    detection_direction: Direction = "both"
     min_dev_from_expected: Pair = (0.0, 0.0)
     min_rel_dev_from_expected: Pair = (0.0, 0.0)
-    z_threshold: Annotated[float, Field(gt=0, le=100)] = 5.0
     provide_series: tuple[SeriesName, ...] | None = None
 
 

@@ -1,19 +1,20 @@
 """A fitter without a process of its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from specter_detector.models.arrays import Floats
-from specter_detector.models.seasonal import FitOptions, FittedModel, fit
+from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.fit import FitOptions, Fitted, fit
 
 
 class InlineFitter:
     """Fits in the calling thread."""
 
     def fit_all(
-        self, times: Floats, rows: Iterable[Floats], options: FitOptions
-    ) -> Iterator[FittedModel | None]:
-        for row in rows:
-            yield fit(times, row, options)
+        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+    ) -> Iterator[tuple[Ints, Fitted]]:
+        for rows, with_state in ((new, True), (known, False)):
+            if rows.size:
+                yield rows, fit(times, values[rows], options, with_state=with_state)
 
     def close(self) -> None:
         """Nothing to give back."""

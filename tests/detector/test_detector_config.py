@@ -13,7 +13,8 @@ from specter_core.errors import UsageError
 from specter_detector.cli import detector
 from specter_detector.config import DetectorConfig, load, resolve
 from specter_detector.durations import format_duration, parse_duration
-from specter_detector.models.score import Policy
+from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
+from specter_detector.models.policy import Policy
 from specter_detector.schema import DetectorSchema
 
 ROOT = Path(__file__).parents[2]
@@ -22,15 +23,15 @@ reader:
   datasource_url: prometheus:9090
   max_points_per_query: 20000
   queries:
-    rate: {expr: shop_rate, data_range: [1, 0]}
+    rate: {expr: shop_rate, data_range: [1, 0], step: 7m}
     own: {expr: anomaly_score > 1}
-    zone: {expr: x, tz: Mars/Base}
+    zone: {expr: x, tz: Mars/Base, holidays: {country: XX}}
 models:
   a:
     class: prophet
     queries: [rate, nothing]
   b:
-    periods: [3w, 7m]
+    periods: [1d]
     detection_direction: up
     min_dev_from_expected: -1
     schedulers: [never, t]
@@ -55,12 +56,13 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
         (2, "reader.datasource_url"),
         (3, "reader.max_points_per_query"),
         (5, "reader.queries.rate.data_range"),
+        (5, "reader.queries.rate.step"),
         (6, "reader.queries.own.expr"),
+        (7, "reader.queries.zone.holidays"),
         (7, "reader.queries.zone.tz"),
         (10, "models.a.class"),
         (11, "models.a.queries[1]"),
-        (13, "models.b.periods[0]"),
-        (13, "models.b.periods[1]"),
+        (13, "models.b.periods"),
         (14, "models.b.detection_direction"),
         (15, "models.b.min_dev_from_expected[0]"),
         (15, "models.b.min_dev_from_expected[1]"),
@@ -76,18 +78,24 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
     )
     assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
     assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
-    assert found[13, "models.b.periods[0]"] == (
-        "schedulers.t.fit_window (28d) is shorter than two periods (found '3w')"
+    assert found[13, "models.b.periods"] == "is not a known key"
+    assert found[10, "models.a.class"] == "expected 'seasonal', 'stl' or 'mstl' (found 'prophet')"
+    assert found[5, "reader.queries.rate.step"] == (
+        "a day must be a whole number of steps, at least 24 (found '7m')"
     )
+    assert found[7, "reader.queries.zone.holidays"].startswith("unknown country 'XX': expected one of AD, ")
     assert "reads the detector's own output" in found[6, "reader.queries.own.expr"]
     assert found[22, "writer.secret"] == "is not a known key"
 
 
 def test_contradictions_alone_are_found_in_a_well_formed_file() -> None:
-    text = "reader: {queries: {q: {expr: x}}}\nmodels: {m: {class: stl, periods: [1d, 1w], queries: [q, r]}}"
+    text = "reader: {queries: {q: {expr: x, step: 2h}}}\nmodels: {m: {class: stl, queries: [q, r]}}"
     with pytest.raises(ConfigError) as caught:
         parsed(text)
-    assert [problem.path for problem in caught.value.problems] == ["models.m.periods", "models.m.queries[1]"]
+    assert [problem.path for problem in caught.value.problems] == [
+        "reader.queries.q.step",
+        "models.m.queries[1]",
+    ]
 
 
 def test_a_server_and_a_query_are_enough() -> None:
@@ -99,7 +107,7 @@ def test_a_server_and_a_query_are_enough() -> None:
         config.schedulers["default"],
     )
     assert (query.step, query.tz, query.offset, query.max_age) == (300.0, "UTC", 0.0, 90.0)
-    assert (model.periods, model.queries, model.schedulers) == ((86400.0, 604800.0), ("q",), ("default",))
+    assert (model.kind, model.queries, model.schedulers) == ("seasonal", ("q",), ("default",))
     assert model.provide_series == ("anomaly_score", "yhat", "yhat_lower", "yhat_upper")
     assert model.policy == Policy()
     assert (scheduler.fit_every, scheduler.fit_window, scheduler.infer_every) == (3600.0, 28 * 86400.0, 15.0)
@@ -112,6 +120,23 @@ def test_a_scalar_minimum_counts_on_both_sides_and_a_pair_on_each() -> None:
     )
     policy = parsed(text).models["m"].policy
     assert (policy.min_dev, policy.min_rel_dev) == ((2.0, 2.0), (0.1, 0.5))
+
+
+def test_holidays_of_the_reader_hold_for_queries_without_their_own() -> None:
+    config = parsed(
+        "reader:\n"
+        "  holidays: {country: DE, subdivision: BY}\n"
+        "  queries: {q: {expr: x}, own: {expr: x, holidays: {dates: [2026-12-24, '2026-12-31']}}}"
+    )
+    assert config.reader.queries["q"].holidays == Holidays("DE", "BY")
+    assert config.reader.queries["own"].holidays == Holidays(dates=("2026-12-24", "2026-12-31"))
+    assert parsed("reader: {queries: {q: {expr: x}}}").reader.queries["q"].holidays == NO_HOLIDAYS
+
+
+def test_the_detectors_further_output_is_output_too() -> None:
+    for name in ("anomaly_confidence", "anomaly_direction"):
+        with pytest.raises(ConfigError, match="own output"):
+            parsed(f"reader: {{queries: {{q: {{expr: {name}}}}}}}")
 
 
 def test_an_own_writer_keeps_its_login_and_the_flag_replaces_both_urls() -> None:

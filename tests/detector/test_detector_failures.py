@@ -25,8 +25,7 @@ from specter_detector.app import Detector
 from specter_detector.config import Connection, DetectorConfig, load, resolve
 from specter_detector.fitting import FitError, ProcessFitter
 from specter_detector.http import open_session
-from specter_detector.models.score import score
-from specter_detector.models.seasonal import FitOptions, fit
+from specter_detector.models.fit import FitOptions
 from specter_detector.output import Sample
 from specter_detector.reader import UnreachableError
 from specter_detector.remote_write import Outcome
@@ -34,12 +33,12 @@ from specter_detector.schema import DetectorSchema
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 from specter_stack.programs import find_program
+from tests.detector.fitted import constant_history, named, watched
 from tests.detector.inline_fitter import InlineFitter
 from tests.servers.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
 DAY = 86400.0
-OPTIONS = FitOptions(300.0, (DAY, 7 * DAY))
 
 
 def config_of(text: str) -> DetectorConfig:
@@ -196,11 +195,15 @@ def test_a_defect_in_a_tick_or_a_fit_is_counted_and_the_service_goes_on(
 
 
 def test_a_fit_that_hangs_is_ended_and_its_process_replaced() -> None:
-    times = np.arange(0, DAY, 300.0)
-    rows = np.full((1, times.size), 5.0)
+    times, values = constant_history(5.0, until=DAY)
+    rows = np.arange(1)
+
+    def fitted(fitter: ProcessFitter) -> int:
+        return len(list(fitter.fit_all(times, values, FitOptions(), known=rows[:0], new=rows)))
+
     fitter = ProcessFitter(timeout=20.0)
     try:
-        assert [model is not None for model in fitter.fit_all(times, rows, OPTIONS)] == [True]
+        assert fitted(fitter) == 1
         (worker,) = (
             child for child in psutil.Process().children(recursive=True)
             if "spawn_main" in " ".join(child.cmdline())
@@ -208,12 +211,10 @@ def test_a_fit_that_hangs_is_ended_and_its_process_replaced() -> None:
         os.kill(worker.pid, signal.SIGSTOP)
         fitter.timeout = 0.3
         with pytest.raises(FitError, match=r"more than 0\.3 s"):
-            list(fitter.fit_all(times, rows, OPTIONS))
+            fitted(fitter)
         worker.wait(timeout=10)
         fitter.timeout = 20.0
-        assert [model is not None for model in fitter.fit_all(times, rows, OPTIONS)] == [True]
-        with pytest.raises(FitError, match="none of 1 series"):
-            list(fitter.fit_all(times, [np.full((2, times.size), 5.0)], OPTIONS))
+        assert fitted(fitter) == 1
     finally:
         fitter.close()
 
@@ -298,27 +299,17 @@ def test_a_rare_route_is_no_anomaly_and_a_big_one_that_falls_is() -> None:
     times = np.arange(0, 28 * DAY, 300.0)
     rare = np.where(rng.random(times.size) < 0.03, 1 / 60, 0.0)
     big = rng.poisson(20 * 60, times.size) / 60
-    for values, now, high in ((rare, 2 / 60, False), (big, 5.0, True)):
-        model = fit(times, values, OPTIONS)
-        assert model is not None
-        found = score(np.array([now]), model.predict(times[-1:] + 15), policy).score[0]
-        assert (found > 1) == high
+    one, other = named("rare", "big")
+    series = watched(times, np.stack([rare, big]), [one, other], FitOptions(policy=policy))
+    verdicts = series.judge(float(times[-1]) + 15, {one: 2 / 60, other: 5.0})
+    assert [verdict.anomalous for verdict in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 def test_the_unit_of_a_series_does_not_matter(unit: float) -> None:
     rng = np.random.default_rng(5)
     times = np.arange(0, 7 * DAY, 300.0)
-    model = fit(times, unit * (10 + rng.normal(size=times.size)), OPTIONS)
-    assert model is not None
-    band = model.predict(times[-1:] + 15)
-    assert float(band.above[0]) / unit == pytest.approx(6.0, abs=3.0)
-
-
-def test_two_hours_then_and_two_now_are_no_season() -> None:
-    times = np.arange(0, 28 * DAY, 300.0)
-    values = np.full(times.size, np.nan)
-    values[:24] = values[-24:] = np.random.default_rng(6).normal(size=24)
-    model = fit(times, values, OPTIONS)
-    assert model is not None
-    assert (model.periods, model.cycles) == ((), 0.0)
+    (labels,) = named("a")
+    series = watched(times, unit * (10 + rng.normal(size=(1, times.size))), [labels])
+    (verdict,) = series.judge(float(times[-1]) + 15, {labels: unit * 10})
+    assert (verdict.upper - verdict.yhat) / unit == pytest.approx(6.0, abs=3.0)

@@ -37,7 +37,7 @@ reader:
     p95: {{expr: 'max by (service) (shop_p95)'}}
     broken: {{expr: 'sum by (shop_rate'}}
 models:
-  m: {{class: mstl, min_rel_dev_from_expected: 0.3}}
+  m: {{class: seasonal, min_rel_dev_from_expected: 0.3}}
 schedulers:
   s: {{infer_every: 15s}}
 """

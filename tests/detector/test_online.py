@@ -248,6 +248,8 @@ def test_a_deviation_below_the_least_that_matters_scores_nothing() -> None:
     wide = after(values, odd, Policy(min_dev=(30.0, 40.0)))
     assert wide.upper[0] - wide.yhat[0] == pytest.approx(40.0)
     assert wide.yhat[0] - wide.lower[0] == pytest.approx(30.0)
+    narrow, least = after(values, odd, Policy()), after(values, odd, Policy(min_dev=(0.0, 15.0)))
+    assert least.score[0] == pytest.approx(narrow.score[0] * (narrow.upper[0] - narrow.yhat[0]) / 15.0)
 
 
 def test_an_impossible_value_is_anomalous_however_likely_it_is() -> None:

@@ -30,7 +30,7 @@ import numpy as np
 
 from specter_detector.models.arrays import Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
-from specter_detector.models.policy import ANY_DEVIATION, OUT_OF_RANGE_SCORE, Policy
+from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.shape import Shape, grown
 from specter_detector.models.state import FORECASTERS, State
 from specter_detector.models.tail import BLOCK
@@ -169,11 +169,9 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     np.maximum(edge, np.where(above, state.fresh[0], state.fresh[1]), out=edge)
     if state.seen.min() < SETTLED:
         edge *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0)
-    score = size / edge
-    matters = moment.policy.matters(values, yhat)
-    if matters is not None:
-        score *= matters
-    judged = _judged(shape, state, moment, score, z, values, yhat, width * edge, known)
+    width *= edge
+    score, impossible = moment.policy.applied(size / edge, values, yhat, width)
+    judged = _judged(shape, state, moment, score, z, values, yhat, width, known, impossible)
 
     taught = known if learn is None else known & learn
     weight = taught * np.float32(min(moment.elapsed, 1.0))
@@ -257,15 +255,13 @@ def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: 
 
 def _judged(
     shape: Shape, state: State, moment: _Moment, score: Singles, z: Singles,
-    values: Floats, yhat: Floats, width: Singles, known: Bools,
+    values: Floats, yhat: Floats, width: Singles, known: Bools, impossible: Bools | None,
 ) -> Judged:  # fmt: skip
     reason = np.where(score > 1.0, np.where(z > 0, SPIKE, DROP), NONE)
     reason = np.where(np.abs(state.outside) >= SHIFT_AFTER, LEVEL_SHIFT, reason)
     result = score.astype(np.float64)
-    impossible = moment.policy.impossible(values)
-    if impossible is not None and impossible.any():
+    if impossible is not None:
         reason[impossible] = OUT_OF_RANGE
-        result[impossible] = np.maximum(result[impossible], OUT_OF_RANGE_SCORE)
     # Of those that have been still, the few for which it is unusual.
     flat = np.flatnonzero(state.still > FLAT_AFTER)
     if flat.size:

@@ -1,12 +1,14 @@
 """What counts as an anomaly for the reader of a score, whatever the model thinks."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Bools, Floats
+
+Floating = NDArray[np.floating[Any]]
 
 Direction = Literal["both", "above_expected", "below_expected"]
 
@@ -30,44 +32,48 @@ class Policy:
     min_rel_dev: tuple[float, float] = (0.0, 0.0)
     data_range: tuple[float, float] = (-np.inf, np.inf)
 
-    def matters(self, values: Floats, yhat: Floats) -> NDArray[np.bool_] | None:
-        """Tell which deviations of `values` from `yhat` count; None where all of them do.
+    def applied(
+        self, score: Floating, values: Floats, yhat: Floats, width: Floating
+    ) -> tuple[Floating, Bools | None]:
+        """Return what `score` becomes, and which values are impossible (None where all are possible).
 
-        With both minimum deviations set, both have to be exceeded.
+        The minimum deviations widen the band; where both are set both must be exceeded, and a deviation
+        within one scores 0. Impossible values score above 1 in any direction.
+
+        Args:
+            score: (series,) |value - yhat| / width.
+            values: (series,) finite.
+            yhat: (series,) what was expected.
+            width: (series,) distance from `yhat` to the edge of the band.
         """
-        if self.direction == "both" and not any(self.min_dev + self.min_rel_dev):
-            return None
-        lowest, highest = self.data_range
-        expected = np.clip(yhat, lowest, highest)
-        deviation = values - expected
-        least = [
-            np.maximum(absolute, relative * np.abs(expected))
-            for absolute, relative in zip(self.min_dev, self.min_rel_dev, strict=True)
-        ]
-        below, above = -deviation > least[0], deviation > least[1]
-        if self.direction == "above_expected":
-            return above
-        return below if self.direction == "below_expected" else above | below
-
-    def impossible(self, values: Floats) -> NDArray[np.bool_] | None:
-        """Tell which `values` lie outside of the range; None where it has no bounds."""
+        if self.direction != "both" or any(self.min_dev + self.min_rel_dev):
+            deviation = values - yhat
+            above = deviation > 0
+            least = np.where(above, *reversed(self._least(yhat)))
+            widened = width / np.maximum(np.maximum(width, least), np.finfo(np.float32).tiny)
+            score = np.where(np.abs(deviation) <= least, 0.0, score * widened).astype(score.dtype)
+            if self.direction != "both":
+                score *= above if self.direction == "above_expected" else ~above
         lowest, highest = self.data_range
         if np.isinf(lowest) and np.isinf(highest):
-            return None
-        outside: NDArray[np.bool_] = (values < lowest) | (values > highest)
-        return outside
+            return score, None
+        impossible: Bools = (values < lowest) | (values > highest)
+        return np.where(impossible, np.maximum(score, OUT_OF_RANGE_SCORE), score), impossible
 
     def band(self, yhat: Floats, width: Floats) -> tuple[Floats, Floats, Floats]:
         """Return expectation and edges as published: widened by the minima, cut at the range."""
         lowest, highest = self.data_range
         yhat = np.clip(yhat, lowest, highest)
+        below, above = (np.maximum(width, least) for least in self._least(yhat))
+        return yhat, np.maximum(yhat - below, lowest), np.minimum(yhat + above, highest)
+
+    def _least(self, yhat: Floats) -> tuple[Floats | float, Floats | float]:
+        """Return the least deviation that counts, below and above."""
         below, above = (
-            np.maximum(width, np.maximum(absolute, relative * np.abs(yhat)))
-            if absolute or relative
-            else width
+            np.maximum(absolute, relative * np.abs(yhat)) if relative else absolute
             for absolute, relative in zip(self.min_dev, self.min_rel_dev, strict=True)
         )
-        return yhat, np.maximum(yhat - below, lowest), np.minimum(yhat + above, highest)
+        return below, above
 
 
 ANY_DEVIATION = Policy()

@@ -5,26 +5,9 @@ season: with 6 h of outage in 14 cycles the median's error is less than half of
 the mean's.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from specter_detector.models.arrays import Floats, Ints
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Profile:
-    """`deviations[i]` belongs to phase i of a period of `deviations.size` steps."""
-
-    deviations: Floats
-
-    def at(self, phases: Floats) -> Floats:
-        """Interpolate linearly, around the end of the period, at fractional `phases` (in steps)."""
-        period = self.deviations.size
-        values: Floats = np.interp(
-            phases % period, np.arange(period + 1), np.append(self.deviations, self.deviations[0])
-        )
-        return values
 
 
 def nearest(phases: Floats) -> Ints:

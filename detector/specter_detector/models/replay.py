@@ -10,25 +10,42 @@ import numpy as np
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
 from specter_detector.models.online import adopt, tick
-from specter_detector.models.shape import learn_shape, unknown_shape
-from specter_detector.models.state import no_state
+from specter_detector.models.policy import ANY_DEVIATION, Policy
+from specter_detector.models.shape import Learner, Shape, learn_shape, unknown_shape
+from specter_detector.models.state import State, no_state
 
 DAY = 86400.0
 WINDOW_DAYS = 28
-REFITS_A_DAY = 8
+REFITS_A_DAY = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replayed:
-    """(series, n) each; see `online.Judged`."""
+    """What was said of each sample, and what is known after the last.
+
+    Attributes:
+        score, confidence, reason: (series, n) each; see `online.Judged`.
+        shape: in use at the end.
+        state: after the last sample.
+    """
 
     score: Floats
     confidence: Floats
     reason: Ints
+    shape: Shape
+    state: State
 
 
 def replay(
-    times: Floats, values: Floats, step: float, *, tz: str = "UTC", holidays: Holidays = NO_HOLIDAYS
+    times: Floats,
+    values: Floats,
+    step: float,
+    *,
+    tz: str = "UTC",
+    holidays: Holidays = NO_HOLIDAYS,
+    policy: Policy = ANY_DEVIATION,
+    learn: Learner = learn_shape,
+    refits_a_day: float = REFITS_A_DAY,
 ) -> Replayed:
     """Score every sample of `values`.
 
@@ -38,9 +55,12 @@ def replay(
         step: seconds.
         tz: time zone of the series' days.
         holidays: days that are like a Sunday.
+        policy: what counts as an anomaly.
+        learn: what a refit calls.
+        refits_a_day: how often it does; less than one for a refit every few days.
     """
     period = max(2, round(DAY / step))
-    every = max(1, period // REFITS_A_DAY)
+    every = max(1, int(period / refits_a_day))
     phases = calendar_phases(times, step, tz, holidays)
     shape = unknown_shape(len(values), period)
     state = no_state(len(values))
@@ -49,10 +69,10 @@ def replay(
     for index in range(len(times)):
         if index and index % every == 0:
             window = slice(max(0, index - WINDOW_DAYS * period), index)
-            learnt = learn_shape(values[:, window], phases[window], period)
+            learnt = learn(values[:, window], phases[window], period)
             adopt(state, shape, learnt, phases[index])
             shape = learnt
-        judged = tick(shape, state, times[index] / step, phases[index], values[:, index])
+        judged = tick(shape, state, times[index] / step, phases[index], values[:, index], policy=policy)
         score[:, index], confidence[:, index] = judged.score, judged.confidence
         reason[:, index] = judged.reason
-    return Replayed(score, confidence, reason)
+    return Replayed(score, confidence, reason, shape, state)

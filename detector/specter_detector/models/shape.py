@@ -3,11 +3,11 @@
     value = level + day[phase] + week[phase] + noise
     sd(noise) = scale * spread[phase] * (expected / reference) ** power
 
-Trend by batched STL; the profile of a period is the median over its cycles of the detrended values,
-because a mean lets an outage of hours leak into the season (rms error after 6 h of outage in 14 cycles:
-0.36 of the noise against 1.73). Level and scale are not learnt here but online (`online`).
+Trend and seasons come from a decomposition (`seasons`). Level and scale are not learnt here but online
+(`online`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,10 @@ import numpy as np
 from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
-from specter_detector.models.profile import nearest, smooth
-from specter_detector.models.stl import StlSettings, stl_operator
+from specter_detector.models.profile import nearest
+from specter_detector.models.seasons import BINS, DAYS, Seasons, Window, batched_seasons
 
-DAYS = 7
-BINS = 24
 LEAST_CYCLES = 1.5
-FULL_CYCLES = 3.0
-WEEKS = 2.0
 PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts with
 LEAST_SPREAD = 0.3
 LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
@@ -72,6 +68,13 @@ class Shape:
         return sum(array.nbytes for array in arrays if array is not None) / len(self.day)
 
 
+Learner = Callable[[Floats, Floats, int], Shape]
+"""Like `learn_shape`: values (series, n), phases (n,) and the steps of a day in, a shape out."""
+
+
+Decompose = Callable[[Window], Seasons]
+
+
 def unknown_shape(series: int, period: int) -> Shape:
     """Return the shape of series of which nothing is known: no season, even noise."""
     return Shape(
@@ -85,13 +88,14 @@ def unknown_shape(series: int, period: int) -> Shape:
     )
 
 
-def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
+def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompose = batched_seasons) -> Shape:
     """Learn the shapes of `values`.
 
     Args:
         values: (series, n) on the step's grid, NaN where nothing is known or where a window is excluded.
         phases: (n,) steps since the epoch's local midnight, as `calendar.calendar_phases` returns them.
         period: steps of a day.
+        decompose: finds trend and seasons.
 
     Returns:
         A season of zeros where fewer than 1.5 days were observed; a shrunk one up to three days.
@@ -103,27 +107,22 @@ def learn_shape(values: Floats, phases: Floats, period: int) -> Shape:
     counted = is_count(values)
     quantum = np.where(counted.is_count, counted.quantum, 0.0)
     usable = np.flatnonzero(cycles >= LEAST_CYCLES)
-    index = nearest(phases)
     if values.shape[1] < 2 * period or not usable.size:
         return Shape(shape.day, None, shape.spread, shape.power, shape.reference, quantum, cycles)
     rows = values[usable]
     filled = _filled(rows, observed[usable], phases, period)
-    trend = _trend(filled, period)
-    detrended = np.where(observed[usable], rows - trend, np.nan)
-    shrink = np.clip((cycles[usable] - 0.5) / (FULL_CYCLES - 0.5), 0.0, 1.0)[:, None]
-    day = _profile(detrended, index, period, _width(cycles[usable].max(), period)) * shrink
-    season = day[:, index % period]
-    rest = detrended - season
+    window = Window(rows, filled, phases, period, cycles[usable])
+    seasons = decompose(window)
+    index = nearest(phases)
+    season = seasons.day[:, index % period]
+    rest = rows - seasons.trend - season
     week: Singles | None = None
-    if values.shape[1] >= WEEKS * DAYS * period - period:
-        weeks = cycles[usable][:, None] / DAYS
-        week_rows = _profile(rest, index, DAYS * period, max(1, period // BINS)) * weeks / (weeks + 1.0)
-        week_rows[cycles[usable] < WEEKS * DAYS - 1] = 0.0
-        rest = rest - week_rows[:, index % (DAYS * period)]
+    if seasons.week is not None:
+        rest = rest - seasons.week[:, index % (DAYS * period)]
         week = np.zeros((len(values), DAYS * period), np.float32, order="F")
-        week[usable] = week_rows
-    shape.day[usable] = day
-    spread, power, reference = _noise(rest, trend + season, index, period)
+        week[usable] = seasons.week
+    shape.day[usable] = seasons.day
+    spread, power, reference = _noise(rest, seasons.trend + season, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
     return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
 
@@ -133,43 +132,11 @@ def grown(expected: Any, reference: Any, power: Any) -> Any:
     return np.maximum(expected / reference, LEAST_LEVEL) ** power
 
 
-def _width(cycles: float, period: int) -> int:
-    """Return the half width of the smoothing over phases: ten minutes, an hour with few cycles."""
-    return period // 144 if cycles >= 8 else period // BINS if period > BINS else 0
-
-
 def _filled(rows: Floats, observed: Bools, phases: Floats, period: int) -> Floats:
     filled = rows.copy()
     for row in np.flatnonzero(~observed.all(axis=1)):
         filled[row] = fill(rows[row], phases, period)
     return filled
-
-
-def _trend(filled: Floats, period: int) -> Floats:
-    jump = max(1, period // 6)
-    settings = StlSettings(period, trend_jump=jump, low_pass_jump=max(1, period // 10))
-    return stl_operator(filled.shape[1], settings, np.float32).trend(filled)
-
-
-def _profile(detrended: Floats, index: Ints, period: int, half_width: int) -> Floats:
-    """Return (series, period) the median of each phase, smoothed around the circle, mean 0."""
-    medians = smooth(_phase_medians(detrended, index % period, period), half_width)
-    centred: Floats = medians - medians.mean(axis=1, keepdims=True)
-    return centred
-
-
-def _phase_medians(values: Floats, phase: Ints, period: int) -> Floats:
-    """Return (series, period) medians over the columns of each phase; 0 where none was observed."""
-    order = np.argsort(phase, kind="stable")
-    sizes = np.bincount(phase, minlength=period)
-    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    deepest = int(sizes.max())
-    slots = np.arange(deepest)[:, None]
-    # Column n is a column of NaN: for the phases that come once less.
-    table = np.where(slots < sizes, order[np.minimum(first + slots, len(order) - 1)], len(phase))
-    padded = np.concatenate([values, np.full((len(values), 1), np.nan)], axis=1).astype(np.float32)
-    cycles = padded[:, table.T.ravel()].reshape(len(values), period, deepest)
-    return np.nan_to_num(nan_median(cycles))
 
 
 def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Floats, Floats, Floats]:
