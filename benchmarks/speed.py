@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks import report
 from specter_detector.models.arrays import Floats
 from specter_detector.models.mstl import mstl
-from specter_detector.models.online import no_state, tick
+from specter_detector.models.online import tick
 from specter_detector.models.shape import learn_shape
+from specter_detector.models.state import no_state
 from specter_detector.models.stl import StlOperator, StlSettings, stl_operator
 from specter_detector.models.stl_robust import robust_decompose
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from specter_detector.models.batch import joined, replaced, take
 from specter_detector.models.fit import FitOptions, Fitted
-from specter_detector.models.online import REASONS, State, adopt
-from specter_detector.models.policed import policed_tick
+from specter_detector.models.online import REASONS, adopt, tick
 from specter_detector.models.shape import Shape
+from specter_detector.models.state import State
 from specter_detector.series import Labels
 from specter_detector.verdict import Verdict
 
@@ -74,7 +74,7 @@ class Watched:
         state.step = step - float(np.clip(step - state.step, 0.0, self._longest))
         values = np.array([samples.get(labels, np.nan) for labels in self._rows])
         phase = float(self._options.phases(np.array([at]))[0])
-        judged = policed_tick(shape, state, step, phase, values, policy=self._options.policy)
+        judged = tick(shape, state, step, phase, values, policy=self._options.policy)
         columns = (
             values, judged.score, judged.direction, judged.reason,
             judged.yhat, judged.lower, judged.upper, judged.confidence,

@@ -6,8 +6,9 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats
 from specter_detector.models.batch import joined, replaced, size, take
-from specter_detector.models.online import State, no_state, tick
+from specter_detector.models.online import tick
 from specter_detector.models.shape import Shape, learn_shape, unknown_shape
+from specter_detector.models.state import State, no_state
 
 DAY = 48
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Singles = NDArray[np.float32]
 
 MAD_TO_SIGMA = 1.4826
 """A Gaussian's standard deviation over its median absolute deviation."""

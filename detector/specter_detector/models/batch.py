@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Ints
-from specter_detector.models.online import State
 from specter_detector.models.shape import Shape
+from specter_detector.models.state import State
 from specter_detector.models.tail import Tails
 
 B = TypeVar("B", Shape, State, Tails)

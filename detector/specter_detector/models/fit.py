@@ -7,10 +7,11 @@ import numpy as np
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
 from specter_detector.models.learners import Kind, learner
-from specter_detector.models.online import State, adopt
+from specter_detector.models.online import adopt
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.replay import DAY, replay
 from specter_detector.models.shape import Shape
+from specter_detector.models.state import State
 
 MOST_REPLAYED = 20_000
 """Steps of history that are replayed at most: weeks at usual steps, seven seconds of work at any."""

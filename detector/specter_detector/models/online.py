@@ -1,88 +1,66 @@
 """The default model between refits: level, scale and tail of many series, one sample of each at a time.
 
 Forecasters: a level alone, a level and the day, a level, the day and the week; each with a slow and a fast
-level. The one with the least recent error out of sample is believed, so a season is used where it helps
-and dropped where it does not.
+level. The one whose errors were least is believed, so a season is used where it helps and dropped where it
+does not.
 
-    e = y - (level + season),   z = e / scale,   score = |z| / max(edge, multiple * tail, fresh)
+    e = y - (level + season),   z = e / scale,   score = |z| / max(edge, fresh)
 
 - level: an EWMA of errors, each clipped at 3 scales; after 6 steps beyond on one side it takes half of
   each whole error, and the reason is `level_shift`;
 - scale: the larger of a quick and a slow EWMA of clipped |e| (times 1.25, to a sd), at least 0.4 of what
   it was in the past days, times what the shape says of this time of the day and this level;
-- tail: see `tail`; fresh: the largest |z| of late, halved every day, so an anomaly is new once and a
-  noisy hour does not alarm at every spike.
+- edge: of the errors' tail, see `tail`; fresh: the largest |z| of late, halved every day, so an anomaly is
+  new once and a noisy hour does not alarm at every spike. An alarm holds for a step before it counts as
+  known, and for an hour while it is extreme.
 
 Score: 0 at the expectation, 1 at the edge, unbounded; NaN while nothing can be said (first 24 samples,
 missing values of a series that is not absent). Steps are counted from the epoch; time between samples is
 in steps, so ticks may be closer than the history.
+
+Float32 but for levels and values: half the memory, and exact enough, since errors are taken in float64.
+Series go through in parts that stay in a processor's cache: 100,000 take 10 times 10,000, not 20 times.
 Sources: EWMA with Huber's psi, Gelper, Fried, Croux (2010); calibration as a conformal p-value with a
 sliding window.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.arrays import Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
+from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.shape import Shape, grown
-from specter_detector.models.tail import Tails, no_tails
+from specter_detector.models.state import FORECASTERS, State
+from specter_detector.models.tail import BLOCK
 
-FORECASTERS = 6  # (level, day, day and week) x (slow, fast level)
 SEASONED = 3
 SLOW, FAST, RARE = 0.1, 0.7, 0.02  # weight of a new error: levels; the slow level of counts
 QUICK_SCALE, SLOW_SCALE = 0.005, 0.0005
-LOSS = 0.001
 PREFERENCE = 0.03  # how much better a more complicated forecaster has to be
 CLIP = 3.0
 SHIFT_AFTER = 6.0  # steps
 SHIFT_WEIGHT = 0.5
 SD = 1.2533  # of a Gaussian, in mean absolute errors
-EDGE = 5.0
-LIGHT, HEAVY = (2.85, 1.4), (4.5, 1.75)  # tails, and how far beyond them the band reaches
 FRESH_DAYS = 1.0
 AFTER_ALARM = 1.25
+HOLD, EXTREME_HOLD, EXTREME = 1.0, 1.0, 2.5  # steps; score from which the second holds
 QUIET_SHARE, QUIET_DAYS = 0.4, 7.0
 SETTLED = 48.0  # steps until the band has its width
 WARM_UP = 24.0
 ABSENT_AFTER = 2.0  # steps, and more than twice the longest gap it had
 LIVE_SHARE = 0.9
+FLAT_AFTER, FLAT_FACTOR = 12.0, 3.0  # steps, and how much longer than ever before
+FLAT_DAYS, FLAT_SHARE = 7.0, 0.9  # of days before the stillness, and of their samples that moved
 ROUNDING = 1e-13
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
 OF_A_CONSTANT, LARGEST = 50.0, 1e6
+LARGEST_VALUE = 1e36  # float32 ends at 3e38
+PART = 8192
 
-REASONS = ("", "spike", "drop", "level_shift", "absent")
-NONE, SPIKE, DROP, LEVEL_SHIFT, ABSENT = range(len(REASONS))
-
-
-@dataclass(slots=True, eq=False)
-class State:
-    """What is known of each series between two samples; arrays end with (series,)."""
-
-    level: Floats
-    quick: Floats
-    slow: Floats
-    loss: Floats
-    believed: Ints
-    usual: Floats
-    count_scale: Floats
-    fresh: Floats
-    outside: Floats
-    seen: Floats
-    gap: Floats
-    longest_gap: Floats
-    age: Floats
-    tails: Tails
-    step: float = np.nan
-
-    @property
-    def bytes_per_series(self) -> float:
-        """Return the memory that one series takes."""
-        own = [getattr(self, field.name) for field in fields(self)]
-        tails = [getattr(self.tails, field.name) for field in fields(self.tails)]
-        return sum(a.nbytes for a in own + tails if isinstance(a, np.ndarray)) / len(self.seen)
+REASONS = ("", "spike", "drop", "level_shift", "flatline", "absent", "out_of_range")
+NONE, SPIKE, DROP, LEVEL_SHIFT, FLATLINE, ABSENT, OUT_OF_RANGE = range(len(REASONS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +73,7 @@ class Judged:
         yhat, lower, upper: the expectation and the band's edges, in the series' unit.
         reason: index into `REASONS`; `level_shift` while a level is followed, else 0 up to a score of 1.
         confidence: 0…1, cycles seen and samples not missing; 0 during warm-up.
+        z: signed error in scales, 0 where there is no value: what groups are judged by.
     """
 
     score: Floats
@@ -104,24 +83,23 @@ class Judged:
     upper: Floats
     reason: Ints
     confidence: Floats
+    z: Floats
 
 
-def no_state(series: int) -> State:
-    """Return the state of series that have not been seen."""
-
-    def zeros(*leading: int) -> Floats:
-        return np.zeros((*leading, series))
-
-    six = FORECASTERS
-    return State(
-        level=zeros(six), quick=zeros(six), slow=zeros(six), loss=zeros(six),
-        believed=np.zeros(series, np.int64), usual=zeros(),
-        count_scale=zeros() + 1.0, fresh=zeros(2), outside=zeros(), seen=zeros(), gap=zeros(),
-        longest_gap=zeros(), age=zeros(), tails=no_tails(series),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    phase: float
+    elapsed: float
+    period: int
+    block_ended: bool
+    days_ended: int
+    policy: Policy
 
 
-def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) -> Judged:
+def tick(
+    shape: Shape, state: State, step: float, phase: float, values: Floats,
+    *, policy: Policy = ANY_DEVIATION, learn: Bools | None = None,
+) -> Judged:  # fmt: skip
     """Judge one sample of each series, then learn from it: `state` is changed.
 
     Args:
@@ -129,88 +107,143 @@ def tick(shape: Shape, state: State, step: float, phase: float, values: Floats) 
         state: after the sample before.
         step: time in steps since the epoch; greater than at the last call.
         phase: the same by the wall clock of the series (`calendar.calendar_phases`).
-        values: (series,) NaN or infinite where there is none.
+        values: (series,) NaN or infinite where there is none; so are those beyond 1e36.
+        policy: which deviations matter.
+        learn: (series,) False where the sample is judged and not learnt from: maintenance, a
+            deployment, an incident that somebody confirmed. All by default.
     """
     period = shape.day.shape[1]
-    elapsed = 1.0 if np.isnan(state.step) else step - state.step
+    before = step - 1.0 if np.isnan(state.step) else state.step
+    moment = _Moment(
+        phase,
+        step - before,
+        period,
+        step // BLOCK > before // BLOCK,
+        int(step // period - before // period),
+        policy,
+    )
     state.step = step
-    known = np.isfinite(values)
-    season = _season(shape, phase)
-    first = known & (state.seen == 0)
-    if first.any():
-        state.level[:, first] = (values - season)[:, first]
-    expected = state.level + season
-    values = np.where(known, values, expected[0])
-    errors = np.where(known, values - expected, 0.0)
-    rows = np.arange(values.size)
-    best = state.believed
-    error, yhat = errors[best, rows], expected[best, rows]
-
-    spread = _spread(shape, phase, yhat)
-    own = np.maximum(state.quick[best, rows], state.slow[best, rows])
-    scale = np.maximum(own * spread, QUIET_SHARE * state.usual)
-    # What never moved has no scale: any move of it is far out, by no more than this.
-    rounding = ROUNDING * np.abs(yhat)
-    constant = scale <= rounding
-    moved = np.where(np.abs(error) > rounding, np.copysign(OF_A_CONSTANT, error), 0.0)
-    z = np.where(constant, moved, np.clip(error / np.where(constant, 1.0, scale), -LARGEST, LARGEST))
-    scale = np.where(constant, RELATIVE_FLOOR * np.abs(yhat), scale)
-    counted = shape.quantum > 0
-    count_z = np.zeros_like(z)
-    if counted.any():
-        count_z[counted] = _count_z(shape, state, values, yhat, counted)
-        z = np.where(counted, count_z / np.maximum(state.count_scale, 1.0), z)
-    z = np.where(known, z, 0.0)
-    weight = min(elapsed, 1.0)
-    size, below = np.abs(z), (z < 0).astype(np.int64)
-
-    tail = state.tails.rank[below, rows].astype(np.float64)
-    edge = np.maximum(EDGE, tail * np.interp(tail, (LIGHT[0], HEAVY[0]), (LIGHT[1], HEAVY[1])))
-    edge = np.maximum(edge, state.fresh[below, rows])
-    edge = np.where(state.seen < SETTLED, edge * SETTLED / np.maximum(state.seen, 1.0), edge)
-    score = size / edge
-    alarm = score > 1.0
-
-    judged = _judged(shape, state, score, z, yhat, scale * edge, known, elapsed, alarm)
-    _learn(shape, state, errors, known, weight, elapsed, spread, size, below, alarm, count_z)
-    both = np.zeros((2, values.size))
-    both[below, rows] = size
-    state.tails.seen(both, int(np.floor(step)), period)
-    return judged
+    if len(values) <= PART:
+        return _tick(shape, state, moment, values, learn)
+    parts = [slice(start, start + PART) for start in range(0, len(values), PART)]
+    judged = [
+        _tick(shape.part(p), state.part(p), moment, values[p], None if learn is None else learn[p])
+        for p in parts
+    ]
+    names = Judged.__slots__
+    return Judged(*(np.concatenate([getattr(each, name) for each in judged]) for name in names))
 
 
 def adopt(state: State, old: Shape, new: Shape, phase: float) -> None:
     """Go on with `new` after a refit. When a season begins, levels move by it, so that forecasts do not."""
     begun = (old.cycles < 2.0) | (new.cycles < 2.0)
-    state.level += np.where(begun, _season(old, phase) - _season(new, phase), 0.0)
+    for number, (was, is_) in enumerate(zip(_seasons(old, phase), _seasons(new, phase), strict=True)):
+        state.level[number::SEASONED] += np.where(begun, was - is_, 0.0)
 
 
-def _season(shape: Shape, phase: float) -> Floats:
-    """Return (forecasters, series) what is added to each level."""
+def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bools | None) -> Judged:
+    known = np.abs(values) < LARGEST_VALUE
+    every = bool(known.all())
+    values = values if every else np.where(known, values, 0.0)
+    if moment.block_ended:
+        state.tails.close_block(moment.days_ended)
+        _choose(state)
+    errors = _errors(shape, state, moment.phase, values, known)
+    at = state.believed * values.size + np.arange(values.size)
+    error = errors.ravel().take(at)
+    yhat = values - error
+    if not every:
+        errors *= known
+        error *= known
+    expected = yhat.astype(np.float32)
+    spread = _spread(shape, moment.phase, expected)
+    scale = np.maximum(state.scale * spread, QUIET_SHARE * state.usual)
+    z, width = _z(error, scale, expected)
+    counted = np.flatnonzero(shape.quantum > 0)
+    if counted.size:
+        count_z = _count_z(shape, state, values, yhat, counted) * known[counted]
+        z[counted] = count_z / np.maximum(state.count_scale[counted], 1.0)
+    size = np.abs(z)
+    above = z > 0
+    edge = np.where(above, state.tails.edge[0], state.tails.edge[1])
+    np.maximum(edge, np.where(above, state.fresh[0], state.fresh[1]), out=edge)
+    if state.seen.min() < SETTLED:
+        edge *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0)
+    width *= edge
+    score, impossible = moment.policy.applied(size / edge, values, yhat, width)
+    judged = _judged(shape, state, moment, score, z, values, yhat, width, known, impossible)
+
+    taught = known if learn is None else known & learn
+    weight = taught * np.float32(min(moment.elapsed, 1.0))
+    _remember(state, moment, values, known)
+    _move(shape, state, errors, at, weight, spread)
+    if counted.size:
+        _move_counts(state, counted, count_z, weight[counted])
+    _note(state, moment, score, size, above, taught)
+    return judged
+
+
+def _seasons(shape: Shape, phase: float) -> tuple[Singles | float, Singles, Singles]:
+    """Return what is added to a level: nothing, the day, the day and the week; (series,) each."""
     day = _at(shape.day, phase)
-    week = day if shape.week is None else day + _at(shape.week, phase)
-    none = np.zeros_like(day)
-    return np.stack([none, day, week, none, day, week])
+    return 0.0, day, day if shape.week is None else day + _at(shape.week, phase)
 
 
-def _at(profile: Floats, phase: float) -> Floats:
+def _at(profile: Singles, phase: float) -> Singles:
     """Interpolate linearly around the circle."""
     period = profile.shape[1]
     low = int(np.floor(phase))
-    share = phase - low
-    value = profile[:, low % period].astype(np.float64)
+    share = np.float32(phase - low)
+    value = profile[:, low % period]
     return value if share == 0 else (1 - share) * value + share * profile[:, (low + 1) % period]
 
 
-def _spread(shape: Shape, phase: float, yhat: Floats) -> Floats:
+def _errors(shape: Shape, state: State, phase: float, values: Floats, known: Bools) -> Singles:
+    """Return (forecasters, series) value less expectation; a series' first value sets its levels."""
+    bare = np.stack([values - season for season in _seasons(shape, phase)])
+    if (state.seen == 0).any():
+        first = np.flatnonzero(known & (state.seen == 0))
+        state.level[:, first] = np.tile(bare[:, first], (FORECASTERS // SEASONED, 1))
+    errors = np.empty((FORECASTERS, values.size), np.float32)
+    for start in range(0, FORECASTERS, SEASONED):
+        np.subtract(
+            bare,
+            state.level[start : start + SEASONED],
+            out=errors[start : start + SEASONED],
+            casting="same_kind",
+        )
+    return errors
+
+
+def _spread(shape: Shape, phase: float, expected: Singles) -> Singles:
     period, bins = shape.day.shape[1], shape.spread.shape[1]
     spread = _at(shape.spread, (phase % period + 0.5) * bins / period - 0.5)
-    if shape.power.any():
-        spread = spread * grown(yhat, shape.reference, shape.power)
+    powered = np.flatnonzero(shape.power)
+    if powered.size:
+        spread = spread.copy()
+        spread[powered] *= grown(expected[powered], shape.reference[powered], shape.power[powered])
     return spread
 
 
-def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: NDArray[np.bool_]) -> Floats:
+def _z(error: Singles, scale: Singles, expected: Singles) -> tuple[Singles, Singles]:
+    """Return errors in scales, and the scales.
+
+    What never moved has no scale: any move of it is far out, by no more than `OF_A_CONSTANT`.
+    """
+    rounding = np.abs(expected) * np.float32(ROUNDING)
+    constant = np.flatnonzero(scale <= rounding)
+    if constant.size:
+        scale[constant] = 1.0
+    z = error / scale
+    np.clip(z, -LARGEST, LARGEST, out=z)
+    if constant.size:
+        moved = np.abs(error[constant]) > rounding[constant]
+        z[constant] = np.where(moved, np.copysign(np.float32(OF_A_CONSTANT), error[constant]), 0.0)
+        scale[constant] = RELATIVE_FLOOR * np.abs(expected[constant])
+    return z, scale
+
+
+def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: Ints) -> Floats:
     """Return z of the counts among the series; few samples behind the mean widen it (`counts.predictive`)."""
     quantum = shape.quantum[counted]
     mean = np.maximum(yhat[counted], 0.0) / quantum
@@ -221,79 +254,135 @@ def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: 
 
 
 def _judged(
-    shape: Shape, state: State, score: Floats, z: Floats, yhat: Floats, width: Floats,
-    known: NDArray[np.bool_], elapsed: float, alarm: NDArray[np.bool_],
+    shape: Shape, state: State, moment: _Moment, score: Singles, z: Singles,
+    values: Floats, yhat: Floats, width: Singles, known: Bools, impossible: Bools | None,
 ) -> Judged:  # fmt: skip
-    live = (state.seen >= WARM_UP) & (state.seen >= LIVE_SHARE * state.age)
-    gap, usual_gap = state.gap + elapsed, np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap)
-    absent = ~known & live & (gap >= usual_gap)
-    reason = np.where(alarm, np.where(z > 0, SPIKE, DROP), NONE)
+    reason = np.where(score > 1.0, np.where(z > 0, SPIKE, DROP), NONE)
     reason = np.where(np.abs(state.outside) >= SHIFT_AFTER, LEVEL_SHIFT, reason)
-    missing = np.where(absent, gap / usual_gap + 0.01, np.nan)
-    result = np.where(known, np.where(state.seen >= WARM_UP, score, np.nan), missing)
-    cycles = np.clip(shape.cycles / 3.0, 0.1, 1.0)
-    share = np.where(state.age > 0, state.seen / np.maximum(state.age, 1.0), 0.0)
-    confidence = np.where(state.seen >= WARM_UP, cycles * np.minimum(share, 1.0), 0.0)
-    return Judged(
-        result,
-        np.sign(z).astype(np.int64),
-        yhat,
-        yhat - width,
-        yhat + width,
-        np.where(absent, ABSENT, np.where(known, reason, NONE)),
-        confidence,
-    )
+    result = score.astype(np.float64)
+    if impossible is not None:
+        reason[impossible] = OUT_OF_RANGE
+    # Of those that have been still, the few for which it is unusual.
+    flat = np.flatnonzero(state.still > FLAT_AFTER)
+    if flat.size:
+        still, before = state.still[flat], state.seen[flat] - state.still[flat]
+        stillness = (still + moment.elapsed) / np.maximum(FLAT_AFTER, FLAT_FACTOR * state.longest_still[flat])
+        lively = (before >= FLAT_DAYS * moment.period) & (state.moves[flat] >= FLAT_SHARE * before)
+        unusual = lively & (values[flat] == state.last[flat]) & (stillness > np.maximum(result[flat], 1.0))
+        result[flat[unusual]], reason[flat[unusual]] = stillness[unusual], FLATLINE
+    early = state.seen < WARM_UP
+    if not known.all():
+        live = ~early & (state.seen >= LIVE_SHARE * state.age)
+        gap, usual_gap = state.gap + moment.elapsed, np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap)
+        absent = ~known & live & (gap >= usual_gap)
+        result = np.where(known, result, np.where(absent, gap / usual_gap + 0.01, np.nan))
+        reason = np.where(known, reason, np.where(absent, ABSENT, NONE))
+        early &= known
+    share = np.minimum(state.seen / np.maximum(state.age, 1.0), 1.0)
+    confidence = np.clip(shape.cycles / 3.0, 0.1, 1.0) * share
+    if early.any():
+        result[early], reason[early] = np.nan, NONE
+    confidence[state.seen < WARM_UP] = 0.0
+    band = moment.policy.band(yhat, width.astype(np.float64))
+    direction = np.sign(z).astype(np.int64)
+    return Judged(result, direction, *band, reason, confidence, z.astype(np.float64))
 
 
-def _learn(
-    shape: Shape, state: State, errors: Floats, known: NDArray[np.bool_], weight: float, elapsed: float,
-    spread: Floats, size: Floats, below: Ints, alarm: NDArray[np.bool_], count_z: Floats,
+def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> None:
+    """Count samples, gaps and stillness."""
+    elapsed = moment.elapsed
+    state.seen += known * min(elapsed, 1.0)
+    state.age += (state.seen > 0) * elapsed
+    if not known.all():
+        np.maximum(state.longest_gap, state.gap, out=state.longest_gap, where=known)
+    elif state.gap.any():
+        np.maximum(state.longest_gap, state.gap, out=state.longest_gap)
+    state.gap += np.float32(elapsed)
+    state.gap *= ~known
+    moved = known & (values != state.last)
+    state.moves += moved * np.float32(min(elapsed, 1.0))
+    if not moved.all():
+        np.maximum(state.longest_still, state.still, out=state.longest_still, where=moved)
+        np.copyto(state.last, values, where=known)
+    else:
+        np.maximum(state.longest_still, state.still, out=state.longest_still)
+        state.last[...] = values
+    state.still += np.float32(elapsed)
+    state.still *= ~moved
+
+
+def _move(
+    shape: Shape, state: State, errors: Singles, at: Ints, weight: Singles, spread: Singles
 ) -> None:  # fmt: skip
-    period = shape.day.shape[1]
-    rows = np.arange(known.size)
-    best = state.believed
-    state.seen += np.where(known, weight, 0.0)
-    state.age += np.where(state.seen > 0, elapsed, 0.0)
-    state.longest_gap = np.where(known, np.maximum(state.longest_gap, state.gap), state.longest_gap)
-    state.gap = np.where(known, 0.0, state.gap + elapsed)
-    early = 1.0 / np.maximum(state.seen, 1.0)
+    """Move levels and scales of all forecasters."""
+    early = 1.0 / np.maximum(state.seen, 1.0).astype(np.float32)
 
-    def share(of_a_step: float | Floats) -> Floats:
-        """Weight of this sample: a mean over all samples at first; 0 where there is none."""
-        return np.where(known, np.maximum(of_a_step, early) * weight, 0.0)
+    def share(of_a_step: float | Singles) -> Singles:
+        """Return the weight of this sample: a mean over all samples at first; 0 where there is none."""
+        result: Singles = np.maximum(of_a_step, early) * weight
+        return result
 
-    limit = np.where(state.quick > 0, CLIP * state.quick * spread, np.inf)
-    clipped = np.minimum(np.abs(errors), limit)
-    moves = np.empty_like(errors)
-    moves[:SEASONED] = share(np.where(shape.quantum > 0, RARE, SLOW))
-    moves[SEASONED:] = share(FAST)
-    move = moves * np.copysign(clipped, errors)
-    shifted = (np.abs(state.outside) >= SHIFT_AFTER) & known
-    if shifted.any():
-        move[best[shifted], rows[shifted]] = SHIFT_WEIGHT * weight * errors[best[shifted], rows[shifted]]
-    state.level += move
-    even = clipped * (SD / spread)
+    limit = state.quick * (CLIP * spread)
+    if not limit.min() > 0:
+        limit[limit == 0] = np.inf
+    bounded = np.minimum(errors, limit)
+    np.maximum(bounded, np.negative(limit, out=limit), out=bounded)
+    even = np.abs(bounded) * (SD / spread)
+    bounded[:SEASONED] *= share(np.where(shape.quantum > 0, np.float32(RARE), np.float32(SLOW)))
+    bounded[SEASONED:] *= share(FAST)
+    shifted = np.flatnonzero((np.abs(state.outside) >= SHIFT_AFTER) & (weight > 0))
+    if shifted.size:
+        where = at[shifted]
+        bounded.ravel()[where] = SHIFT_WEIGHT * weight[shifted] * errors.ravel()[where]
+    state.level += bounded
     state.quick += share(QUICK_SCALE) * (even - state.quick)
     state.slow += share(SLOW_SCALE) * (even - state.slow)
-    state.loss += share(LOSS) * (clipped - state.loss)
-    state.usual = np.maximum(state.usual * 0.5 ** (elapsed / (QUIET_DAYS * period)), state.quick[best, rows])
-    bounded = np.minimum(np.abs(count_z), CLIP * np.maximum(state.count_scale, 1.0)) * SD
-    state.count_scale += share(QUICK_SCALE) * (bounded - state.count_scale)
-
-    side = 1.0 - 2.0 * below
-    run = np.where(state.outside * side >= 0, np.abs(state.outside), 0.0) + weight
-    state.outside = np.where(known, np.where(size > CLIP, side * run, 0.0), state.outside)
-    state.fresh *= 0.5 ** (elapsed / (FRESH_DAYS * period))
-    kept = np.where(alarm, AFTER_ALARM * size, size)
-    state.fresh[below, rows] = np.maximum(state.fresh[below, rows], kept)
-    state.believed = _choose(state.loss)
+    state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)
 
 
-def _choose(loss: Floats) -> Ints:
-    """Return the forecaster with the least loss; a later one has to be better by `PREFERENCE`."""
-    least, choice = loss[0].copy(), np.zeros(loss.shape[1], np.int64)
+def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) -> None:
+    scale = state.count_scale[counted]
+    share = np.maximum(QUICK_SCALE, 1.0 / np.maximum(state.seen[counted], 1.0)) * weight
+    bounded = np.minimum(np.abs(count_z), CLIP * np.maximum(scale, 1.0)) * SD
+    state.count_scale[counted] = scale + share * (bounded - scale)
+
+
+def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: Bools, taught: Bools) -> None:
+    """Remember what is known from now on: the largest errors, and on which side they were."""
+    elapsed, period = moment.elapsed, moment.period
+    weight = np.float32(min(elapsed, 1.0))
+    state.usual *= np.float32(0.5 ** (elapsed / (QUIET_DAYS * period)))
+    np.maximum(state.usual, state.scale, out=state.usual)
+    state.fresh *= np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
+    alarm = score > 1.0
+    # While scales are still sought, errors in scales mean nothing.
+    size = size * (taught & (state.seen >= WARM_UP))
+    kept = size.copy()
+    if alarm.any() or state.alarmed.any():
+        state.alarmed += weight
+        state.alarmed *= alarm
+        held = np.where(score > EXTREME, np.float32(EXTREME_HOLD), np.float32(HOLD))
+        kept *= np.where(alarm, np.where(state.alarmed >= held, np.float32(AFTER_ALARM), 0.0), 1.0)
+    np.maximum(state.fresh[0], kept * above, out=state.fresh[0])
+    np.maximum(state.fresh[1], kept * ~above, out=state.fresh[1])
+    np.maximum(state.tails.current[0], size * above, out=state.tails.current[0])
+    np.maximum(state.tails.current[1], size * ~above, out=state.tails.current[1])
+    far = size > CLIP
+    if far.any():
+        side = np.where(above, np.float32(1), np.float32(-1))
+        run = np.where(state.outside * side >= 0, np.abs(state.outside), 0.0) + weight
+        state.outside[...] = side * run * far
+    else:
+        state.outside[...] = 0.0
+
+
+def _choose(state: State) -> None:
+    """Believe the forecaster with the least scale; a later one has to be better by `PREFERENCE`."""
+    least, choice = state.slow[0].copy(), np.zeros(len(state.seen), np.int64)
     for number in range(1, FORECASTERS):
-        better = loss[number] < least * (1.0 - PREFERENCE)
+        better = state.slow[number] < least * np.float32(1.0 - PREFERENCE)
         choice[better] = number
-        least = np.where(better, loss[number], least)
-    return choice
+        np.copyto(least, state.slow[number], where=better)
+    state.believed[...] = choice
+    at = choice * choice.size + np.arange(choice.size)
+    state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)

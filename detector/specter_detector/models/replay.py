@@ -9,10 +9,10 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
-from specter_detector.models.online import State, adopt, no_state
-from specter_detector.models.policed import policed_tick
+from specter_detector.models.online import adopt, tick
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.shape import Learner, Shape, learn_shape, unknown_shape
+from specter_detector.models.state import State, no_state
 
 DAY = 86400.0
 WINDOW_DAYS = 28
@@ -72,9 +72,7 @@ def replay(
             learnt = learn(values[:, window], phases[window], period)
             adopt(state, shape, learnt, phases[index])
             shape = learnt
-        judged = policed_tick(
-            shape, state, times[index] / step, phases[index], values[:, index], policy=policy
-        )
+        judged = tick(shape, state, times[index] / step, phases[index], values[:, index], policy=policy)
         score[:, index], confidence[:, index] = judged.score, judged.confidence
         reason[:, index] = judged.reason
     return Replayed(score, confidence, reason, shape, state)

@@ -9,11 +9,11 @@ Trend and seasons come from a decomposition (`seasons`). Level and scale are not
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest
@@ -33,6 +33,8 @@ FOLLOWED = 0.25
 class Shape:
     """The seasons of a batch of series.
 
+    The profiles lie in memory phase by phase (Fortran's order): a tick reads one phase of all series.
+
     Attributes:
         day: (series, period) float32, deviation at each phase of the day, mean 0.
         week: (series, 7 period) float32 on top of it; None where the history spans less than 13 days.
@@ -43,13 +45,21 @@ class Shape:
         cycles: (series,) days of history behind it.
     """
 
-    day: Floats
-    week: Floats | None
-    spread: Floats
-    power: Floats
-    reference: Floats
+    day: Singles
+    week: Singles | None
+    spread: Singles
+    power: Singles
+    reference: Singles
     quantum: Floats
     cycles: Floats
+
+    def part(self, rows: slice) -> "Shape":
+        """Return the shape of some of the series, which shares its memory with this one's."""
+        week = None if self.week is None else self.week[rows]
+        return Shape(
+            self.day[rows], week, self.spread[rows], self.power[rows],
+            self.reference[rows], self.quantum[rows], self.cycles[rows],
+        )  # fmt: skip
 
     @property
     def bytes_per_series(self) -> float:
@@ -68,11 +78,11 @@ Decompose = Callable[[Window], Seasons]
 def unknown_shape(series: int, period: int) -> Shape:
     """Return the shape of series of which nothing is known: no season, even noise."""
     return Shape(
-        np.zeros((series, period), np.float32),
+        np.zeros((series, period), np.float32, order="F"),
         None,
-        np.ones((series, min(BINS, period)), np.float32),
-        np.zeros(series),
-        np.ones(series),
+        np.ones((series, min(BINS, period)), np.float32, order="F"),
+        np.zeros(series, np.float32),
+        np.ones(series, np.float32),
         np.zeros(series),
         np.zeros(series),
     )
@@ -106,10 +116,10 @@ def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompos
     index = nearest(phases)
     season = seasons.day[:, index % period]
     rest = rows - seasons.trend - season
-    week: Floats | None = None
+    week: Singles | None = None
     if seasons.week is not None:
         rest = rest - seasons.week[:, index % (DAYS * period)]
-        week = np.zeros((len(values), DAYS * period), np.float32)
+        week = np.zeros((len(values), DAYS * period), np.float32, order="F")
         week[usable] = seasons.week
     shape.day[usable] = seasons.day
     spread, power, reference = _noise(rest, seasons.trend + season, index, period)
@@ -117,13 +127,12 @@ def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompos
     return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
 
 
-def grown(expected: Floats, reference: Floats, power: Floats) -> Floats:
+def grown(expected: Any, reference: Any, power: Any) -> Any:
     """Return how much more noise there is at `expected` than at `reference`; 1 where power is 0."""
-    relative: Floats = np.maximum(expected / reference, LEAST_LEVEL) ** power
-    return relative
+    return np.maximum(expected / reference, LEAST_LEVEL) ** power
 
 
-def _filled(rows: Floats, observed: NDArray[np.bool_], phases: Floats, period: int) -> Floats:
+def _filled(rows: Floats, observed: Bools, phases: Floats, period: int) -> Floats:
     filled = rows.copy()
     for row in np.flatnonzero(~observed.all(axis=1)):
         filled[row] = fill(rows[row], phases, period)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Singles
 
 BLOCK = 6  # steps
 RANK = 5
 PAST_DAYS = 6  # beside today
+EDGE = 5.0  # scales, at least
+LIGHT, HEAVY = (2.85, 1.4), (4.5, 1.75)  # tails, and how far beyond them the band reaches
 
 
 @dataclass(slots=True, eq=False)
@@ -27,56 +29,49 @@ class Tails:
         today: (RANK, 2, series) largest block maxima of the day so far, descending.
         days: (PAST_DAYS, RANK, 2, series) the same of the days before.
         past: (RANK, 2, series) the largest of `days`.
-        rank: the RANK-th largest of all of them, 0 while there are fewer.
-        block, day: the numbers of the open block and day, -1 before the first.
+        edge: of the band in scales, as it was when the last block closed.
     """
 
-    current: Floats
-    today: Floats
-    days: Floats
-    past: Floats
-    rank: Floats
-    block: int = -1
-    day: int = -1
+    current: Singles
+    today: Singles
+    days: Singles
+    past: Singles
+    edge: Singles
 
-    def seen(self, magnitude: Floats, step: int, period: int) -> None:
-        """Take in (2, series) magnitudes at `step`, 0 on the side where there is none."""
-        block, day = step // BLOCK, step // period
-        if block != self.block:
-            if self.block >= 0:
-                self._close_block()
-            if day != self.day and self.day >= 0:
-                self._close_day(day - self.day)
-            self.block, self.day = block, day
-        np.maximum(self.current, magnitude, out=self.current)
-
-    def _close_block(self) -> None:
-        rest = self.current.astype(np.float32)
+    def close_block(self, days_passed: int) -> None:
+        """Take the open block into the day, that into the week if it has ended, and set the edge."""
+        rest = self.current.copy()
         for place in self.today:
             larger = np.maximum(place, rest)
             np.minimum(place, rest, out=rest)
             place[...] = larger
         self.current[...] = 0.0
+        for _ in range(min(days_passed, PAST_DAYS)):
+            self.days[1:] = self.days[:-1].copy()
+            self.days[0] = self.today
+            self.today[...] = 0.0
+        if days_passed:
+            every = self.days.reshape(PAST_DAYS * RANK, *self.today.shape[1:])
+            self.past[...] = -np.sort(-every, axis=0)[:RANK]
+        tail = self.rank()
+        margin = (HEAVY[1] - LIGHT[1]) / (HEAVY[0] - LIGHT[0])
+        self.edge[...] = np.maximum(
+            EDGE, tail * (LIGHT[1] + np.clip(tail - LIGHT[0], 0, HEAVY[0] - LIGHT[0]) * margin)
+        )
+
+    def rank(self) -> Singles:
+        """Return (2, series) the RANK-th largest block maximum of the week, 0 while there are fewer."""
         # The k-th largest of two descending lists: with i of one, the other gives k - i.
-        rank = np.maximum(self.today[RANK - 1], self.past[RANK - 1])
+        rank: Singles = np.maximum(self.today[RANK - 1], self.past[RANK - 1])
         for taken in range(1, RANK):
             np.maximum(rank, np.minimum(self.today[taken - 1], self.past[RANK - 1 - taken]), out=rank)
-        self.rank = rank
-
-    def _close_day(self, passed: int) -> None:
-        for _ in range(min(passed, PAST_DAYS)):
-            self.days = np.concatenate([self.today[None], self.days[:-1]])
-            self.today = np.zeros_like(self.today)
-        every = self.days.reshape(PAST_DAYS * RANK, *self.today.shape[1:])
-        self.past = -np.sort(-every, axis=0)[:RANK]
+        return rank
 
 
 def no_tails(series: int) -> Tails:
     """Return the tails of series of which nothing has been seen."""
-    return Tails(
-        np.zeros((2, series)),
-        np.zeros((RANK, 2, series), np.float32),
-        np.zeros((PAST_DAYS, RANK, 2, series), np.float32),
-        np.zeros((RANK, 2, series), np.float32),
-        np.zeros((2, series), np.float32),
-    )
+
+    def zeros(*leading: int) -> Singles:
+        return np.zeros((*leading, 2, series), np.float32)
+
+    return Tails(zeros(), zeros(RANK), zeros(PAST_DAYS, RANK), zeros(RANK), zeros() + np.float32(EDGE))

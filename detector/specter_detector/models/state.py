@@ -1,0 +1,95 @@
+"""What the default model remembers of each series between two samples."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from specter_detector.models.arrays import Floats, Ints, Singles
+from specter_detector.models.tail import Tails, no_tails
+
+Dataclass = TypeVar("Dataclass")
+
+FORECASTERS = 6  # (level, day, day and week) x (slow, fast level)
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Arrays end with (series,); times are in steps.
+
+    Attributes:
+        level: (forecasters, series) what is added to each season.
+        quick, slow: (forecasters, series) scale of the errors, by a quick and a slow EWMA.
+        believed: forecaster with the least `slow`.
+        scale: the larger of `quick` and `slow` of the one that is believed.
+        usual: `scale` at its largest in the past days.
+        count_scale: scale of the counts' z.
+        fresh: (2, series) the largest |z| of late, above and below.
+        outside: time for which |z| has been large on one side, signed.
+        alarmed: time since the alarm began, 0 without one.
+        seen, age: samples seen, and time since the first.
+        gap, longest_gap: time since the last sample, and the longest such time before.
+        last, still, longest_still: the last value, for how long it has been that, and the longest before.
+        moves: samples that differed from the one before.
+        tails: see `tail`.
+        step: of the last tick, NaN before the first.
+    """
+
+    level: Floats
+    quick: Singles
+    slow: Singles
+    believed: Ints
+    scale: Singles
+    usual: Singles
+    count_scale: Singles
+    fresh: Singles
+    outside: Singles
+    alarmed: Singles
+    seen: Floats
+    age: Floats
+    gap: Singles
+    longest_gap: Singles
+    last: Floats
+    still: Singles
+    longest_still: Singles
+    moves: Singles
+    tails: Tails
+    step: float = np.nan
+
+    def part(self, rows: slice) -> "State":
+        """Return the state of some of the series, which shares its memory with this one's."""
+        return _part(self, rows, tails=_part(self.tails, rows))
+
+    @property
+    def bytes_per_series(self) -> float:
+        """Return the memory that one series takes."""
+        arrays = [*_arrays(self).values(), *_arrays(self.tails).values()]
+        return float(sum(array.nbytes for array in arrays) / len(self.seen))
+
+
+def no_state(series: int) -> State:
+    """Return the state of series that have not been seen."""
+
+    def single(*leading: int) -> Singles:
+        return np.zeros((*leading, series), np.float32)
+
+    def double(*leading: int) -> Floats:
+        return np.zeros((*leading, series))
+
+    return State(
+        level=double(FORECASTERS), quick=single(FORECASTERS), slow=single(FORECASTERS),
+        believed=np.zeros(series, np.int64), scale=single(), usual=single(),
+        count_scale=single() + np.float32(1), fresh=single(2), outside=single(), alarmed=single(),
+        seen=double(), age=double(), gap=single(), longest_gap=single(),
+        last=double(), still=single(), longest_still=single(), moves=single(), tails=no_tails(series),
+    )  # fmt: skip
+
+
+def _arrays(of: object) -> dict[str, Any]:
+    each = {field.name: getattr(of, field.name) for field in fields(of)}  # type: ignore[arg-type]
+    return {name: value for name, value in each.items() if isinstance(value, np.ndarray)}
+
+
+def _part(of: Dataclass, rows: slice, **others: object) -> Dataclass:
+    views = {name: array[..., rows] for name, array in _arrays(of).items()}
+    return replace(of, **views, **others)  # type: ignore[type-var]
