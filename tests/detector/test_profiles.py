@@ -35,7 +35,7 @@ def test_phase_median_equals_numpys_median_of_each_phase(raw: list[float | None]
 
 
 def test_smoothing_keeps_the_sum_and_the_place_of_a_peak() -> None:
-    peak = np.zeros(24)
+    peak = np.zeros(24, np.float32)
     peak[0] = 9.0
     result = smooth(peak, 2)
     assert result[[22, 23, 0, 1, 2]].tolist() == [1.0, 2.0, 3.0, 2.0, 1.0]

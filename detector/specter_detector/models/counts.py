@@ -27,6 +27,7 @@ LEAST_FANO = 0.3
 MULTIPLES_SHARE = 0.99
 MULTIPLE_TOLERANCE = 0.02
 MAX_MODE = 12
+SCREENED = 64  # values of a series that are looked at first
 PART = 16
 
 
@@ -169,8 +170,21 @@ def is_count(values: Floats, *, default_quantum: float = 1.0) -> CountShape:
     (variance / mean), which a number of replicas or an `up` does not. Only zeros are
     counts of `default_quantum`; another constant, or nothing observed, is none.
     """
-    quantum = np.array([_quantum(row[np.isfinite(row)], default_quantum) for row in values], np.float64)
+    quantum = np.full(len(values), np.nan)
+    for number in np.flatnonzero(_may_be_counts(values)):
+        row = values[number]
+        quantum[number] = _quantum(row[np.isfinite(row)], default_quantum)
     return CountShape(np.isfinite(quantum), quantum)
+
+
+def _may_be_counts(values: Floats) -> NDArray[np.bool_]:
+    """Tell whose values repeat or are few, by some of them: a measurement hardly has one twice."""
+    some = values[:, :: max(1, values.shape[1] // SCREENED)].astype(np.float32)
+    ranked = np.sort(some, axis=1)
+    repeats = (ranked[:, 1:] <= ranked[:, :-1]).any(axis=1)
+    known = np.isfinite(some).sum(axis=1)
+    result: NDArray[np.bool_] = (repeats | (known <= MAX_MODE)) & ~(ranked[:, :1] < 0).any(axis=1)
+    return result
 
 
 def _quantum(row: Floats, default: float) -> float:

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Singles
 from specter_detector.models.profile import nearest
-from specter_detector.models.seasons import BINS, DAYS, Seasons, Window, day_share, profile, week_share, width
+from specter_detector.models.seasons import DAYS, Seasons, Window, day_profile, week_profile
 from specter_detector.models.shape import Learner, learn_shape
 
 Kind = Literal["seasonal", "stl", "mstl"]
@@ -46,28 +46,23 @@ def mstl_seasons(window: Window) -> Seasons:
     if window.values.shape[1] <= 2 * week:
         return stl_seasons(window)
     trend, seasons = _decomposed(window, (window.period, week))
-    half_width = max(1, window.period // BINS)
-    profiles = profile(seasons[1], nearest(window.phases), week, half_width) * week_share(window.cycles)
-    return Seasons(trend, _day(window, seasons[0]), profiles)
+    profile = week_profile(seasons[1], nearest(window.phases), window.period, window.cycles)
+    return Seasons(trend, _day(window, seasons[0]), profile)
 
 
-def _day(window: Window, season: Floats) -> Floats:
-    half_width = width(window.cycles.max(), window.period)
-    day: Floats = profile(season, nearest(window.phases), window.period, half_width) * day_share(
-        window.cycles
-    )
-    return day
+def _day(window: Window, season: Singles) -> Singles:
+    return day_profile(season, nearest(window.phases), window.period, window.cycles)
 
 
-def _decomposed(window: Window, periods: tuple[int, ...]) -> tuple[Floats, Floats]:
+def _decomposed(window: Window, periods: tuple[int, ...]) -> tuple[Singles, Singles]:
     """Return trend (series, n) and the seasonal components (periods, series, n)."""
     # Imported here: over a second that only those have to pay who ask for the reference.
     from statsmodels.tsa.seasonal import MSTL, STL  # noqa: PLC0415
 
     jump = max(1, window.period // JUMPS_A_DAY)
-    trend = np.empty(window.values.shape)
-    seasons = np.empty((len(periods), *window.values.shape))
-    for row, values in enumerate(window.filled):
+    trend = np.empty(window.values.shape, np.float32)
+    seasons = np.empty((len(periods), *window.values.shape), np.float32)
+    for row, values in enumerate(window.filled.astype(np.float64)):
         if len(periods) == 1:
             found = STL(values, period=periods[0], trend_jump=jump, low_pass_jump=jump).fit()
         else:

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats, Ints, nan_median
+from specter_detector.models.arrays import Floats, Ints, Singles
+from specter_detector.models.medians import cycle_columns, median_of_cycles
 from specter_detector.models.profile import nearest, smooth
 from specter_detector.models.stl import StlSettings, stl_operator
 
 DAYS = 7
 BINS = 24
 FULL_CYCLES = 3.0
+MANY_CYCLES = 8.0
 WEEKS = 2.0
 
 
@@ -24,15 +26,15 @@ class Window:
     """A stretch of history whose season is looked for.
 
     Attributes:
-        values: (series, n), NaN where nothing is known.
+        values: (series, n), near 0, NaN where nothing is known.
         filled: the same with every gap filled.
         phases: (n,) steps since the epoch's local midnight.
         period: steps of a day.
         cycles: (series,) days observed.
     """
 
-    values: Floats
-    filled: Floats
+    values: Singles
+    filled: Singles
     phases: Floats
     period: int
     cycles: Floats
@@ -42,65 +44,79 @@ class Window:
 class Seasons:
     """What a decomposition finds: trend (series, n), day (series, period), week (series, 7 period)."""
 
-    trend: Floats
-    day: Floats
-    week: Floats | None
+    trend: Singles
+    day: Singles
+    week: Singles | None
 
 
 def batched_seasons(window: Window) -> Seasons:
     """Find trend and seasons of all series at once."""
-    period, cycles = window.period, window.cycles
+    period = window.period
     index = nearest(window.phases)
     trend = _trend(window.filled, period)
     detrended = window.values - trend
-    day = profile(detrended, index, period, width(cycles.max(), period)) * day_share(cycles)
+    day = day_profile(detrended, index, period, window.cycles)
     if window.values.shape[1] < WEEKS * DAYS * period - period:
         return Seasons(trend, day, None)
-    rest = detrended - day[:, index % period]
-    week = profile(rest, index, DAYS * period, max(1, period // BINS)) * week_share(cycles)
-    return Seasons(trend, day, week)
+    rest = detrended - day.take(index % period, axis=1)
+    return Seasons(trend, day, week_profile(rest, index, period, window.cycles))
 
 
-def day_share(cycles: Floats) -> Floats:
-    """Return (series, 1) how much of the profile of a day is believed after `cycles` days."""
-    share: Floats = np.clip((cycles - 0.5) / (FULL_CYCLES - 0.5), 0.0, 1.0)[:, None]
-    return share
+def day_profile(detrended: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
+    """Return (series, period) the profile of the day: smoothed over ten minutes, an hour with few cycles.
+
+    Args:
+        detrended: (series, n), NaN where nothing is known.
+        index: (n,) whole steps since the epoch's local midnight.
+        period: steps of a day.
+        cycles: (series,) days observed; the profile is shrunk up to three of them.
+    """
+    medians = _phase_medians(detrended, index % period, period)
+    few = cycles < MANY_CYCLES
+    day = smooth(medians, period // 144) if not few.all() else medians
+    if few.any():
+        day = np.where(few[:, None], smooth(medians, period // BINS if period > BINS else 0), day)
+    return _centred(day, np.clip((cycles - 0.5) / (FULL_CYCLES - 0.5), 0.0, 1.0))
 
 
-def week_share(cycles: Floats) -> Floats:
-    """Return (series, 1) how much of the profile of a week is believed after `cycles` days."""
+def week_profile(rest: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
+    """Return (series, 7 period) the profile of the week, none (0) up to 13 days, shrunk later on.
+
+    Args:
+        rest: (series, n) without trend and day, NaN where nothing is known.
+        index: (n,) whole steps since the epoch's local midnight.
+        period: steps of a day.
+        cycles: (series,) days observed.
+    """
     weeks = cycles / DAYS
-    share: Floats = np.where(cycles < WEEKS * DAYS - 1, 0.0, weeks / (weeks + 1.0))[:, None]
-    return share
+    share = np.where(cycles < WEEKS * DAYS - 1, 0.0, weeks / (weeks + 1.0))
+    medians = _phase_medians(rest, index % (DAYS * period), DAYS * period)
+    return _centred(smooth(medians, max(1, period // BINS)), share)
 
 
-def width(cycles: float, period: int) -> int:
-    """Return the half width of the smoothing over phases: ten minutes, an hour with few cycles."""
-    return period // 144 if cycles >= 8 else period // BINS if period > BINS else 0
-
-
-def _trend(filled: Floats, period: int) -> Floats:
-    jump = max(1, period // 6)
-    settings = StlSettings(period, trend_jump=jump, low_pass_jump=max(1, period // 10))
-    return stl_operator(filled.shape[1], settings, np.float32).trend(filled)
-
-
-def profile(detrended: Floats, index: Ints, period: int, half_width: int) -> Floats:
-    """Return (series, period) the median of each phase, smoothed around the circle, mean 0."""
-    medians = smooth(_phase_medians(detrended, index % period, period), half_width)
-    centred: Floats = medians - medians.mean(axis=1, keepdims=True)
+def _centred(profile: Singles, share: Floats) -> Singles:
+    centred: Singles = profile - profile.mean(axis=1, keepdims=True)
+    centred *= share[:, None].astype(np.float32)
     return centred
 
 
-def _phase_medians(values: Floats, phase: Ints, period: int) -> Floats:
-    """Return (series, period) medians over the columns of each phase; 0 where none was observed."""
-    order = np.argsort(phase, kind="stable")
-    sizes = np.bincount(phase, minlength=period)
-    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    deepest = int(sizes.max())
-    slots = np.arange(deepest)[:, None]
-    # Column n is a column of NaN: for the phases that come once less.
-    table = np.where(slots < sizes, order[np.minimum(first + slots, len(order) - 1)], len(phase))
-    padded = np.concatenate([values, np.full((len(values), 1), np.nan)], axis=1).astype(np.float32)
-    cycles = padded[:, table.T.ravel()].reshape(len(values), period, deepest)
-    return np.nan_to_num(nan_median(cycles))
+def _trend(filled: Singles, period: int) -> Singles:
+    jump = max(1, period // 6)
+    settings = StlSettings(period, trend_jump=jump, low_pass_jump=max(1, period // 10))
+    return stl_operator(filled.shape[1], settings, np.float32).trend(filled).astype(np.float32)
+
+
+def _phase_medians(values: Singles, phase: Ints, period: int) -> Singles:
+    """Return (series, period) medians of each phase; those without a value are interpolated."""
+    columns = cycle_columns(phase, period)
+    nothing = np.full((len(values), 1), np.nan, np.float32)
+    padded = np.concatenate([values, nothing], axis=1, dtype=np.float32)
+    medians = median_of_cycles(padded.take(columns, axis=1))
+    places = np.arange(period)
+    for row in np.flatnonzero(np.isnan(medians).any(axis=1)):
+        known = np.isfinite(medians[row])
+        if known.any():
+            medians[row] = np.interp(places, places[known], medians[row, known], period=period)
+        else:
+            medians[row] = 0.0
+    return medians

@@ -8,22 +8,23 @@ Trend and seasons come from a decomposition (`seasons`). Level and scale are not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, Singles, nan_median
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest
-from specter_detector.models.seasons import BINS, DAYS, Seasons, Window, batched_seasons
+from specter_detector.models.seasons import BINS, DAYS, WEEKS, Seasons, Window, batched_seasons
 
 LEAST_CYCLES = 1.5
 PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts with
 LEAST_SPREAD = 0.3
 LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
 CLIP = 4.0
+PART = 128  # series at a time
 SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
 FOLLOWED = 0.25
 """How much of the measured proportionality of noise to level is followed: some of it is chance."""
@@ -100,31 +101,46 @@ def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompos
     Returns:
         A season of zeros where fewer than 1.5 days were observed; a shrunk one up to three days.
     """
-    values = np.where(np.isfinite(values), values, np.nan)
-    observed = np.isfinite(values)
-    cycles = observed.sum(axis=1) / period
     shape = unknown_shape(len(values), period)
-    counted = is_count(values)
-    quantum = np.where(counted.is_count, counted.quantum, 0.0)
-    usable = np.flatnonzero(cycles >= LEAST_CYCLES)
-    if values.shape[1] < 2 * period or not usable.size:
-        return Shape(shape.day, None, shape.spread, shape.power, shape.reference, quantum, cycles)
-    rows = values[usable]
-    filled = _filled(rows, observed[usable], phases, period)
-    window = Window(rows, filled, phases, period, cycles[usable])
-    seasons = decompose(window)
-    index = nearest(phases)
-    season = seasons.day[:, index % period]
-    rest = rows - seasons.trend - season
     week: Singles | None = None
-    if seasons.week is not None:
-        rest = rest - seasons.week[:, index % (DAYS * period)]
+    if values.shape[1] >= WEEKS * DAYS * period - period:
         week = np.zeros((len(values), DAYS * period), np.float32, order="F")
-        week[usable] = seasons.week
+    shape = replace(shape, week=week)
+    weekly = False
+    for start in range(0, len(values), PART):
+        part = slice(start, start + PART)
+        weekly |= _learn(shape.part(part), values[part], phases, period, decompose)
+    return shape if weekly else replace(shape, week=None)
+
+
+def _learn(shape: Shape, values: Floats, phases: Floats, period: int, decompose: Decompose) -> bool:
+    """Learn a few series, so that all stays in a processor's cache; tell whether they have a week."""
+    observed = np.isfinite(values)
+    shape.cycles[...] = observed.sum(axis=1) / period
+    counted = is_count(values)
+    shape.quantum[...] = np.where(counted.is_count, counted.quantum, 0.0)
+    usable = np.flatnonzero(shape.cycles >= LEAST_CYCLES)
+    if values.shape[1] < 2 * period or not usable.size:
+        return False
+    whole = usable.size == len(values) and bool(observed.all())
+    rows = values if whole else np.where(observed[usable], values[usable], np.nan)
+    # Near 0 for float32; the middle of what is known, whatever the unit.
+    sample = _sample(rows.shape[1])
+    origin = nan_median(rows[:, sample])
+    origin = np.where(np.isfinite(origin), origin, 0.0)
+    near = (rows - origin[:, None]).astype(np.float32)
+    filled = near if whole else _filled(near, phases, period)
+    seasons = decompose(Window(near, filled, phases, period, shape.cycles[usable]))
+    index = nearest(phases)
+    expected = seasons.trend + seasons.day.take(index % period, axis=1)
+    rest = near - expected
+    if seasons.week is not None and shape.week is not None:
+        rest -= seasons.week.take(index % (DAYS * period), axis=1)
+        shape.week[usable] = seasons.week
     shape.day[usable] = seasons.day
-    spread, power, reference = _noise(rest, seasons.trend + season, index, period)
+    spread, power, reference = _noise(rest, expected, origin, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
-    return Shape(shape.day, week, shape.spread, shape.power, shape.reference, quantum, cycles)
+    return seasons.week is not None
 
 
 def grown(expected: Any, reference: Any, power: Any) -> Any:
@@ -132,38 +148,58 @@ def grown(expected: Any, reference: Any, power: Any) -> Any:
     return np.maximum(expected / reference, LEAST_LEVEL) ** power
 
 
-def _filled(rows: Floats, observed: Bools, phases: Floats, period: int) -> Floats:
+def _filled(rows: Singles, phases: Floats, period: int) -> Singles:
     filled = rows.copy()
-    for row in np.flatnonzero(~observed.all(axis=1)):
+    for row in np.flatnonzero(np.isnan(rows).any(axis=1)):
         filled[row] = fill(rows[row], phases, period)
     return filled
 
 
-def _noise(rest: Floats, expected: Floats, index: Ints, period: int) -> tuple[Floats, Floats, Floats]:
+def _sample(length: int) -> Ints:
+    """Return up to 512 columns for a median: golden steps fall into no pattern of gaps."""
+    if length <= SAMPLE:
+        return np.arange(length)
+    return np.sort((np.arange(SAMPLE) * GOLDEN % 1.0 * length).astype(np.int64))
+
+
+def _noise(
+    rest: Singles, expected: Singles, origin: Floats, index: Ints, period: int
+) -> tuple[Singles, Singles, Singles]:
     """Return spread by part of the day, power and reference of each series."""
     bins = min(BINS, period)
     where = (index % period) * bins // period
+    # Sums over stretches of one bin, then over stretches: an hour is an hour of every day.
+    starts = np.flatnonzero(np.diff(where, prepend=-1))
+    member = np.zeros((starts.size, bins), np.float32)
+    member[np.arange(starts.size), where[starts]] = 1.0
+
+    def by_bin(values: Singles) -> Singles:
+        total: Singles = np.add.reduceat(values, starts, axis=1) @ member
+        return total
+
+    sample = _sample(rest.shape[1])
     magnitude = np.abs(rest)
-    # Medians of a sample: golden steps fall into no pattern of gaps.
-    sample = (np.arange(SAMPLE) * GOLDEN % 1.0 * rest.shape[1]).astype(np.int64)
-    overall = np.nan_to_num(nan_median(magnitude[:, sample]))[:, None]
-    clipped = np.minimum(magnitude, CLIP * MAD_TO_SIGMA * overall)
-    known = np.isfinite(clipped)
-    member = np.zeros((rest.shape[1], bins))
-    member[np.arange(rest.shape[1]), where] = 1.0
-    number = known @ member
-    total = np.where(known, clipped, 0.0) @ member
+    overall = np.nan_to_num(nan_median(magnitude[:, sample])).astype(np.float32)[:, None]
+    np.minimum(magnitude, CLIP * MAD_TO_SIGMA * overall, out=magnitude)
+    if np.isnan(magnitude).any():
+        known = np.isfinite(magnitude)
+        number = by_bin(known.astype(np.float32))
+        magnitude[~known] = 0.0
+        expected = np.where(known, expected, np.float32(0))
+    else:
+        number = np.broadcast_to(np.bincount(where, minlength=bins).astype(np.float32), (len(rest), bins))
+    total = by_bin(magnitude)
     mean = (total.sum(axis=1) / np.maximum(number.sum(axis=1), 1.0))[:, None]
     noise = (total + PRIOR * mean) / (number + PRIOR)
     noise = np.where(mean > 0, noise / np.where(mean > 0, mean, 1.0), 1.0)
     noise = np.maximum(noise, LEAST_SPREAD)
-    level = (np.where(known, expected, 0.0) @ member) / np.maximum(number, 1.0)
-    reference = np.median(expected[:, sample], axis=1)
+    level = by_bin(expected) / np.maximum(number, 1.0) + origin[:, None]
+    reference = np.median(expected[:, sample], axis=1) + origin
     power = _power(np.log(noise), level, reference)
     reference = np.where(power > 0, reference, 1.0)
     spread = np.maximum(noise / grown(level, reference[:, None], power[:, None]), LEAST_SPREAD)
     spread = np.maximum(spread, (np.roll(spread, 1, axis=1) + 2 * spread + np.roll(spread, -1, axis=1)) / 4)
-    return spread, power, reference
+    return spread.astype(np.float32), power.astype(np.float32), reference.astype(np.float32)
 
 
 def _power(noise: Floats, level: Floats, reference: Floats) -> Floats:

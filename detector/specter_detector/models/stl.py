@@ -107,7 +107,7 @@ class StlOperator:
         # Made anew in another process: quicker than sending megabytes.
         return StlOperator, (self.n, self.settings, self.dtype)
 
-    def trend(self, values: Floats) -> Floats:
+    def trend(self, values: Reals) -> Floats:
         """Return the trend of each of `values` (series, n), in their unit.
 
         Raises:
@@ -134,12 +134,12 @@ class StlOperator:
             seasonal[rows][np.isnan(centres)] = np.nan
         return trend, seasonal
 
-    def check(self, values: Floats) -> None:
+    def check(self, values: Reals) -> None:
         """Raise ValueError where `values` is not (series, n)."""
         if values.ndim != 2 or values.shape[1] != self.n:
             raise ValueError(f"values of shape {values.shape}: this operator takes (series, {self.n})")
 
-    def _centred(self, values: Floats) -> tuple[Reals, Floats]:
+    def _centred(self, values: Reals) -> tuple[Reals, Floats]:
         """Return values around zero in the operator's precision, and the centres: NaN for a row to leave out.
 
         Such a row is computed as zeros; its centre makes its trend NaN.
