@@ -7,7 +7,7 @@ import pytest
 
 from specter_detector.models.arrays import Floats
 from specter_detector.models.calendar import Holidays
-from specter_detector.models.fit import MOST_REPLAYED, FitOptions, fit
+from specter_detector.models.fit import REPLAYED_DAYS, REPLAYED_STEPS, FitOptions, fit
 from specter_detector.models.phases import local_seconds
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.watched import Watched
@@ -160,14 +160,20 @@ def test_a_holiday_is_expected_to_be_like_a_sunday() -> None:
     assert expected[0] - expected[1] > 5.0
 
 
-def test_what_no_series_has_seen_and_what_is_too_long_ago_is_not_replayed() -> None:
-    times: Floats = STEP / 5 * np.arange(MOST_REPLAYED + 1000, dtype=np.float64)
-    values = np.full((1, times.size), 5.0)
-    fitted = fit(times, values, FitOptions(step=STEP / 5), with_state=True)
+@pytest.mark.parametrize(("step", "replayed"), [(300.0, REPLAYED_DAYS * 288), (60.0, REPLAYED_STEPS)])
+def test_what_is_too_long_ago_is_learnt_from_and_not_replayed(step: float, replayed: int) -> None:
+    times: Floats = step * np.arange(replayed + 1000, dtype=np.float64)
+    fitted = fit(times, np.full((1, times.size), 5.0), FitOptions(step=step), with_state=True)
     assert fitted.state is not None
-    assert fitted.state.seen[0] == MOST_REPLAYED
+    assert fitted.state.seen[0] == replayed
+    assert fitted.shape.cycles[0] == pytest.approx(times.size * step / DAY)
+
+
+def test_a_young_series_is_replayed_from_its_beginning() -> None:
+    times: Floats = STEP * np.arange(3000.0)
+    values = np.full((1, times.size), 5.0)
     values[0, :-100] = np.nan
-    fitted = fit(times, values, FitOptions(step=STEP / 5), with_state=True)
+    fitted = fit(times, values, FitOptions(), with_state=True)
     assert fitted.state is not None
     assert fitted.state.age[0] == pytest.approx(100, abs=1)
 

@@ -13,11 +13,11 @@ from specter_detector.models.replay import DAY, replay
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 
-MOST_REPLAYED = 20_000
-"""Steps of history that are replayed at most: weeks at usual steps, seven seconds of work at any."""
+REPLAYED_DAYS, REPLAYED_STEPS = 14, 10_000
+"""Of history, at most: what a state remembers is a week old at most, and a step takes half a millisecond."""
 
 REPLAY_REFITS_A_DAY = {"seasonal": 1.0, "stl": 1 / 7, "mstl": 1 / 7}
-"""The reference takes a tenth of a second a series; what a state remembers is a week old at most."""
+"""The reference takes a tenth of a second a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,17 @@ def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool)
     shape = learn(values, options.phases(times), period)
     state = None
     if with_state:
-        late = slice(max(_begin(values), len(times) - MOST_REPLAYED), None)
+        begin = max(_begin(values), len(times) - min(REPLAYED_DAYS * period, REPLAYED_STEPS))
         replayed = replay(
-            times[late],
-            values[:, late],
+            times,
+            values,
             options.step,
             tz=options.tz,
             holidays=options.holidays,
             policy=options.policy,
             learn=learn,
             refits_a_day=REPLAY_REFITS_A_DAY[options.kind],
+            begin=begin,
         )
         state = replayed.state
         adopt(state, replayed.shape, shape, float(options.phases(times[-1:])[0]))
