@@ -4,7 +4,6 @@ A replay of weeks takes seconds in which a thread would hold the interpreter's
 lock most of the time, and make ticks late.
 """
 
-import contextlib
 import logging
 import multiprocessing
 import os
@@ -103,8 +102,10 @@ class ProcessFitter:
         """Shut the pool down; `kill` ends a worker that is busy or hangs, which a shutdown would wait for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         if kill and self._worker.done() and not self._worker.cancelled() and not self._worker.exception():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._worker.result(), signal.SIGKILL)
+            # By our list of children: the number of one that has died may be another program's by now.
+            for child in multiprocessing.active_children():
+                if child.pid == self._worker.result():
+                    child.kill()
 
     def _replace(self, *, kill: bool = False) -> None:
         """Start a new worker."""

@@ -153,10 +153,10 @@ class Job:
         present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
         absent = [verdict for verdict in verdicts if verdict.labels not in vector.samples]
         valid = sum(np.isfinite(verdict.value) for verdict in present)
-        scored = sum(verdict.labels in told for verdict in present if np.isfinite(verdict.value))
+        scored = {verdict.labels for verdict in present if np.isfinite(verdict.value)} & told.keys()
         self.counts = {
-            "scored": scored - len(unwritable),
-            "warming": len(self._unknown) + valid - scored,
+            "scored": len(scored.difference(unwritable)),
+            "warming": len(self._unknown) + valid - len(scored),
             "absent": len(absent) - self._forget(at, absent),
             "invalid": len(present) - valid,
             "over_limit": vector.cut,
