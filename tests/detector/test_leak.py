@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specter_detector.models.arrays import Floats
-from specter_detector.models.leak import Leaks, exhaustion, find_leaks
+from specter_detector.models.leak import Leaks, exhaustion, find_leaks, leak_scores
 
 DAY = 86400.0
 NODES = 128
@@ -164,3 +164,12 @@ def test_ten_thousand_series_take_well_under_a_second() -> None:
     begin = time.process_time()
     find_leaks(TIMES, rows)
     assert time.process_time() - begin < 1.5  # 0.3 s here alone
+
+
+def test_a_leak_is_as_urgent_as_its_limit_is_near() -> None:
+    rising = 100 + 20 * RAMP + 0.1 * noise(20, 4)
+    left = 2.0  # days until the limit
+    limit = np.array([120 + 20 / 7 * left, 1000.0, NAN, 110.0])
+    scores = leak_scores(TIMES, rising, limit)
+    assert scores[0] == pytest.approx(4 / left, rel=0.05)
+    assert scores[1:].tolist() == [0.0, 0.0, 0.0]  # far away, none, behind

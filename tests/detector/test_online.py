@@ -9,6 +9,7 @@ from specter_detector.models.online import (
     ABSENT,
     DROP,
     FLATLINE,
+    LEAK,
     LEVEL_SHIFT,
     OUT_OF_RANGE,
     SPIKE,
@@ -314,3 +315,12 @@ def test_a_batch_beyond_one_part_is_judged_as_its_series_alone(monkeypatch: pyte
     whole = replayed(*values)
     monkeypatch.setattr(online, "PART", 3)
     np.testing.assert_array_equal(replayed(*values).score, whole.score)
+
+
+def test_a_leak_towards_its_limit_is_told_until_the_next_refit() -> None:
+    values = seasonal(40, 4)[None]
+    shape, state = taught(values)
+    state.leak[:] = 2.0
+    step = float(values.shape[1])
+    judged = tick(shape, state, step, step, values[:, 0])
+    assert (judged.score[0], judged.reason[0]) == (2.0, LEAK)

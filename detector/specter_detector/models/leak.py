@@ -25,6 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, nan_median
 
 DAY = 86400.0
+HORIZON = 4 * DAY
+MOST_URGENT = 1e6
 BLOCKS = 32
 MIN_NODES = 2 * BLOCKS
 MIN_BLOCKS_SEEN = 24
@@ -59,7 +61,7 @@ def find_leaks(
     *,
     limit: ArrayLike = np.nan,
     noise: ArrayLike = np.nan,
-    horizon: float = 4 * DAY,
+    horizon: float = HORIZON,
     min_growth: float = 6.0,
     min_rel_growth: float = 0.05,
 ) -> Leaks:
@@ -106,6 +108,20 @@ def find_leaks(
     left = exhaustion(level, slope, np.where(np.isnan(limit), np.copysign(np.inf, slope), limit))
     matters = np.where(np.isnan(limit), large, left <= horizon)
     return Leaks(slope, level, tau, z, straightness, left, significant & matters)
+
+
+def leak_scores(
+    times: Floats, trend: Floats, limit: Floats, *, horizon: float = HORIZON
+) -> NDArray[np.float32]:
+    """Return (series,) how urgent each series' leak towards its limit is: `horizon` over the time left.
+
+    1 where the limit is met in `horizon` seconds, at most 1e6; 0 without a leak, without a limit (NaN), or
+    with more time than that. Arguments as `find_leaks` has them.
+    """
+    found = find_leaks(times, trend, limit=limit, horizon=horizon)
+    urgent = found.leak & np.isfinite(limit)
+    left = np.where(urgent, np.maximum(found.exhaustion, horizon / MOST_URGENT), np.inf)
+    return (horizon / left).astype(np.float32)
 
 
 def exhaustion(level: ArrayLike, slope: ArrayLike, limit: ArrayLike) -> Floats:

@@ -59,8 +59,8 @@ OF_A_CONSTANT, LARGEST = 50.0, 1e6
 LARGEST_VALUE = 1e36  # float32 ends at 3e38
 PART = 8192
 
-REASONS = ("", "spike", "drop", "level_shift", "flatline", "absent", "out_of_range")
-NONE, SPIKE, DROP, LEVEL_SHIFT, FLATLINE, ABSENT, OUT_OF_RANGE = range(len(REASONS))
+REASONS = ("", "spike", "drop", "level_shift", "flatline", "absent", "out_of_range", "leak")
+NONE, SPIKE, DROP, LEVEL_SHIFT, FLATLINE, ABSENT, OUT_OF_RANGE, LEAK = range(len(REASONS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -270,6 +270,9 @@ def _judged(
         lively = (before >= FLAT_DAYS * moment.period) & (state.moves[flat] >= FLAT_SHARE * before)
         unusual = lively & (values[flat] == state.last[flat]) & (stillness > np.maximum(result[flat], 1.0))
         result[flat[unusual]], reason[flat[unusual]] = stillness[unusual], FLATLINE
+    if state.leak.any():
+        leaks = state.leak > np.maximum(result, 1.0)
+        result, reason = np.where(leaks, state.leak, result), np.where(leaks, LEAK, reason)
     early = state.seen < WARM_UP
     if not known.all():
         live = ~early & (state.seen >= LIVE_SHARE * state.age)

@@ -8,12 +8,13 @@ Trend and seasons come from a decomposition (`seasons`). Level and scale are not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, Singles, nan_median
+from specter_detector.models.changes import change_scores
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest
@@ -44,6 +45,7 @@ class Shape:
         reference: (series,) the expected value at which `spread` holds; positive where `power` is.
         quantum: (series,) value of one count; 0 for what is no count.
         cycles: (series,) days of history behind it.
+        changes: (series, 2) how unusual noise and season of the last day were (`changes`).
     """
 
     day: Singles
@@ -53,20 +55,21 @@ class Shape:
     reference: Singles
     quantum: Floats
     cycles: Floats
+    changes: Singles
 
     def part(self, rows: slice) -> "Shape":
         """Return the shape of some of the series, which shares its memory with this one's."""
         week = None if self.week is None else self.week[rows]
         return Shape(
             self.day[rows], week, self.spread[rows], self.power[rows],
-            self.reference[rows], self.quantum[rows], self.cycles[rows],
+            self.reference[rows], self.quantum[rows], self.cycles[rows], self.changes[rows],
         )  # fmt: skip
 
     @property
     def bytes_per_series(self) -> float:
         """Return the memory that one series takes."""
-        arrays = (self.day, self.week, self.spread, self.power, self.reference, self.quantum, self.cycles)
-        return sum(array.nbytes for array in arrays if array is not None) / len(self.day)
+        arrays = [getattr(self, field.name) for field in fields(self)]
+        return float(sum(array.nbytes for array in arrays if array is not None) / len(self.day))
 
 
 Learner = Callable[[Floats, Floats, int], Shape]
@@ -86,6 +89,7 @@ def unknown_shape(series: int, period: int) -> Shape:
         np.ones(series, np.float32),
         np.zeros(series),
         np.zeros(series),
+        np.zeros((series, 2), np.float32),
     )
 
 
@@ -140,6 +144,7 @@ def _learn(shape: Shape, values: Floats, phases: Floats, period: int, decompose:
     shape.day[usable] = seasons.day
     spread, power, reference = _noise(rest, expected, origin, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
+    shape.changes[usable] = change_scores(rest, period)
     return seasons.week is not None
 
 

@@ -31,6 +31,7 @@ class State:
         gap, longest_gap: time since the last sample, and the longest such time before.
         last, still, longest_still: the last value, for how long it has been that, and the longest before.
         moves: samples that differed from the one before.
+        leak: score of a slow leak towards a limit, 0 without one (`leak.leak_scores`).
         tails: see `tail`.
         step: of the last tick, NaN before the first.
     """
@@ -53,6 +54,7 @@ class State:
     still: Singles
     longest_still: Singles
     moves: Singles
+    leak: Singles
     tails: Tails
     step: float = np.nan
 
@@ -81,7 +83,7 @@ def no_state(series: int) -> State:
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), outside=single(), alarmed=single(),
         seen=double(), age=double(), gap=single(), longest_gap=single(),
-        last=double(), still=single(), longest_still=single(), moves=single(), tails=no_tails(series),
+        last=double(), still=single(), longest_still=single(), moves=single(), leak=single(), tails=no_tails(series),
     )  # fmt: skip
 
 
