@@ -40,7 +40,14 @@ class Fitter(Protocol):
     """Runs `models.fit.fit` on many series."""
 
     def fit_all(
-        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+        self,
+        times: Floats,
+        values: Floats,
+        options: FitOptions,
+        *,
+        known: Ints,
+        new: Ints,
+        limits: Floats | None = None,
     ) -> Iterator[tuple[Ints, Fitted]]:
         """Yield rows of `values` (series, n) and what was learnt of them, batch by batch.
 
@@ -50,6 +57,7 @@ class Fitter(Protocol):
             options: how to fit.
             known: rows of which the shape is learnt.
             new: rows of which the state is wanted too; they come first.
+            limits: (series,) where each ends, NaN for nowhere; None where that is not known.
         """
 
     def close(self) -> None:
@@ -66,7 +74,14 @@ class ProcessFitter:
         self._start()
 
     def fit_all(
-        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+        self,
+        times: Floats,
+        values: Floats,
+        options: FitOptions,
+        *,
+        known: Ints,
+        new: Ints,
+        limits: Floats | None = None,
     ) -> Iterator[tuple[Ints, Fitted]]:
         """Yield the rows of each batch and what was learnt of them as soon as it is there.
 
@@ -75,7 +90,7 @@ class ProcessFitter:
                 or not one series could be fitted without an error.
         """
         fitted = 0
-        run = partial(self._submit, times, values, options)
+        run = partial(self._submit, times, values, options, limits)
         previous: _Running | None = None
         # One ahead: the worker is never idle.
         for batch in (*_batches(new, options, True), *_batches(known, options, False), None):
@@ -114,13 +129,20 @@ class ProcessFitter:
                 self._end(kill=kill)
                 self._start()
 
-    def _submit(self, times: Floats, values: Floats, options: FitOptions, batch: "_Batch") -> "_Running":
+    def _submit(
+        self, times: Floats, values: Floats, options: FitOptions, limits: Floats | None, batch: "_Batch"
+    ) -> "_Running":
         with self._lock:
             if self._closed:
                 raise FitError(STOPPING)
             try:
                 future = self._pool.submit(
-                    fit, times, values[batch.rows], options, with_state=batch.with_state
+                    fit,
+                    times,
+                    values[batch.rows],
+                    options,
+                    with_state=batch.with_state,
+                    limits=None if limits is None else limits[batch.rows],
                 )
             except BrokenProcessPool as error:
                 self._start()

@@ -134,9 +134,9 @@ def test_holidays_of_the_reader_hold_for_queries_without_their_own() -> None:
 
 
 def test_the_detectors_further_output_is_output_too() -> None:
-    for name in ("anomaly_confidence", "anomaly_direction"):
+    for key in ("expr: anomaly_confidence", "expr: anomaly_direction", "expr: x, limit: yhat_upper"):
         with pytest.raises(ConfigError, match="own output"):
-            parsed(f"reader: {{queries: {{q: {{expr: {name}}}}}}}")
+            parsed(f"reader: {{queries: {{q: {{{key}}}}}}}")
 
 
 def test_an_own_writer_keeps_its_login_and_the_flag_replaces_both_urls() -> None:

@@ -82,6 +82,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[P
             f'{name}{{service="shop",for="me"}} {value:.6g} {at:.0f}'
             for at, value in zip(times[kept], values[kept], strict=True)
         ]
+    lines.append("# TYPE disk_used gauge")
+    lines += [f"disk_used {50 + (at - times[0]) / DAY:.6g} {at:.0f}" for at in times[kept]]
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=lines) as server:
         yield server
 
@@ -240,6 +242,25 @@ def test_with_too_many_series_a_tick_keeps_those_that_are_known(prometheus: Prom
         detector.engine.tick("default", end)
         assert known in job.present
         assert job.counts == {"scored": 1, "warming": 1, "absent": 0, "invalid": 0, "over_limit": 1}
+
+
+def test_a_limit_is_asked_for_at_each_fit_and_a_wrong_one_costs_the_leaks_alone(
+    prometheus: Prometheus, end: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (
+        "reader: {{datasource_url: '{}', queries: {{"
+        "right: {{expr: disk_used, limit: 'vector(79)'}}, wrong: {{expr: disk_used, limit: 'sum('}}}}}}"
+    )
+    config = config_of(text.format(prometheus.url))
+    with closing(Detector(config, clock=ManualClock(end + 31.0), fitter=InlineFitter())) as detector:
+        for job in detector.engine.jobs:
+            detector.engine.fit(job, end)
+        put(prometheus, "disk_used", 78.0, end + 30.0)
+        detector.engine.tick("default", end + 30.0)
+    # It is there in a day, of the four from which on that counts.
+    assert prometheus.values('anomaly_score{for="right"}', end + 30)[0] == pytest.approx(4.0, rel=0.2)
+    assert prometheus.values('anomaly_score{for="wrong"}', end + 30)[0] < 1
+    assert "query wrong: capacity limit: bad_data" in caplog.text
 
 
 def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) -> None:
