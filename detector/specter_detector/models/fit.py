@@ -70,7 +70,7 @@ def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool)
     values = np.where(np.isfinite(values), values, np.nan)
     learn = learner(options.kind)
     period = round(DAY / options.step)
-    shape = learn(values, options.phases(times), period)
+    shape = learn(values, options.phases(times), period, first=float(times[0] / options.step))
     state = None
     if with_state:
         late = slice(max(_begin(values), len(times) - MOST_REPLAYED), None)
@@ -85,7 +85,13 @@ def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool)
             refits_a_day=REPLAY_REFITS_A_DAY[options.kind],
         )
         state = replayed.state
-        adopt(state, replayed.shape, shape, float(options.phases(times[-1:])[0]))
+        adopt(
+            state,
+            replayed.shape,
+            shape,
+            float(times[-1] / options.step),
+            float(options.phases(times[-1:])[0]),
+        )
     return Fitted(shape, state, _last_seen(times, values))
 
 
