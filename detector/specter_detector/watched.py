@@ -48,7 +48,7 @@ class Watched:
             shape, state = self._learnt
             rows = [self._rows[labels[index]] for index in known]
             renewed = replaced(shape, rows, take(fitted.shape, known))
-            adopt(state, shape, renewed, float(self._options.phases(np.array([at]))[0]))
+            adopt(state, shape, renewed, at / self._options.step, self._phase(at))
             self._learnt = renewed, state
         new = [index for index, each in enumerate(labels) if each not in self._rows]
         if fitted.state is None or not new:
@@ -81,8 +81,7 @@ class Watched:
         # Neither a clock that was set back nor time without ticks may look like samples or like an absence.
         state.step = step - float(np.clip(step - state.step, 0.0, self._longest))
         values = np.array([samples.get(labels, np.nan) for labels in self._rows])
-        phase = float(self._options.phases(np.array([at]))[0])
-        judged = tick(shape, state, step, phase, values, policy=self._options.policy)
+        judged = tick(shape, state, step, self._phase(at), values, policy=self._options.policy)
         columns = (
             values, judged.score, judged.direction, judged.reason,
             judged.yhat, judged.lower, judged.upper, judged.confidence,
@@ -93,3 +92,6 @@ class Watched:
                 self._rows, *(column.tolist() for column in columns), strict=True
             )
         ]
+
+    def _phase(self, at: float) -> float:
+        return float(self._options.phases(np.array([at]))[0])

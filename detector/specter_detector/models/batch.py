@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Ints
 from specter_detector.models.shape import Shape
+from specter_detector.models.spectrum import Cycles
 from specter_detector.models.state import State
 from specter_detector.models.tail import Tails
 
-B = TypeVar("B", Shape, State, Tails)
+B = TypeVar("B", Shape, Cycles, State, Tails)
 
 Array = NDArray[Any]
 
 
 def series_axis(part: object) -> int:
     """Return on which axis of its arrays `part` has the series: the first of shapes, the last of the rest."""
-    return 0 if isinstance(part, Shape) else -1
+    return 0 if isinstance(part, Shape | Cycles) else -1
 
 
-def size(part: Shape | State | Tails) -> int:
+def size(part: Shape | Cycles | State | Tails) -> int:
     """Return the number of series in `part`."""
     arrays = (getattr(part, field.name) for field in fields(part))
     return next(int(value.shape[series_axis(part)]) for value in arrays if isinstance(value, np.ndarray))

@@ -79,7 +79,7 @@ def fit(
     values = np.where(np.isfinite(values), values, np.nan)
     learn = learner(options.kind)
     period = round(DAY / options.step)
-    shape = learn(values, options.phases(times), period)
+    shape = learn(values, options.phases(times), period, first=float(times[0] / options.step))
     state = None
     if with_state:
         begin = max(_begin(values), len(times) - min(REPLAYED_DAYS * period, REPLAYED_STEPS))
@@ -95,7 +95,13 @@ def fit(
             begin=begin,
         )
         state = replayed.state
-        adopt(state, replayed.shape, shape, float(options.phases(times[-1:])[0]))
+        adopt(
+            state,
+            replayed.shape,
+            shape,
+            float(times[-1] / options.step),
+            float(options.phases(times[-1:])[0]),
+        )
     leaks = None if limits is None else _leaks(times, values, options, shape, limits)
     return Fitted(shape, state, _last_seen(times, values), leaks)
 

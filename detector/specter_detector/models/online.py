@@ -32,6 +32,7 @@ from specter_detector.models.arrays import Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.shape import Shape, grown
+from specter_detector.models.spectrum import cycle_at
 from specter_detector.models.state import FORECASTERS, State
 from specter_detector.models.tail import BLOCK
 
@@ -88,6 +89,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
+    step: float
     phase: float
     elapsed: float
     period: int
@@ -115,6 +117,7 @@ def tick(
     period = shape.day.shape[1]
     before = step - 1.0 if np.isnan(state.step) else state.step
     moment = _Moment(
+        step,
         phase,
         step - before,
         period,
@@ -134,10 +137,11 @@ def tick(
     return Judged(*(np.concatenate([getattr(each, name) for each in judged]) for name in names))
 
 
-def adopt(state: State, old: Shape, new: Shape, phase: float) -> None:
+def adopt(state: State, old: Shape, new: Shape, step: float, phase: float) -> None:
     """Go on with `new` after a refit. When a season begins, levels move by it, so that forecasts do not."""
-    begun = (old.cycles < 2.0) | (new.cycles < 2.0)
-    for number, (was, is_) in enumerate(zip(_seasons(old, phase), _seasons(new, phase), strict=True)):
+    begun = (old.cycles < 2.0) | (new.cycles < 2.0) | ((old.other.period > 0) != (new.other.period > 0))
+    before, after = _seasons(old, step, phase), _seasons(new, step, phase)
+    for number, (was, is_) in enumerate(zip(before, after, strict=True)):
         state.level[number::SEASONED] += np.where(begun, was - is_, 0.0)
 
 
@@ -148,7 +152,7 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     if moment.block_ended:
         state.tails.close_block(moment.days_ended)
         _choose(state)
-    errors = _errors(shape, state, moment.phase, values, known)
+    errors = _errors(shape, state, moment, values, known)
     at = state.believed * values.size + np.arange(values.size)
     error = errors.ravel().take(at)
     yhat = values - error
@@ -183,9 +187,16 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     return judged
 
 
-def _seasons(shape: Shape, phase: float) -> tuple[Singles | float, Singles, Singles]:
-    """Return what is added to a level: nothing, the day, the day and the week; (series,) each."""
+def _seasons(shape: Shape, step: float, phase: float) -> tuple[Singles | float, Singles, Singles]:
+    """Return what is added to a level: nothing, the day, the day and the week; (series,) each.
+
+    What is neither comes with the day.
+    """
     day = _at(shape.day, phase)
+    others = np.flatnonzero(shape.other.period)
+    if others.size:
+        day = day.copy()
+        day[others] += cycle_at(shape.other, others, step)
     return 0.0, day, day if shape.week is None else day + _at(shape.week, phase)
 
 
@@ -198,9 +209,9 @@ def _at(profile: Singles, phase: float) -> Singles:
     return value if share == 0 else (1 - share) * value + share * profile[:, (low + 1) % period]
 
 
-def _errors(shape: Shape, state: State, phase: float, values: Floats, known: Bools) -> Singles:
+def _errors(shape: Shape, state: State, moment: _Moment, values: Floats, known: Bools) -> Singles:
     """Return (forecasters, series) value less expectation; a series' first value sets its levels."""
-    bare = np.stack([values - season for season in _seasons(shape, phase)])
+    bare = np.stack([values - season for season in _seasons(shape, moment.step, moment.phase)])
     if (state.seen == 0).any():
         first = np.flatnonzero(known & (state.seen == 0))
         state.level[:, first] = np.tile(bare[:, first], (FORECASTERS // SEASONED, 1))

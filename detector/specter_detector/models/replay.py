@@ -71,8 +71,8 @@ def replay(
     for index in range(begin, len(times)):
         if index and (index == begin or index % every == 0):
             window = slice(max(0, index - WINDOW_DAYS * period), index)
-            learnt = learn(values[:, window], phases[window], period)
-            adopt(state, shape, learnt, phases[index])
+            learnt = learn(values[:, window], phases[window], period, first=times[window.start] / step)
+            adopt(state, shape, learnt, times[index] / step, phases[index])
             shape = learnt
         judged = tick(shape, state, times[index] / step, phases[index], values[:, index], policy=policy)
         score[:, index], confidence[:, index] = judged.score, judged.confidence

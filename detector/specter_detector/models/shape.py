@@ -9,7 +9,7 @@ Trend and seasons come from a decomposition (`seasons`). Level and scale are not
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
 from specter_detector.models.profile import nearest
 from specter_detector.models.seasons import BINS, DAYS, WEEKS, Seasons, Window, batched_seasons
+from specter_detector.models.spectrum import Cycles, cycle_over, find_cycles, no_cycles
 
 LEAST_CYCLES = 1.5
 PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts with
@@ -33,7 +34,7 @@ FOLLOWED = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """The seasons of a batch of series.
+    """The seasons of a batch of series, and what else a refit sees.
 
     The profiles lie in memory phase by phase (Fortran's order): a tick reads one phase of all series.
 
@@ -46,6 +47,7 @@ class Shape:
         quantum: (series,) value of one count; 0 for what is no count.
         cycles: (series,) days of history behind it.
         changes: (series, 2) how unusual noise and season of the last day were (`changes`).
+        other: a season that is neither a day nor a week (`spectrum`).
     """
 
     day: Singles
@@ -56,6 +58,7 @@ class Shape:
     quantum: Floats
     cycles: Floats
     changes: Singles
+    other: Cycles
 
     def part(self, rows: slice) -> "Shape":
         """Return the shape of some of the series, which shares its memory with this one's."""
@@ -63,17 +66,22 @@ class Shape:
         return Shape(
             self.day[rows], week, self.spread[rows], self.power[rows],
             self.reference[rows], self.quantum[rows], self.cycles[rows], self.changes[rows],
+            self.other.part(rows),
         )  # fmt: skip
 
     @property
     def bytes_per_series(self) -> float:
         """Return the memory that one series takes."""
-        arrays = [getattr(self, field.name) for field in fields(self)]
-        return float(sum(array.nbytes for array in arrays if array is not None) / len(self.day))
+        own = [getattr(self, field.name) for field in fields(self)]
+        arrays = [array for array in own if isinstance(array, np.ndarray)] + list(self.other.arrays)
+        return float(sum(array.nbytes for array in arrays) / len(self.day))
 
 
-Learner = Callable[[Floats, Floats, int], Shape]
-"""Like `learn_shape`: values (series, n), phases (n,) and the steps of a day in, a shape out."""
+class Learner(Protocol):
+    """What a refit calls; see `learn_shape`."""
+
+    def __call__(self, values: Floats, phases: Floats, period: int, *, first: float = 0.0) -> Shape:
+        """Learn the shapes of `values`."""
 
 
 Decompose = Callable[[Window], Seasons]
@@ -90,16 +98,26 @@ def unknown_shape(series: int, period: int) -> Shape:
         np.zeros(series),
         np.zeros(series),
         np.zeros((series, 2), np.float32),
+        no_cycles(series),
     )
 
 
-def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompose = batched_seasons) -> Shape:
+def learn_shape(
+    values: Floats,
+    phases: Floats,
+    period: int,
+    *,
+    first: float = 0.0,
+    decompose: Decompose = batched_seasons,
+) -> Shape:
     """Learn the shapes of `values`.
 
     Args:
         values: (series, n) on the step's grid, NaN where nothing is known or where a window is excluded.
         phases: (n,) steps since the epoch's local midnight, as `calendar.calendar_phases` returns them.
         period: steps of a day.
+        first: step of the first column since the epoch, where there is a wall clock other than UTC's;
+            what is neither a day nor a week knows no daylight saving.
         decompose: finds trend and seasons.
 
     Returns:
@@ -113,11 +131,13 @@ def learn_shape(values: Floats, phases: Floats, period: int, decompose: Decompos
     weekly = False
     for start in range(0, len(values), PART):
         part = slice(start, start + PART)
-        weekly |= _learn(shape.part(part), values[part], phases, period, decompose)
+        weekly |= _learn(shape.part(part), values[part], phases, period, first, decompose)
     return shape if weekly else replace(shape, week=None)
 
 
-def _learn(shape: Shape, values: Floats, phases: Floats, period: int, decompose: Decompose) -> bool:
+def _learn(
+    shape: Shape, values: Floats, phases: Floats, period: int, first: float, decompose: Decompose
+) -> bool:
     """Learn a few series, so that all stays in a processor's cache; tell whether they have a week."""
     observed = np.isfinite(values)
     shape.cycles[...] = observed.sum(axis=1) / period
@@ -142,6 +162,12 @@ def _learn(shape: Shape, values: Floats, phases: Floats, period: int, decompose:
         rest -= seasons.week.take(index % (DAYS * period), axis=1)
         shape.week[usable] = seasons.week
     shape.day[usable] = seasons.day
+    other = find_cycles(rest, first)
+    if other.period.any():
+        rows = np.flatnonzero(other.period)
+        rest[rows] -= cycle_over(other, rows, first + np.arange(rest.shape[1]))
+        shape.other.period[usable], shape.other.profile[usable] = other.period, other.profile
+        shape.other.anchor[usable] = other.anchor
     spread, power, reference = _noise(rest, expected, origin, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
     shape.changes[usable] = change_scores(rest, period)

@@ -83,7 +83,8 @@ def no_state(series: int) -> State:
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), outside=single(), alarmed=single(),
         seen=double(), age=double(), gap=single(), longest_gap=single(),
-        last=double(), still=single(), longest_still=single(), moves=single(), leak=single(), tails=no_tails(series),
+        last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
+        tails=no_tails(series),
     )  # fmt: skip
 
 
