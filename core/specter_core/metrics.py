@@ -182,7 +182,7 @@ DETECTOR_FITS = Metric(
 DETECTOR_SERIES = Metric(
     "specter_detector_series",
     "gauge",
-    "Series by state: scored, warming (no model yet), absent (learnt, and now missing), "
+    "Series by state: scored, warming (no fit or too few samples yet), absent (known, and now missing), "
     "invalid (NaN or infinite now), over_limit (beyond max_series_per_query, ignored).",
     ("query", "state"),
 )

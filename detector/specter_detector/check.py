@@ -3,7 +3,7 @@
 import json
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from specter_detector.config import DetectorConfig, load
@@ -44,7 +44,12 @@ def check(file: Path, *, datasource_url: str | None, resolve: bool) -> Report:
     if resolve:
         with closing(PrometheusReader(config.reader, open_session(config.reader.connection))) as reader:
             now = time.time()
-            for alias, query in config.reader.queries.items():
+            limits = {
+                f"{alias}.limit": replace(query, expr=query.limit)
+                for alias, query in config.reader.queries.items()
+                if query.limit is not None
+            }
+            for alias, query in {**config.reader.queries, **limits}.items():
                 try:
                     vector = reader.instant(query, now)
                 except DatasourceError as error:

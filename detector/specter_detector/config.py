@@ -47,6 +47,7 @@ class Query:
         offset: seconds into the past at which it is evaluated.
         max_age: seconds after which a sample no longer counts as the present.
         holidays: days that are like a Sunday.
+        limit: PromQL expression for where the series end, see `limits`; None for nowhere.
     """
 
     alias: str
@@ -57,6 +58,7 @@ class Query:
     offset: float
     max_age: float
     holidays: Holidays = NO_HOLIDAYS
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         offset=schema.offset,
         max_age=schema.max_age or reader.max_age,
         holidays=(schema.holidays or reader.holidays).resolved(),
+        limit=schema.limit,
     )
 
 

@@ -73,10 +73,11 @@ def _output_name(document: Mapping[str, object]) -> re.Pattern[str]:
 def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:
     output = _output_name(document)
     for alias, query in _section(document, "reader", "queries").items():
-        expr = _section({"query": query}, "query").get("expr")
-        if isinstance(expr, str) and output.search(metric_names(expr)):
-            message = "reads the detector's own output, which would feed back into itself"
-            yield Finding(("reader", "queries", alias, "expr"), message, expr)
+        for key in ("expr", "limit"):
+            expr = _section({"query": query}, "query").get(key)
+            if isinstance(expr, str) and output.search(metric_names(expr)):
+                message = "reads the detector's own output, which would feed back into itself"
+                yield Finding(("reader", "queries", alias, key), message, expr)
 
 
 def _unknown_aliases(document: Mapping[str, object]) -> Iterator[Finding]:

@@ -2,11 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 from specter_core.clock import Clock, align_down
-from specter_detector.config import DetectorConfig
+from specter_detector.config import DetectorConfig, Query
 from specter_detector.fitting import FitError, Fitter
 from specter_detector.jobs import Job
+from specter_detector.limits import limits_of
+from specter_detector.models.arrays import Floats
 from specter_detector.output import Sample
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
 from specter_detector.series import Labels, Vector
@@ -94,7 +98,14 @@ class Engine:
         try:
             history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end, job.present)
             known, new = job.to_fit(history)
-            batches = self._fitter.fit_all(history.times, history.values, job.options, known=known, new=new)
+            batches = self._fitter.fit_all(
+                history.times,
+                history.values,
+                job.options,
+                known=known,
+                new=new,
+                limits=self._limits(job.query, now, history.labels),
+            )
             for rows, fitted in batches:
                 job.install([history.labels[row] for row in rows], fitted)
         except (DatasourceError, FitError) as error:
@@ -131,6 +142,20 @@ class Engine:
         else:
             self._works(alias, "limit")
         return vector
+
+    def _limits(self, query: Query, at: float, series: Sequence[Labels]) -> Floats | None:
+        """Return the limit of each of `series`; None where there is no answer, or nothing to ask."""
+        if query.limit is None:
+            return None
+        try:
+            vector = self._fit_reader.instant(replace(query, expr=query.limit), at)
+        except UnreachableError:
+            raise
+        except DatasourceError as error:
+            self._fails(query.alias, "capacity limit", str(error))
+            return None
+        self._works(query.alias, "capacity limit")
+        return limits_of(series, vector.samples)
 
     def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
         if vector is None:

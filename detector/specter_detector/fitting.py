@@ -4,7 +4,6 @@ A replay of weeks takes seconds in which a thread would hold the interpreter's
 lock most of the time, and make ticks late.
 """
 
-import contextlib
 import logging
 import multiprocessing
 import os
@@ -25,8 +24,10 @@ from specter_detector.models.fit import FitOptions, Fitted, fit
 
 LOGGER = logging.getLogger(__name__)
 FIT_TIMEOUT = 120.0
-BATCH = {"seasonal": 64, "stl": 16, "mstl": 16}
-"""Series at once: a replay takes about as long for one as for all, but nothing is scored before its end."""
+FIRST_BATCH = {"seasonal": 64, "stl": 16, "mstl": 16}
+LARGEST_BATCH = {"seasonal": 512, "stl": 16, "mstl": 16}
+"""Series at once. A replay takes little longer for hundreds than for one, but nothing is scored before its
+end: so batches double. The reference takes a tenth of a second a series and refit."""
 STOPPING = "the detector is stopping"
 DIED = "the fitting process died; a new one was started"
 
@@ -39,7 +40,14 @@ class Fitter(Protocol):
     """Runs `models.fit.fit` on many series."""
 
     def fit_all(
-        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+        self,
+        times: Floats,
+        values: Floats,
+        options: FitOptions,
+        *,
+        known: Ints,
+        new: Ints,
+        limits: Floats | None = None,
     ) -> Iterator[tuple[Ints, Fitted]]:
         """Yield rows of `values` (series, n) and what was learnt of them, batch by batch.
 
@@ -49,6 +57,7 @@ class Fitter(Protocol):
             options: how to fit.
             known: rows of which the shape is learnt.
             new: rows of which the state is wanted too; they come first.
+            limits: (series,) where each ends, NaN for nowhere; None where that is not known.
         """
 
     def close(self) -> None:
@@ -65,7 +74,14 @@ class ProcessFitter:
         self._start()
 
     def fit_all(
-        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+        self,
+        times: Floats,
+        values: Floats,
+        options: FitOptions,
+        *,
+        known: Ints,
+        new: Ints,
+        limits: Floats | None = None,
     ) -> Iterator[tuple[Ints, Fitted]]:
         """Yield the rows of each batch and what was learnt of them as soon as it is there.
 
@@ -74,7 +90,7 @@ class ProcessFitter:
                 or not one series could be fitted without an error.
         """
         fitted = 0
-        run = partial(self._submit, times, values, options)
+        run = partial(self._submit, times, values, options, limits)
         previous: _Running | None = None
         # One ahead: the worker is never idle.
         for batch in (*_batches(new, options, True), *_batches(known, options, False), None):
@@ -101,8 +117,10 @@ class ProcessFitter:
         """Shut the pool down; `kill` ends a worker that is busy or hangs, which a shutdown would wait for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         if kill and self._worker.done() and not self._worker.cancelled() and not self._worker.exception():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._worker.result(), signal.SIGKILL)
+            # By our list of children: the number of one that has died may be another program's by now.
+            for child in multiprocessing.active_children():
+                if child.pid == self._worker.result():
+                    child.kill()
 
     def _replace(self, *, kill: bool = False) -> None:
         """Start a new worker."""
@@ -111,13 +129,20 @@ class ProcessFitter:
                 self._end(kill=kill)
                 self._start()
 
-    def _submit(self, times: Floats, values: Floats, options: FitOptions, batch: "_Batch") -> "_Running":
+    def _submit(
+        self, times: Floats, values: Floats, options: FitOptions, limits: Floats | None, batch: "_Batch"
+    ) -> "_Running":
         with self._lock:
             if self._closed:
                 raise FitError(STOPPING)
             try:
                 future = self._pool.submit(
-                    fit, times, values[batch.rows], options, with_state=batch.with_state
+                    fit,
+                    times,
+                    values[batch.rows],
+                    options,
+                    with_state=batch.with_state,
+                    limits=None if limits is None else limits[batch.rows],
                 )
             except BrokenProcessPool as error:
                 self._start()
@@ -167,8 +192,11 @@ class _Running:
 
 
 def _batches(rows: Ints, options: FitOptions, with_state: bool) -> list[_Batch]:
-    size = BATCH[options.kind]
-    return [_Batch(rows[start : start + size], with_state) for start in range(0, rows.size, size)]
+    batches, start, size = [], 0, FIRST_BATCH[options.kind]
+    while start < rows.size:
+        batches.append(_Batch(rows[start : start + size], with_state))
+        start, size = start + size, min(2 * size, LARGEST_BATCH[options.kind])
+    return batches
 
 
 def _pool() -> ProcessPoolExecutor:

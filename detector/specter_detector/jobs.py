@@ -4,6 +4,7 @@ Knows which series are watched and which were there at the last tick, takes over
 what fits have learnt, and turns a tick's values into output samples. No I/O.
 """
 
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,17 +147,17 @@ class Job:
         for labels in vector.samples:
             self._last_seen[labels] = at
         verdicts = self._watched.judge(at, vector.samples)
-        told = {verdict.labels: _values(verdict) for verdict in verdicts if np.isfinite(verdict.score)}
+        told = {verdict.labels: _values(verdict) for verdict in verdicts if math.isfinite(verdict.score)}
         samples, unwritable = self._outputs.tick(at, told)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
         present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
         absent = [verdict for verdict in verdicts if verdict.labels not in vector.samples]
-        valid = sum(np.isfinite(verdict.value) for verdict in present)
-        scored = sum(verdict.labels in told for verdict in present if np.isfinite(verdict.value))
+        valid = sum(math.isfinite(verdict.value) for verdict in present)
+        scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)} & told.keys()
         self.counts = {
-            "scored": scored - len(unwritable),
-            "warming": len(self._unknown) + valid - scored,
+            "scored": len(scored.difference(unwritable)),
+            "warming": len(self._unknown) + valid - len(scored),
             "absent": len(absent) - self._forget(at, absent),
             "invalid": len(present) - valid,
             "over_limit": vector.cut,
@@ -181,7 +182,8 @@ class Job:
         old = [
             verdict.labels
             for verdict in absent
-            if not np.isfinite(verdict.score) and at - self._last_seen.get(verdict.labels, 0.0) > FORGET_AFTER
+            if not math.isfinite(verdict.score)
+            and at - self._last_seen.get(verdict.labels, 0.0) > FORGET_AFTER
         ]
         gone = {labels for labels, seen in self._last_seen.items() if at - seen > FORGET_AFTER}
         self._watched.leave(old)

@@ -133,6 +133,7 @@ class QuerySchema(Schema):
     """One PromQL expression; every series it returns is watched."""
 
     expr: Annotated[str, Field(min_length=1)]
+    limit: Annotated[str, Field(min_length=1)] | None = None
     step: StepDuration | None = None
     data_range: Annotated[tuple[float, float], AfterValidator(_range)] = (-math.inf, math.inf)
     tz: Annotated[str, AfterValidator(_tz)] | None = None

@@ -1,8 +1,7 @@
 """What a tick says of one series."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from specter_detector.series import Labels
 
@@ -40,7 +39,9 @@ class Verdict:
 
     def __str__(self) -> str:
         labels = ", ".join(f'{name}="{value}"' for name, value in self.labels)
-        value = f"{self.value:.6g} is {SIDES[self.direction]}" if np.isfinite(self.value) else "no value for"
+        value = (
+            f"{self.value:.6g} is {SIDES[self.direction]}" if math.isfinite(self.value) else "no value for"
+        )
         return (
             f"{{{labels}}} scores {self.score:.3g} ({self.reason}): {value} the expected {self.yhat:.6g} "
             f"({self.lower:.6g} to {self.upper:.6g})"

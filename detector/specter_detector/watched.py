@@ -35,6 +35,14 @@ class Watched:
 
         Series that are watched get a new shape and keep their state; others join if `fitted` has a state.
         """
+        self._learn(labels, fitted, at)
+        if self._learnt is not None and fitted.leaks is not None:
+            state = self._learnt[1]
+            for each, leak in zip(labels, fitted.leaks.tolist(), strict=True):
+                if each in self._rows:
+                    state.leak[self._rows[each]] = leak
+
+    def _learn(self, labels: Sequence[Labels], fitted: Fitted, at: float) -> None:
         known = [index for index, each in enumerate(labels) if each in self._rows]
         if self._learnt is not None and known:
             shape, state = self._learnt

@@ -10,11 +10,19 @@ class InlineFitter:
     """Fits in the calling thread."""
 
     def fit_all(
-        self, times: Floats, values: Floats, options: FitOptions, *, known: Ints, new: Ints
+        self,
+        times: Floats,
+        values: Floats,
+        options: FitOptions,
+        *,
+        known: Ints,
+        new: Ints,
+        limits: Floats | None = None,
     ) -> Iterator[tuple[Ints, Fitted]]:
         for rows, with_state in ((new, True), (known, False)):
             if rows.size:
-                yield rows, fit(times, values[rows], options, with_state=with_state)
+                own = None if limits is None else limits[rows]
+                yield rows, fit(times, values[rows], options, with_state=with_state, limits=own)
 
     def close(self) -> None:
         """Nothing to give back."""

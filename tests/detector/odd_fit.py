@@ -8,7 +8,9 @@ from specter_detector.models.fit import FitOptions, Fitted, fit
 ODD = -12345.0
 
 
-def fit_unless_odd(times: Floats, values: Floats, options: FitOptions, *, with_state: bool) -> Fitted:
+def fit_unless_odd(
+    times: Floats, values: Floats, options: FitOptions, *, with_state: bool, limits: Floats | None = None
+) -> Fitted:
     """Fit as ever, unless a series has the value `ODD`.
 
     Raises:
@@ -16,4 +18,4 @@ def fit_unless_odd(times: Floats, values: Floats, options: FitOptions, *, with_s
     """
     if np.any(values == ODD):
         raise ValueError("odd")
-    return fit(times, values, options, with_state=with_state)
+    return fit(times, values, options, with_state=with_state, limits=limits)

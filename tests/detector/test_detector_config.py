@@ -79,7 +79,7 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
     assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
     assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
     assert found[13, "models.b.periods"] == "is not a known key"
-    assert found[10, "models.a.class"] == "expected 'seasonal', 'stl' or 'mstl' (found 'prophet')"
+    assert found[10, "models.a.class"] == "Input should be 'seasonal', 'stl' or 'mstl' (found 'prophet')"
     assert found[5, "reader.queries.rate.step"] == (
         "a day must be a whole number of steps, at least 24 (found '7m')"
     )
@@ -134,9 +134,9 @@ def test_holidays_of_the_reader_hold_for_queries_without_their_own() -> None:
 
 
 def test_the_detectors_further_output_is_output_too() -> None:
-    for name in ("anomaly_confidence", "anomaly_direction"):
+    for key in ("expr: anomaly_confidence", "expr: anomaly_direction", "expr: x, limit: yhat_upper"):
         with pytest.raises(ConfigError, match="own output"):
-            parsed(f"reader: {{queries: {{q: {{expr: {name}}}}}}}")
+            parsed(f"reader: {{queries: {{q: {{{key}}}}}}}")
 
 
 def test_an_own_writer_keeps_its_login_and_the_flag_replaces_both_urls() -> None:

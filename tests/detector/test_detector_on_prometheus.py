@@ -15,6 +15,7 @@ from specter_core.clock import SystemClock
 from specter_core.config import parse_config
 from specter_detector.app import Detector
 from specter_detector.config import DetectorConfig, resolve
+from specter_detector.models.fit import fit
 from specter_detector.output import Sample
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.remote_write import RemoteWriteClient
@@ -22,6 +23,7 @@ from specter_detector.schema import DetectorSchema
 from specter_detector.series import labels_of
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
+from tests.detector.fitted import constant_history
 from tests.detector.generated_series import load, p95, request_rate
 from tests.detector.inline_fitter import InlineFitter
 from tests.servers.prometheus import Prometheus, free_port, running_prometheus
@@ -80,6 +82,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[P
             f'{name}{{service="shop",for="me"}} {value:.6g} {at:.0f}'
             for at, value in zip(times[kept], values[kept], strict=True)
         ]
+    lines.append("# TYPE disk_used gauge")
+    lines += [f"disk_used {50 + (at - times[0]) / DAY:.6g} {at:.0f}" for at in times[kept]]
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=lines) as server:
         yield server
 
@@ -126,6 +130,7 @@ def test_scores_faults_vanishing_and_a_broken_query_beside_working_ones(
         assert 0 <= lower < expected < upper < 2 * expected
         assert len(prometheus.query('{__name__=~"anomaly_score|yhat.*"}', at)) == 8
 
+        caplog.set_level(logging.INFO)
         at = tick(2, rate=expected / 4, latency=usual_p95 * 5)
         assert prometheus.values('anomaly_score{for="rate"}', at)[0] > 1
         assert prometheus.values('anomaly_score{for="p95"}', at)[0] > 1
@@ -148,6 +153,11 @@ def test_scores_faults_vanishing_and_a_broken_query_beside_working_ones(
         assert sample_value(registry, "specter_detector_reads_total", query="broken", outcome="error") == 6
         assert sample_value(registry, "specter_detector_reads_total", query="rate", outcome="ok") == 5
         assert sample_value(registry, "specter_detector_reads_total", query="rate", outcome="empty") == 1
+    alarms = [text for record in caplog.records if "an alarm begins" in (text := record.getMessage())]
+    assert [text.split(":")[0] for text in alarms] == ["query rate", "query p95"]
+    assert '{__name__="shop_rate", for="me", service="shop"} scores' in alarms[0]
+    assert "(drop)" in alarms[0]
+    assert "(spike)" in alarms[1]
     broken = [record.getMessage() for record in caplog.records if "broken" in record.getMessage()]
     assert len(broken) == 2  # one line for fits, one for ticks; not one a tick
     assert "parse error" in broken[0]
@@ -217,6 +227,40 @@ def test_with_too_many_series_a_history_keeps_those_of_the_last_tick_first(
     with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
         history = reader.history(config.reader.queries["q"], end - 600, end, {alive})
     assert [dict(labels)["pod"] for labels in history.labels] == ["c", "a"]
+
+
+def test_with_too_many_series_a_tick_keeps_those_that_are_known(prometheus: Prometheus, end: int) -> None:
+    for name in ("a", "b", "c"):
+        put(prometheus, "crowd", 1.0, end, pod=name)
+    limit = "max_series_per_query: 2, queries: {q: {expr: crowd}}"
+    config = config_of(f"reader: {{datasource_url: '{prometheus.url}', {limit}}}")
+    with closing(Detector(config, clock=ManualClock(end), fitter=InlineFitter())) as detector:
+        (job,) = detector.engine.jobs
+        known = labels_of({"__name__": "crowd", "pod": "c"})
+        times, values = constant_history(1.0, until=end)
+        job.install([known], fit(times, values, job.options, with_state=True))
+        detector.engine.tick("default", end)
+        assert known in job.present
+        assert job.counts == {"scored": 1, "warming": 1, "absent": 0, "invalid": 0, "over_limit": 1}
+
+
+def test_a_limit_is_asked_for_at_each_fit_and_a_wrong_one_costs_the_leaks_alone(
+    prometheus: Prometheus, end: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (
+        "reader: {{datasource_url: '{}', queries: {{"
+        "right: {{expr: disk_used, limit: 'vector(79)'}}, wrong: {{expr: disk_used, limit: 'sum('}}}}}}"
+    )
+    config = config_of(text.format(prometheus.url))
+    with closing(Detector(config, clock=ManualClock(end + 31.0), fitter=InlineFitter())) as detector:
+        for job in detector.engine.jobs:
+            detector.engine.fit(job, end)
+        put(prometheus, "disk_used", 78.0, end + 30.0)
+        detector.engine.tick("default", end + 30.0)
+    # It is there in a day, of the four from which on that counts.
+    assert prometheus.values('anomaly_score{for="right"}', end + 30)[0] == pytest.approx(4.0, rel=0.2)
+    assert prometheus.values('anomaly_score{for="wrong"}', end + 30)[0] < 1
+    assert "query wrong: capacity limit: bad_data" in caplog.text
 
 
 def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) -> None:

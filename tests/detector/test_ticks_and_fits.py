@@ -111,10 +111,9 @@ def test_a_series_that_vanishes_is_ended_then_absent_and_forgotten_when_no_one_m
     for at in np.arange(NOW + 45, NOW + 3 * 86400, 300.0).tolist():
         seen = subject.observe(at, Vector({here: 5.0}))
         told += [(alarm.labels, alarm.reason) for alarm in seen.alarms]
-        scores |= {
-            at: sample.value for sample in seen.samples
-            if sample.score_of and dict(sample.labels)["i"] == "2"
-        }  # fmt: skip
+        for sample in seen.samples:
+            if sample.score_of and dict(sample.labels)["i"] == "2":
+                scores[at] = sample.value
     # Missed after two steps, for as long as it was there nine tenths of its life; remembered for a day.
     assert min(scores) - NOW == pytest.approx(600, abs=300)
     assert all(score is not None and score > 1 for score in scores.values())

@@ -4,20 +4,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.arrays import Floats, Ints, Singles
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
+from specter_detector.models.leak import leak_scores
 from specter_detector.models.learners import Kind, learner
 from specter_detector.models.online import adopt
 from specter_detector.models.policy import ANY_DEVIATION, Policy
+from specter_detector.models.profile import nearest
 from specter_detector.models.replay import DAY, replay
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 
-MOST_REPLAYED = 20_000
-"""Steps of history that are replayed at most: weeks at usual steps, seven seconds of work at any."""
+REPLAYED_DAYS, REPLAYED_STEPS = 14, 10_000
+"""Of history, at most: what a state remembers is a week old at most, and a step takes half a millisecond."""
+
+LEAK_DAYS = 7
 
 REPLAY_REFITS_A_DAY = {"seasonal": 1.0, "stl": 1 / 7, "mstl": 1 / 7}
-"""The reference takes a tenth of a second a series; what a state remembers is a week old at most."""
+"""The reference takes a tenth of a second a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,18 @@ class Fitted:
         shape: of all history that was given.
         state: after the last value; None where only the shape was asked for.
         last_seen: (series,) Unix time (s) of the last value, NaN where there is none.
+        leaks: (series,) scores of leaks towards a limit; None where no limits were given.
     """
 
     shape: Shape
     state: State | None
     last_seen: Floats
+    leaks: Singles | None = None
 
 
-def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool) -> Fitted:
+def fit(
+    times: Floats, values: Floats, options: FitOptions, *, with_state: bool, limits: Floats | None = None
+) -> Fitted:
     """Learn the shapes of `values` and, `with_state`, replay them for the state the running model would have.
 
     Args:
@@ -66,6 +74,7 @@ def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool)
         values: (series, n), NaN or infinite where nothing is known.
         options: see `FitOptions`.
         with_state: whether to replay.
+        limits: (series,) where each ends, NaN for nowhere; None where that is not known.
     """
     values = np.where(np.isfinite(values), values, np.nan)
     learn = learner(options.kind)
@@ -73,26 +82,32 @@ def fit(times: Floats, values: Floats, options: FitOptions, *, with_state: bool)
     shape = learn(values, options.phases(times), period, first=float(times[0] / options.step))
     state = None
     if with_state:
-        late = slice(max(_begin(values), len(times) - MOST_REPLAYED), None)
+        begin = max(_begin(values), len(times) - min(REPLAYED_DAYS * period, REPLAYED_STEPS))
         replayed = replay(
-            times[late],
-            values[:, late],
+            times,
+            values,
             options.step,
             tz=options.tz,
             holidays=options.holidays,
             policy=options.policy,
             learn=learn,
             refits_a_day=REPLAY_REFITS_A_DAY[options.kind],
+            begin=begin,
         )
         state = replayed.state
-        adopt(
-            state,
-            replayed.shape,
-            shape,
-            float(times[-1] / options.step),
-            float(options.phases(times[-1:])[0]),
-        )
-    return Fitted(shape, state, _last_seen(times, values))
+        end = times[-1:]
+        adopt(state, replayed.shape, shape, float(end[0] / options.step), float(options.phases(end)[0]))
+    leaks = None if limits is None else _leaks(times, values, options, shape, limits)
+    return Fitted(shape, state, _last_seen(times, values), leaks)
+
+
+def _leaks(times: Floats, values: Floats, options: FitOptions, shape: Shape, limits: Floats) -> Singles:
+    late = slice(-LEAK_DAYS * shape.day.shape[1], None)
+    index = nearest(options.phases(times[late]))
+    level = values[:, late] - shape.day[:, index % shape.day.shape[1]]
+    if shape.week is not None:
+        level = level - shape.week[:, index % shape.week.shape[1]]
+    return leak_scores(times[late], level, limits)
 
 
 def _begin(values: Floats) -> int:

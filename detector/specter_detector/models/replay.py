@@ -46,8 +46,9 @@ def replay(
     policy: Policy = ANY_DEVIATION,
     learn: Learner = learn_shape,
     refits_a_day: float = REFITS_A_DAY,
+    begin: int = 0,
 ) -> Replayed:
-    """Score every sample of `values`.
+    """Score every sample of `values` from `begin` on.
 
     Args:
         times: (n,) Unix seconds, `step` apart.
@@ -58,6 +59,7 @@ def replay(
         policy: what counts as an anomaly.
         learn: what a refit calls.
         refits_a_day: how often it does; less than one for a refit every few days.
+        begin: the first sample to judge; those before are only learnt from.
     """
     period = max(2, round(DAY / step))
     every = max(1, int(period / refits_a_day))
@@ -66,8 +68,8 @@ def replay(
     state = no_state(len(values))
     score, confidence = np.full(values.shape, np.nan), np.zeros(values.shape)
     reason = np.zeros(values.shape, np.int64)
-    for index in range(len(times)):
-        if index and index % every == 0:
+    for index in range(begin, len(times)):
+        if index and (index == begin or index % every == 0):
             window = slice(max(0, index - WINDOW_DAYS * period), index)
             learnt = learn(values[:, window], phases[window], period, first=times[window.start] / step)
             adopt(state, shape, learnt, times[index] / step, phases[index])
