@@ -95,13 +95,8 @@ def fit(
             begin=begin,
         )
         state = replayed.state
-        adopt(
-            state,
-            replayed.shape,
-            shape,
-            float(times[-1] / options.step),
-            float(options.phases(times[-1:])[0]),
-        )
+        end = times[-1:]
+        adopt(state, replayed.shape, shape, float(end[0] / options.step), float(options.phases(end)[0]))
     leaks = None if limits is None else _leaks(times, values, options, shape, limits)
     return Fitted(shape, state, _last_seen(times, values), leaks)
 
