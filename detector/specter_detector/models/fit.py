@@ -15,7 +15,7 @@ from specter_detector.models.replay import DAY, replay
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 
-REPLAYED_DAYS, REPLAYED_STEPS = 14, 10_000
+REPLAYED_DAYS, REPLAYED_STEPS = 8, 10_000
 """Of history, at most: what a state remembers is a week old at most, and a step takes half a millisecond."""
 
 LEAK_DAYS = 7
