@@ -199,7 +199,7 @@ def test_a_holiday_is_expected_to_be_like_a_sunday(kind: Kind) -> None:
     times = np.asarray(MONDAY + STEP * np.arange(quiet.size), np.float64)
     noise = np.random.default_rng(14).normal(size=quiet.size)
     values = (np.where(quiet, 20.0, 100.0) + noise)[None]
-    options = {"learn": learner(kind), "refits_a_day": 1 / 3}  # type: ignore[arg-type]
+    options = {"learn": learner(kind), "refits_a_day": 1 / 3}
     told = replay(times, values, STEP, holidays=holiday, **options)  # type: ignore[arg-type]
     untold = replay(times, values, STEP, **options)  # type: ignore[arg-type]
     day = slice(30 * DAY, 31 * DAY)
