@@ -179,13 +179,8 @@ class Job:
 
     def _forget(self, at: float, absent: list[Verdict]) -> int:
         """Drop what has been gone for long, so that churn does not fill the memory."""
-        old = [
-            verdict.labels
-            for verdict in absent
-            if not math.isfinite(verdict.score)
-            and at - self._last_seen.get(verdict.labels, 0.0) > FORGET_AFTER
-        ]
         gone = {labels for labels, seen in self._last_seen.items() if at - seen > FORGET_AFTER}
+        old = [each.labels for each in absent if each.labels in gone and not math.isfinite(each.score)]
         self._watched.leave(old)
         self._outputs.forget(old)
         with self._lock:

@@ -39,10 +39,9 @@ class Verdict:
 
     def __str__(self) -> str:
         labels = ", ".join(f'{name}="{value}"' for name, value in self.labels)
-        value = (
-            f"{self.value:.6g} is {SIDES[self.direction]}" if math.isfinite(self.value) else "no value for"
-        )
+        known = math.isfinite(self.value)
+        where = f"{self.value:.6g} is {SIDES[self.direction]}" if known else "no value for"
         return (
-            f"{{{labels}}} scores {self.score:.3g} ({self.reason}): {value} the expected {self.yhat:.6g} "
+            f"{{{labels}}} scores {self.score:.3g} ({self.reason}): {where} the expected {self.yhat:.6g} "
             f"({self.lower:.6g} to {self.upper:.6g})"
         )
