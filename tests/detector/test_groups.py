@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from specter_detector.models.arrays import Floats
-from specter_detector.models.groups import GroupModel, IsolationForestGroup, RobustDistance
+from specter_detector.models.forest import IsolationForestGroup
+from specter_detector.models.groups import GroupModel, RobustDistance
+from specter_detector.models.replay import replay
 
 NAN = float("nan")
 TICKS = 2016
@@ -166,3 +168,27 @@ def test_any_tick_has_a_score_of_at_least_0_and_shares_of_1(tick: Floats) -> Non
         assert found.score[0] >= 0
         assert found.contributions[0].sum() == pytest.approx(1.0)
         assert (found.contributions >= 0).all()
+
+
+def test_a_combination_is_seen_though_each_series_stays_in_its_band() -> None:
+    """Rate and latency of a service rise together; once latency rises while the rate falls."""
+    rng = np.random.default_rng(30)
+    n, day = 21 * 288, 288
+    load = np.zeros(n)
+    for tick in range(1, n):
+        load[tick] = 0.7 * load[tick - 1] + rng.normal()
+    season = 10 * np.sin(2 * np.pi * np.arange(n) / day)
+    rate = 200 + 4 * season + 5 * load + rng.normal(size=n)
+    latency = 0.2 + 0.002 * season + 0.01 * load + 0.002 * rng.normal(size=n)
+    odd = n - 20
+    rate[odd] -= 18
+    latency[odd] += 0.035
+    times: Floats = np.asarray(1.7e9 + 300.0 * np.arange(n), np.float64)
+    replayed = replay(times, np.stack([rate, latency]), 300.0)
+    assert (replayed.score[:, odd] < 1).all()
+    z = replayed.z[:, 3 * day :].astype(np.float64)
+    group = RobustDistance.learn(z[None, :, : odd - 3 * day])
+    seen = group.score(z.T[:, None, :])
+    assert seen.score[odd - 3 * day, 0] > 1
+    assert seen.contributions[odd - 3 * day, 0].min() > 0.2  # both carry it
+    assert np.mean(seen.score[: odd - 3 * day, 0] > 1) < 1e-3

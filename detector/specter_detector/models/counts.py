@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Floats, nan_median
 
 SMALLEST_MEAN = 1e-12
 LARGEST_COUNT = 1e15
@@ -27,6 +27,7 @@ LEAST_FANO = 0.3
 MULTIPLES_SHARE = 0.99
 MULTIPLE_TOLERANCE = 0.02
 MAX_MODE = 12
+NO_STEP = 2e-3  # of a value: differences below it are rounding
 SCREENED = 64  # values of a series that are looked at first
 PART = 16
 
@@ -178,13 +179,19 @@ def is_count(values: Floats, *, default_quantum: float = 1.0) -> CountShape:
 
 
 def _may_be_counts(values: Floats) -> NDArray[np.bool_]:
-    """Tell whose values repeat or are few, by some of them: a measurement hardly has one twice."""
+    """Tell whose values repeat or are few, and lie below 10 of the steps between them, by some of them.
+
+    A measurement hardly has one value twice; what has a large median is no count near zero.
+    """
     some = values[:, :: max(1, values.shape[1] // SCREENED)].astype(np.float32)
     ranked = np.sort(some, axis=1)
     repeats = (ranked[:, 1:] <= ranked[:, :-1]).any(axis=1)
     known = np.isfinite(some).sum(axis=1)
-    result: NDArray[np.bool_] = (repeats | (known <= MAX_MODE)) & ~(ranked[:, :1] < 0).any(axis=1)
-    return result
+    candidates: NDArray[np.bool_] = (repeats | (known <= MAX_MODE)) & ~(ranked[:, :1] < 0).any(axis=1)
+    steps = np.diff(ranked, axis=1)
+    steps[~(steps > NO_STEP * ranked[:, 1:])] = np.nan
+    large = nan_median(steps) * MAX_MEDIAN <= nan_median(ranked)
+    return candidates & ~large
 
 
 def _quantum(row: Floats, default: float) -> float:

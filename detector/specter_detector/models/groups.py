@@ -8,15 +8,12 @@ ticks to score (..., groups, members).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, nan_median
-
-if TYPE_CHECKING:
-    from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]
 
 MIN_TICKS = 288
 LEAST_SCALE = 0.1  # of a residual's 1: a member that was still does not make every move an anomaly
@@ -26,11 +23,6 @@ BLOCKS = 28
 INCIDENTS = 3  # the block maximum taken: one incident spans at most two blocks
 MAX_TAIL_INDEX = 0.5
 CELL = 36
-TREES = 100
-TREE_SAMPLES = 512
-BALLAST_SHARE = 0.1
-PROBES = 64
-BALLAST_RADII = (1.5, 4.0)  # of the history's 99 % radius
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +77,9 @@ class RobustDistance:
     def learn(cls, history: Floats) -> Self:
         """Learn from (groups, members, ticks)."""
         fitted = _fit(history)
-        reached = _crosswise(
-            history, lambda past, ahead: cls(*_fit(past), np.ones(len(past)))._measure(ahead)
-        )
-        edges = np.array([_edge(row) for row in reached])
-        widening = np.where(_ready(history), np.maximum(edges, 1.0), np.nan)
+        reached = crosswise(history, lambda past, ahead: cls(*_fit(past), np.ones(len(past)))._measure(ahead))
+        edges = np.array([edge_of(row) for row in reached])
+        widening = np.where(ready(history), np.maximum(edges, 1.0), np.nan)
         return cls(*fitted, widening)
 
     def score(self, residuals: Floats) -> GroupScores:
@@ -97,7 +87,7 @@ class RobustDistance:
         z = self.standardise(residuals)
         score, parts = _mahalanobis(z, self.correlation, self.precision)
         score = score / self.widening
-        return GroupScores(score, _shares(parts, np.isfinite(z), score))
+        return GroupScores(score, shares(parts, np.isfinite(z), score))
 
     def standardise(self, residuals: Floats) -> Floats:
         """Return (residual - location) / scale, infinite values as NaN."""
@@ -113,65 +103,6 @@ class RobustDistance:
     def _measure(self, history: Floats) -> Floats:
         """Return the scores (groups, ticks) of (groups, members, ticks)."""
         return np.moveaxis(self.score(np.moveaxis(history, -1, 0)).score, 0, -1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class IsolationForestGroup:
-    """Isolation forests, one a group, in the coordinates that `RobustDistance` makes uncorrelated.
-
-    For groups with several usual states, which one ellipse cannot hold. Without the
-    coordinates a forest, which cuts one member at a time, does not see a broken
-    correlation. Nor can it tell what is outside of all it learnt from its outermost
-    points, so a tenth of ballast is strewn far around them. Score: how far the anomaly
-    score is above its median, 1 at the edge learnt out of sample, or where most of what
-    is 4 times the history's 99 % radius away gets, if that is nearer. It is bounded
-    (about 2.5), so it tells that, not how much.
-    A member's contribution is by how much the score falls with it at its expectation.
-
-    Slow: 0.4 s to learn and 6 ms to score a group. Warm-up as `RobustDistance`.
-    Source: Liu, Ting, Zhou, Isolation forest (2008); scikit-learn, fixed random state.
-    """
-
-    frame: RobustDistance
-    forests: tuple["IsolationForest | None", ...]
-    centre: Floats
-    edge: Floats
-
-    @classmethod
-    def learn(cls, history: Floats) -> Self:
-        """Learn from (groups, members, ticks)."""
-        frame, groups = RobustDistance.learn(history), history.shape[0]
-        points = frame.whiten(np.moveaxis(history, -1, 0))
-        known: NDArray[np.bool_] = np.asarray(np.isfinite(history).any(axis=1))
-        forests: list[IsolationForest | None] = [None] * groups
-        centre, edge = np.full(groups, np.nan), np.full(groups, np.nan)
-        for group in np.flatnonzero(_ready(history)).tolist():
-            seen = points[:, group][known[group]]
-            forests[group] = forest = _forest(seen)
-            reached = _crosswise(seen.T[np.newaxis], _isolation_elsewhere)[0]
-            centre[group] = np.median(reached)
-            far = _isolation(forest, _around(seen, PROBES, BALLAST_RADII[1], BALLAST_RADII[1]))
-            attainable = float(np.quantile(far, 0.1)) - centre[group]
-            edge[group] = min(_edge(np.maximum(reached - centre[group], 0.0)), attainable)
-        return cls(frame, tuple(forests), centre, edge)
-
-    def score(self, residuals: Floats) -> GroupScores:
-        """Score (..., groups, members)."""
-        known = np.isfinite(residuals)
-        members = residuals.shape[-1]
-        # Row 0 as it is, row 1 + i with member i missing, which puts it at its expectation.
-        missing = np.eye(members + 1, members, -1, dtype=np.bool_)
-        lead = (members + 1,) + (1,) * (residuals.ndim - 1) + (members,)
-        without = np.where(missing.reshape(lead), np.nan, residuals)
-        points = self.frame.whiten(without)
-        isolation = np.full(points.shape[:-1], np.nan)
-        for group, forest in enumerate(self.forests):
-            if forest is not None:
-                rows = points[..., group, :]
-                isolation[..., group] = _isolation(forest, rows.reshape(-1, members)).reshape(rows.shape[:-1])
-        above = np.maximum((isolation - self.centre) / self.edge, 0.0)
-        score = np.where(known.any(axis=-1), above[0], np.nan)
-        return GroupScores(score, _shares(np.moveaxis(isolation[0] - isolation[1:], 0, -1), known, score))
 
 
 def _fit(history: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -221,7 +152,7 @@ def _mahalanobis(z: Floats, correlation: Floats, precision: Floats) -> tuple[Flo
     return np.sqrt(squared), parts
 
 
-def _shares(parts: Floats, known: NDArray[np.bool_], score: Floats) -> Floats:
+def shares(parts: Floats, known: NDArray[np.bool_], score: Floats) -> Floats:
     """Return `parts` without negatives, as shares of 1; equal ones where none is positive."""
     positive = np.where(known, np.maximum(parts, 0.0), 0.0)
     total = positive.sum(axis=-1, keepdims=True)
@@ -230,12 +161,13 @@ def _shares(parts: Floats, known: NDArray[np.bool_], score: Floats) -> Floats:
     return np.where(np.isnan(score)[..., np.newaxis], np.nan, shares)
 
 
-def _ready(history: Floats) -> NDArray[np.bool_]:
+def ready(history: Floats) -> NDArray[np.bool_]:
+    """Tell which groups of (groups, members, ticks) were seen for long enough."""
     seen = np.isfinite(history).sum(axis=1) >= min(2, history.shape[1])
     return np.atleast_1d(seen.sum(axis=1) >= MIN_TICKS)
 
 
-def _crosswise(history: Floats, reach: Callable[[Floats, Floats], Floats]) -> Floats:
+def crosswise(history: Floats, reach: Callable[[Floats, Floats], Floats]) -> Floats:
     """Return what each half of the ticks reaches by the fit to the other half (groups, ticks).
 
     The halves alternate every 36 ticks, so that a group that began lately is in both.
@@ -247,7 +179,7 @@ def _crosswise(history: Floats, reach: Callable[[Floats, Floats], Floats]) -> Fl
     return result
 
 
-def _edge(reached: Floats) -> float:
+def edge_of(reached: Floats) -> float:
     """Return what a tick reaches with `EDGE_PROBABILITY`, from what (ticks,) reached; NaN ignored.
 
     The median and the third largest of 28 block maxima lie on a Pareto tail, continued
@@ -264,33 +196,3 @@ def _edge(reached: Floats) -> float:
         return high
     index = np.clip(np.log(high / middle) / np.log(beyond_middle / beyond_high), 0.0, MAX_TAIL_INDEX)
     return high * float(max(beyond_high / EDGE_PROBABILITY, 1.0) ** index)
-
-
-def _forest(points: Floats) -> "IsolationForest":
-    # Imported here: 1 s that only those with forests have to pay.
-    from sklearn.ensemble import IsolationForest  # noqa: PLC0415
-
-    ballast = _around(points, int(BALLAST_SHARE * len(points)), *BALLAST_RADII)
-    samples = min(TREE_SAMPLES, len(points))
-    forest = IsolationForest(n_estimators=TREES, max_samples=samples, random_state=0)
-    return forest.fit(np.concatenate([points, ballast]))
-
-
-def _around(points: Floats, count: int, nearest: float, farthest: float) -> Floats:
-    """Return the same random places on every call, so many 99 % radii of `points` away."""
-    random = np.random.default_rng(0)
-    away = random.standard_normal((count, points.shape[1]))
-    radius = float(np.quantile(np.linalg.norm(points, axis=1), 0.99))
-    away *= (
-        radius * random.uniform(nearest, farthest, (count, 1)) / np.linalg.norm(away, axis=1, keepdims=True)
-    )
-    return away
-
-
-def _isolation(forest: "IsolationForest", points: Floats) -> Floats:
-    """Return the anomaly score (0 to 1) of each row."""
-    return -np.asarray(forest.score_samples(points), np.float64)
-
-
-def _isolation_elsewhere(past: Floats, ahead: Floats) -> Floats:
-    return _isolation(_forest(past[0].T), ahead[0].T)[np.newaxis]

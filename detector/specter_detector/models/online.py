@@ -286,7 +286,7 @@ def _judged(
         result, reason = np.where(leaks, state.leak, result), np.where(leaks, LEAK, reason)
     early = state.seen < WARM_UP
     if not known.all():
-        live = ~early & (state.seen >= LIVE_SHARE * state.age)
+        live = ~early & (state.seen >= LIVE_SHARE * (state.age - state.gap))
         gap, usual_gap = state.gap + moment.elapsed, np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap)
         absent = ~known & live & (gap >= usual_gap)
         result = np.where(known, result, np.where(absent, gap / usual_gap + 0.01, np.nan))
