@@ -30,7 +30,7 @@ from specter_detector.verdict import Verdict
 from specter_detector.watched import Watched
 
 FORGET_AFTER = 86400.0
-"""Seconds after which a series that vanished is forgotten, once its absence is no anomaly any more."""
+"""Seconds after which a series that vanished is forgotten, and its absence no anomaly any more."""
 
 WARMING_REFITS = 12
 """While series wait for their first fit, fits come this many times as often."""
@@ -146,19 +146,20 @@ class Job:
         self._take_over(at)
         for labels in vector.samples:
             self._last_seen[labels] = at
+        gone = self._forget(at)
         verdicts = self._watched.judge(at, vector.samples)
         told = {verdict.labels: _values(verdict) for verdict in verdicts if math.isfinite(verdict.score)}
         samples, unwritable = self._outputs.tick(at, told)
+        self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
         present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
-        absent = [verdict for verdict in verdicts if verdict.labels not in vector.samples]
         valid = sum(math.isfinite(verdict.value) for verdict in present)
         scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)} & told.keys()
         self.counts = {
             "scored": len(scored.difference(unwritable)),
             "warming": len(self._unknown) + valid - len(scored),
-            "absent": len(absent) - self._forget(at, absent),
+            "absent": len(verdicts) - len(present),
             "invalid": len(present) - valid,
             "over_limit": vector.cut,
         }
@@ -177,20 +178,17 @@ class Job:
             for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):
                 self._last_seen.setdefault(each, at if np.isnan(last_seen) else last_seen)
 
-    def _forget(self, at: float, absent: list[Verdict]) -> int:
-        """Drop what has been gone for long, so that churn does not fill the memory."""
+    def _forget(self, at: float) -> set[Labels]:
+        """Drop what has been gone for long, so that churn neither fills the memory nor alarms for ever."""
         gone = {labels for labels, seen in self._last_seen.items() if at - seen > FORGET_AFTER}
-        old = [each.labels for each in absent if each.labels in gone and not math.isfinite(each.score)]
-        self._watched.leave(old)
-        self._outputs.forget(old)
+        self._watched.leave(gone)
         with self._lock:
-            self._known -= frozenset(old)
+            self._known -= gone
             for labels in gone:
                 self._waits.pop(labels, None)
         for labels in gone:
-            if labels not in self._watched:
-                del self._last_seen[labels]
-        return len(old)
+            del self._last_seen[labels]
+        return gone
 
 
 def _values(verdict: Verdict) -> dict[str, float]:

@@ -16,7 +16,7 @@ from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 
 REPLAYED_DAYS, REPLAYED_STEPS = 8, 10_000
-"""Of history, at most: what a state remembers is a week old at most, and a step takes half a millisecond."""
+"""Of history, at most: a state remembers a week at most, and a step takes half a millisecond."""
 
 LEAK_DAYS = 7
 
