@@ -31,23 +31,27 @@ import numpy as np
 from specter_detector.models.arrays import Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
 from specter_detector.models.policy import ANY_DEVIATION, Policy
+from specter_detector.models.seasons import FULL_CYCLES
 from specter_detector.models.shape import Shape, grown
 from specter_detector.models.spectrum import cycle_at
 from specter_detector.models.state import FORECASTERS, State
-from specter_detector.models.tail import BLOCK
+from specter_detector.models.tail import BLOCK, EDGE
 
 SEASONED = 3
 SLOW, FAST, RARE = 0.1, 0.7, 0.02  # weight of a new error: levels; the slow level of counts
-QUICK_SCALE, SLOW_SCALE = 0.005, 0.0005
-PREFERENCE = 0.03  # how much better a more complicated forecaster has to be
-CLIP = 3.0
+QUICK_SCALE, SLOW_SCALE = 0.005, 0.00025
+PREFERENCE = 0.005  # how much better a more complicated forecaster has to be
+CLIP = 3.75
 SHIFT_AFTER = 6.0  # steps
 SHIFT_WEIGHT = 0.5
 SD = 1.2533  # of a Gaussian, in mean absolute errors
 FRESH_DAYS = 1.0
-AFTER_ALARM = 1.25
-HOLD, EXTREME_HOLD, EXTREME = 1.0, 1.0, 2.5  # steps; score from which the second holds
-QUIET_SHARE, QUIET_DAYS = 0.4, 7.0
+AFTER_ALARM = 1.75
+HOLD, HOLD_MOST = 1.0, 3.0  # steps for which an alarm stays one: always, and while it is extreme
+EXTREME = 2.5  # edges
+LASTING = 1.2  # times what two steps in a row reached
+COUNT_EDGE = 4.2  # of counts: their own tails are known
+QUIET_SHARE, QUIET_DAYS = 0.4, 4.0
 SETTLED = 48.0  # steps until the band has its width
 WARM_UP = 24.0
 ABSENT_AFTER = 2.0  # steps, and more than twice the longest gap it had
@@ -55,6 +59,7 @@ LIVE_SHARE = 0.9
 FLAT_AFTER, FLAT_FACTOR = 12.0, 3.0  # steps, and how much longer than ever before
 FLAT_DAYS, FLAT_SHARE = 7.0, 0.9  # of days before the stillness, and of their samples that moved
 ROUNDING = 1e-13
+TIMELY = 1e-3  # steps by which a sum of parts of a step may be off
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
 OF_A_CONSTANT, LARGEST = 50.0, 1e6
 LARGEST_VALUE = 1e36  # float32 ends at 3e38
@@ -91,6 +96,7 @@ class Judged:
 class _Moment:
     step: float
     phase: float
+    turned: bool
     elapsed: float
     period: int
     block_ended: bool
@@ -119,6 +125,7 @@ def tick(
     moment = _Moment(
         step,
         phase,
+        np.floor(step) != np.floor(before),
         step - before,
         period,
         step // BLOCK > before // BLOCK,
@@ -138,7 +145,13 @@ def tick(
 
 
 def adopt(state: State, old: Shape, new: Shape, step: float, phase: float) -> None:
-    """Go on with `new` after a refit. When a season begins, levels move by it, so that forecasts do not."""
+    """Go on with `new` after a refit.
+
+    When a season begins, levels move by it, so that forecasts do not. Until it has its full size, the slow
+    scale forgets the errors there were without it.
+    """
+    partial = (old.cycles < FULL_CYCLES) | (new.cycles < FULL_CYCLES)
+    np.copyto(state.slow, state.quick, where=partial)
     begun = (old.cycles < 2.0) | (new.cycles < 2.0) | ((old.other.period > 0) != (new.other.period > 0))
     before, after = _seasons(old, step, phase), _seasons(new, step, phase)
     for number, (was, is_) in enumerate(zip(before, after, strict=True)):
@@ -166,11 +179,11 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     counted = np.flatnonzero(shape.quantum > 0)
     if counted.size:
         count_z = _count_z(shape, state, values, yhat, counted) * known[counted]
-        z[counted] = count_z / np.maximum(state.count_scale[counted], 1.0)
-    size = np.abs(z)
+        z[counted] = count_z * (EDGE / COUNT_EDGE) / np.maximum(state.count_scale[counted], 1.0)
+    size = _size(state, z, known, moment.turned)
     above = z > 0
     edge = np.where(above, state.tails.edge[0], state.tails.edge[1])
-    np.maximum(edge, np.where(above, state.fresh[0], state.fresh[1]), out=edge)
+    np.maximum(edge, _fresh(state, size, edge, above, moment.elapsed), out=edge)
     if state.seen.min() < SETTLED:
         edge *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0)
     width *= edge
@@ -185,6 +198,33 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
         _move_counts(state, counted, count_z, weight[counted])
     _note(state, moment, score, size, above, taught)
     return judged
+
+
+def _size(state: State, z: Singles, known: Bools, turned: bool) -> Singles:
+    """Return how much evidence the errors of this step and of the one before are."""
+    if turned:
+        state.least_before[...] = state.least
+        state.least[...] = z
+    else:
+        closer = np.where(np.abs(z) < np.abs(state.least), z, state.least)
+        np.copyto(state.least, closer * (z * state.least > 0), where=known)
+    size = np.abs(z)
+    both = np.minimum(size, np.abs(state.least_before)) * (z * state.least_before > 0)
+    result: Singles = np.maximum(size, np.float32(LASTING) * both)
+    return result
+
+
+def _fresh(state: State, size: Singles, edge: Singles, above: Bools, elapsed: float) -> Singles:
+    """Return what of late makes this size no news; while an alarm is held, what did when it began."""
+    fresh = np.where(above, state.fresh[0], state.fresh[1])
+    state.alarmed += np.float32(elapsed)
+    if state.alarmed.min() < HOLD_MOST - TIMELY:
+        held = np.flatnonzero(state.alarmed < HOLD_MOST - TIMELY)
+        extreme = size[held] > EXTREME * edge[held]
+        kept = held[extreme | (state.alarmed[held] < HOLD - TIMELY)]
+        state.alarmed[np.setdiff1d(held, kept, assume_unique=True)] = np.inf
+        fresh[kept] = np.where(above[kept], state.fresh_before[0, kept], state.fresh_before[1, kept])
+    return fresh
 
 
 def _seasons(shape: Shape, step: float, phase: float) -> tuple[Singles | float, Singles, Singles]:
@@ -367,16 +407,17 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
     weight = np.float32(min(elapsed, 1.0))
     state.usual *= np.float32(0.5 ** (elapsed / (QUIET_DAYS * period)))
     np.maximum(state.usual, state.scale, out=state.usual)
-    state.fresh *= np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
     alarm = score > 1.0
+    began = np.flatnonzero(alarm & (state.alarmed >= HOLD_MOST - TIMELY))
+    if began.size:
+        state.alarmed[began] = 0.0
+        state.fresh_before[:, began] = state.fresh[:, began]
+    halved = np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
+    state.fresh *= halved
+    state.fresh_before *= halved
     # While scales are still sought, errors in scales mean nothing.
     size = size * (taught & (state.seen >= WARM_UP))
-    kept = size.copy()
-    if alarm.any() or state.alarmed.any():
-        state.alarmed += weight
-        state.alarmed *= alarm
-        held = np.where(score > EXTREME, np.float32(EXTREME_HOLD), np.float32(HOLD))
-        kept *= np.where(alarm, np.where(state.alarmed >= held, np.float32(AFTER_ALARM), 0.0), 1.0)
+    kept = np.where(alarm, np.float32(AFTER_ALARM) * size, size)
     np.maximum(state.fresh[0], kept * above, out=state.fresh[0])
     np.maximum(state.fresh[1], kept * ~above, out=state.fresh[1])
     np.maximum(state.tails.current[0], size * above, out=state.tails.current[0])
@@ -391,12 +432,12 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
 
 
 def _choose(state: State) -> None:
-    """Believe the forecaster with the least scale; a later one has to be better by `PREFERENCE`."""
-    least, choice = state.slow[0].copy(), np.zeros(len(state.seen), np.int64)
+    """Believe the forecaster with the least quick scale; a later one has to be better by `PREFERENCE`."""
+    least, choice = state.quick[0].copy(), np.zeros(len(state.seen), np.int64)
     for number in range(1, FORECASTERS):
-        better = state.slow[number] < least * np.float32(1.0 - PREFERENCE)
+        better = state.quick[number] < least * np.float32(1.0 - PREFERENCE)
         choice[better] = number
-        np.copyto(least, state.slow[number], where=better)
+        np.copyto(least, state.quick[number], where=better)
     state.believed[...] = choice
     at = choice * choice.size + np.arange(choice.size)
     state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)

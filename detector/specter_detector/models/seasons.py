@@ -80,7 +80,7 @@ def day_profile(detrended: Singles, index: Ints, period: int, cycles: Floats) ->
 
 
 def week_profile(rest: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
-    """Return (series, 7 period) the profile of the week, none (0) up to 13 days, shrunk later on.
+    """Return (series, 7 period) the profile of the week, none (0) up to 13 days, and as much as returns.
 
     Args:
         rest: (series, n) without trend and day, NaN where nothing is known.
@@ -88,10 +88,29 @@ def week_profile(rest: Singles, index: Ints, period: int, cycles: Floats) -> Sin
         period: steps of a day.
         cycles: (series,) days observed.
     """
-    weeks = cycles / DAYS
-    share = np.where(cycles < WEEKS * DAYS - 1, 0.0, weeks / (weeks + 1.0))
+    share = np.where(cycles < WEEKS * DAYS - 1, 0.0, _returning(rest, index, period))
+    return _centred(_week(rest, index, period), share)
+
+
+def _week(rest: Singles, index: Ints, period: int) -> Singles:
     medians = _phase_medians(rest, index % (DAYS * period), DAYS * period)
-    return _centred(smooth(medians, max(1, period // BINS)), share)
+    return smooth(medians, max(1, period // BINS))
+
+
+def _returning(rest: Singles, index: Ints, period: int) -> Floats:
+    """Return (series,) 0…1, how much of the week's profile returns: odd weeks against even ones.
+
+    Where the halves share c of their squares, their mean shares 2c / (1 + c) with what returns
+    (Spearman and Brown). Two weeks of wander share nothing, a weekend all.
+    """
+    odd = index // (DAYS * period) % 2 == 1
+    halves = (_week(rest[:, part], index[part], period) for part in (odd, ~odd))
+    one, other = (half - half.mean(axis=1, keepdims=True) for half in halves)
+    square = np.sum(one * one + other * other, axis=1, dtype=np.float64)
+    common = np.sum(2.0 * one * other, axis=1, dtype=np.float64) / np.where(square > 0, square, 1.0)
+    shared = np.maximum(common, 0.0)
+    returning: Floats = 2.0 * shared / (1.0 + shared)
+    return returning
 
 
 def _centred(profile: Singles, share: Floats) -> Singles:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Floats, Ints, Singles, nan_median
+from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
 from specter_detector.models.changes import change_scores
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
@@ -28,8 +28,10 @@ LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
 CLIP = 4.0
 PART = 128  # series at a time
 SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
-FOLLOWED = 0.25
-"""How much of the measured proportionality of noise to level is followed: some of it is chance."""
+SLOPE_SAMPLE = 2048
+SURE = 2.0  # standard errors
+EXPLAINED = 0.75
+"""Share of the pattern of noise over the day that the level has to explain (r squared) to be followed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,7 +151,7 @@ def _learn(
     whole = usable.size == len(values) and bool(observed.all())
     rows = values if whole else np.where(observed[usable], values[usable], np.nan)
     # Near 0 for float32; the middle of what is known, whatever the unit.
-    sample = _sample(rows.shape[1])
+    sample = _sample(rows.shape[1], SAMPLE)
     origin = nan_median(rows[:, sample])
     origin = np.where(np.isfinite(origin), origin, 0.0)
     near = (rows - origin[:, None]).astype(np.float32)
@@ -157,10 +159,10 @@ def _learn(
     seasons = decompose(Window(near, filled, phases, period, shape.cycles[usable]))
     index = nearest(phases)
     expected = seasons.trend + seasons.day.take(index % period, axis=1)
-    rest = near - expected
     if seasons.week is not None and shape.week is not None:
-        rest -= seasons.week.take(index % (DAYS * period), axis=1)
+        expected += seasons.week.take(index % (DAYS * period), axis=1)
         shape.week[usable] = seasons.week
+    rest = near - expected
     shape.day[usable] = seasons.day
     other = find_cycles(rest, first)
     if other.period.any():
@@ -186,11 +188,11 @@ def _filled(rows: Singles, phases: Floats, period: int) -> Singles:
     return filled
 
 
-def _sample(length: int) -> Ints:
-    """Return up to 512 columns for a median: golden steps fall into no pattern of gaps."""
-    if length <= SAMPLE:
+def _sample(length: int, most: int) -> Ints:
+    """Return up to `most` columns: golden steps fall into no pattern of gaps."""
+    if length <= most:
         return np.arange(length)
-    return np.sort((np.arange(SAMPLE) * GOLDEN % 1.0 * length).astype(np.int64))
+    return np.sort((np.arange(most) * GOLDEN % 1.0 * length).astype(np.int64))
 
 
 def _noise(
@@ -208,7 +210,7 @@ def _noise(
         total: Singles = np.add.reduceat(values, starts, axis=1) @ member
         return total
 
-    sample = _sample(rest.shape[1])
+    sample = _sample(rest.shape[1], SAMPLE)
     magnitude = np.abs(rest)
     overall = np.nan_to_num(nan_median(magnitude[:, sample])).astype(np.float32)[:, None]
     np.minimum(magnitude, CLIP * MAD_TO_SIGMA * overall, out=magnitude)
@@ -226,21 +228,39 @@ def _noise(
     noise = np.maximum(noise, LEAST_SPREAD)
     level = by_bin(expected) / np.maximum(number, 1.0) + origin[:, None]
     reference = np.median(expected[:, sample], axis=1) + origin
-    power = _power(np.log(noise), level, reference)
+    points = _sample(rest.shape[1], SLOPE_SAMPLE)
+    followed = np.flatnonzero(_explained(noise, level) & (reference > 0))
+    power = np.zeros(len(rest))
+    if followed.size:
+        some = np.ix_(followed, points)
+        power[followed] = _power(rest[some], expected[some] + origin[followed, None], reference[followed])
     reference = np.where(power > 0, reference, 1.0)
     spread = np.maximum(noise / grown(level, reference[:, None], power[:, None]), LEAST_SPREAD)
     spread = np.maximum(spread, (np.roll(spread, 1, axis=1) + 2 * spread + np.roll(spread, -1, axis=1)) / 4)
     return spread.astype(np.float32), power.astype(np.float32), reference.astype(np.float32)
 
 
-def _power(noise: Floats, level: Floats, reference: Floats) -> Floats:
-    """Return the slope of log noise over log level; 0 where the level hardly moves or is not above 0."""
-    positive = (level.min(axis=1) > 0) & (reference > 0)
+def _explained(noise: Singles, level: Floats) -> Bools:
+    """Tell whether the noise of the parts of the day is mostly a power of their levels."""
+    positive = level.min(axis=1) > 0
     x = np.log(np.where(positive[:, None], level, 1.0))
-    x = x - x.mean(axis=1, keepdims=True)
-    y = noise - noise.mean(axis=1, keepdims=True)
-    square = (x * x).sum(axis=1)
-    product = (x * y).sum(axis=1)
-    explained = product * product > 0.5 * square * (y * y).sum(axis=1)
-    slope = np.clip(product / (square + 0.1), 0.0, 1.0)
-    return np.where(positive & explained & (square > 0.05), FOLLOWED * slope, 0.0)
+    y = np.log(noise)
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    common = np.sum(x * y, axis=1)
+    shared: Bools = common**2 > EXPLAINED * np.sum(x * x, axis=1) * np.sum(y * y, axis=1)
+    return positive & shared
+
+
+def _power(rest: Singles, expected: Floats, reference: Floats) -> Floats:
+    """Return the slope of log noise over log level, as far as it is sure; 0 where a level is not above 0."""
+    positive = expected.min(axis=1) > 0
+    known = np.isfinite(rest) & (rest != 0) & positive[:, None]
+    number = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    x = np.log(np.where(known, np.maximum(expected, LEAST_LEVEL * reference[:, None]), 1.0))
+    y = np.log(np.where(known, np.abs(rest), 1.0))
+    x = np.where(known, x - x.sum(axis=1, keepdims=True) / number, 0.0)
+    y = np.where(known, y - y.sum(axis=1, keepdims=True) / number, 0.0)
+    square = np.sum(x * x, axis=1) + 1e-9
+    error = np.sqrt(np.mean(y * y, axis=1) / square)
+    slope: Floats = np.clip(np.sum(x * y, axis=1) / square - SURE * error, 0.0, 1.0)
+    return slope

@@ -24,9 +24,11 @@ class State:
         scale: the larger of `quick` and `slow` of the one that is believed.
         usual: `scale` at its largest in the past days.
         count_scale: scale of the counts' z.
-        fresh: (2, series) the largest |z| of late, above and below.
+        fresh: (2, series) the largest error of late, in scales, above and below.
+        fresh_before: the same when the last alarm began.
         outside: time for which |z| has been large on one side, signed.
-        alarmed: time since the alarm began, 0 without one.
+        alarmed: time since the last alarm began, infinite once it is not held any more.
+        least: z nearest to 0 in this step, 0 once its side changed; least_before: in the step before.
         seen, age: samples seen, and time since the first.
         gap, longest_gap: time since the last sample, and the longest such time before.
         last, still, longest_still: the last value, for how long it has been that, and the longest before.
@@ -44,8 +46,11 @@ class State:
     usual: Singles
     count_scale: Singles
     fresh: Singles
+    fresh_before: Singles
     outside: Singles
     alarmed: Singles
+    least: Singles
+    least_before: Singles
     seen: Floats
     age: Floats
     gap: Singles
@@ -81,7 +86,8 @@ def no_state(series: int) -> State:
     return State(
         level=double(FORECASTERS), quick=single(FORECASTERS), slow=single(FORECASTERS),
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
-        count_scale=single() + np.float32(1), fresh=single(2), outside=single(), alarmed=single(),
+        count_scale=single() + np.float32(1), fresh=single(2), fresh_before=single(2),
+        outside=single(), alarmed=single() + np.float32(np.inf), least=single(), least_before=single(),
         seen=double(), age=double(), gap=single(), longest_gap=single(),
         last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
         tails=no_tails(series),

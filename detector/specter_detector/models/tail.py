@@ -13,11 +13,11 @@ import numpy as np
 
 from specter_detector.models.arrays import Singles
 
-BLOCK = 6  # steps
-RANK = 5
+BLOCK = 3  # steps
+RANK = 8
 PAST_DAYS = 6  # beside today
-EDGE = 5.0  # scales, at least
-LIGHT, HEAVY = (2.85, 1.4), (4.5, 1.75)  # tails, and how far beyond them the band reaches
+EDGE = 5.25  # scales, at least
+LIGHT, HEAVY = (2.85, 1.2), (6.0, 1.65)  # tails, and how far beyond them the band reaches
 
 
 @dataclass(slots=True, eq=False)
