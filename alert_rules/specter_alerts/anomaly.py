@@ -114,8 +114,12 @@ def _rule(
     score = f"{metrics.ANOMALY_SCORE}{{{selected}}}"
     return AlertRule(
         ALERT,
-        # A query repeats the last score for five minutes after the detector has died.
-        f"{score} > {number(settings.anomaly_score)}\n"
+        # An error that stays the same is scored lower after some minutes, as it is news no more; the
+        # alert stays until it ends. A query repeats the last score for five minutes after the detector has
+        # died.
+        f"(\n  {score} > {number(settings.anomaly_score)}\nor\n"
+        f"  {score} > {number(settings.anomaly_lasting_score)}\n"
+        f"  and max_over_time({score}[{settings.anomaly_lasting}]) > {number(settings.anomaly_score)}\n)\n"
         f"and time() - timestamp({score}) < {number(settings.anomaly_fresh_seconds)}",
         "warning",
         symptom,
@@ -136,4 +140,8 @@ def _read(variable: str, series: str, names: tuple[str, ...], alias: str = "") -
 
 def _scored(settings: Settings) -> str:
     most = number(settings.anomaly_score)
-    return f"The anomaly score is {{{{ $value | humanize }}}}, expected at most {most}."
+    return (
+        "The anomaly score is {{ printf `%.3g` $value }}"
+        f"{{{{ if gt $value {settings.anomaly_score:.1f} }}}}, expected at most {most}."
+        "{{ else }}: no longer news, and not over.{{ end }}"
+    )

@@ -26,6 +26,10 @@ class Settings:
     keep_firing: str = "1m"
 
     anomaly_score: float = 1.0
+    # A level that stays scores .56 after some minutes, half of that where it has gone half of the way back.
+    # After an hour it is the level, or something that another alert has to tell.
+    anomaly_lasting_score: float = 0.4
+    anomaly_lasting: str = "1h"
     # Two ticks of the detector (15 s each): one odd tick stays silent, a minute to the notification is kept.
     anomaly_for: str = "30s"
     # An older score is no score. At least two ticks, so that a late one opens no gap; not above

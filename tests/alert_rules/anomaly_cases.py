@@ -47,6 +47,19 @@ def unusual_traffic(state: str) -> list[Firing]:
     )
 
 
+LASTING = "0.55: no longer news, and not over."
+
+
+def own(score: str) -> Firing:
+    """Return the alert on a query of the user's own without a band."""
+    return Firing(
+        labels(OWN),
+        "Unusual queue_depth",
+        f"The series queue_depth has left its expected band. The anomaly score is {score}",
+        "anomaly",
+    )
+
+
 MANY = unusual_traffic("12.50 requests/s now, above")
 
 TEXTS = [
@@ -206,9 +219,23 @@ TIMES = [
     Case(
         "AnomalyDetected",
         "anomaly",
-        "stays one alert when the score dips under the edge for a minute and a half",
-        {f"anomaly_score{{{SERVICE}}}": "3.25x12 0.9x17 3.25x12 0.9x60", **traffic("12.5")},
+        "stays one alert when the score falls back for a minute and a half",
+        {f"anomaly_score{{{SERVICE}}}": "3.25x12 0.3x17 3.25x12 0.3x60", **traffic("12.5")},
         {"1m5s": MANY, "2m30s": MANY, "3m30s": MANY, "5m30s": MANY, "5m40s": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "stays while an error that is news no more lasts, and resolves when that has ended",
+        {f"anomaly_score{{{OWN}}}": "0.2x11 3.25x59 0.55x239 0.2x900"},
+        {"2m": [own("3.25, expected at most 1.")], "25m": [own(LASTING)], "27m": [own(LASTING)], "29m": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "resolves an hour after the last news",
+        {f"anomaly_score{{{OWN}}}": "0.2x11 3.25x59 0.55x2000"},
+        {"65m": [own(LASTING)], "69m": []},
     ),
 ]
 CASES = [*TEXTS, *TIMES]

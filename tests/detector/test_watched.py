@@ -102,7 +102,7 @@ def test_a_series_that_joins_is_judged_as_if_it_were_alone() -> None:
         together = subject.judge(at, {first: 5.0, second: 6.0})
         (apart,) = alone.judge(at, {second: 6.0})
         # It was not seen between the end of its history and its first tick, where the batch has one more.
-        assert together[1].score == pytest.approx(apart.score, rel=0.05)
+        assert together[1].score == pytest.approx(apart.score, abs=0.01)
 
 
 def test_series_leave_without_moving_the_others() -> None:

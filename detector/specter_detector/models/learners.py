@@ -46,8 +46,9 @@ def mstl_seasons(window: Window) -> Seasons:
     if window.values.shape[1] <= 2 * week:
         return stl_seasons(window)
     trend, seasons = _decomposed(window, (window.period, week))
-    profile = week_profile(seasons[1], nearest(window.phases), window.period, window.cycles)
-    return Seasons(trend, _day(window, seasons[0]), profile)
+    day = _day(window, seasons[0])
+    profile = week_profile(seasons[1], day, nearest(window.phases), window.period, window.cycles)
+    return Seasons(trend, day, profile)
 
 
 def _day(window: Window, season: Singles) -> Singles:

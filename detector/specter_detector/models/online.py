@@ -40,15 +40,14 @@ from specter_detector.models.tail import BLOCK, EDGE
 SEASONED = 3
 SLOW, FAST, RARE = 0.1, 0.7, 0.02  # weight of a new error: levels; the slow level of counts
 QUICK_SCALE, SLOW_SCALE = 0.005, 0.00025
-PREFERENCE = 0.005  # how much better a more complicated forecaster has to be
+LOSS = 0.003
 CLIP = 3.75
-SHIFT_AFTER = 6.0  # steps
+SHIFT_AFTER = 7.0  # steps
 SHIFT_WEIGHT = 0.5
 SD = 1.2533  # of a Gaussian, in mean absolute errors
 FRESH_DAYS = 1.0
-AFTER_ALARM = 1.75
-HOLD, HOLD_MOST = 1.0, 3.0  # steps for which an alarm stays one: always, and while it is extreme
-EXTREME = 2.5  # edges
+AFTER_ALARM = 1.8
+HOLD = 1.0  # steps for which an alarm stays one
 LASTING = 1.2  # times what two steps in a row reached
 COUNT_EDGE = 4.2  # of counts: their own tails are known
 QUIET_SHARE, QUIET_DAYS = 0.4, 4.0
@@ -164,7 +163,6 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     values = values if every else np.where(known, values, 0.0)
     if moment.block_ended:
         state.tails.close_block(moment.days_ended)
-        _choose(state)
     errors = _errors(shape, state, moment, values, known)
     at = state.believed * values.size + np.arange(values.size)
     error = errors.ravel().take(at)
@@ -175,55 +173,53 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     expected = yhat.astype(np.float32)
     spread = _spread(shape, moment.phase, expected)
     scale = np.maximum(state.scale * spread, QUIET_SHARE * state.usual)
-    z, width = _z(error, scale, expected)
+    rounding = np.abs(expected) * np.float32(ROUNDING)
+    z, width = _z(error, scale, expected, rounding)
     counted = np.flatnonzero(shape.quantum > 0)
     if counted.size:
         count_z = _count_z(shape, state, values, yhat, counted) * known[counted]
         z[counted] = count_z * (EDGE / COUNT_EDGE) / np.maximum(state.count_scale[counted], 1.0)
-    size = _size(state, z, known, moment.turned)
+    taught = known if learn is None else known & learn
+    size = _size(state, z, taught, moment.turned)
     above = z > 0
     edge = np.where(above, state.tails.edge[0], state.tails.edge[1])
-    np.maximum(edge, _fresh(state, size, edge, above, moment.elapsed), out=edge)
+    np.maximum(edge, _fresh(state, above, moment.elapsed), out=edge)
     if state.seen.min() < SETTLED:
         edge *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0)
     width *= edge
     score, impossible = moment.policy.applied(size / edge, values, yhat, width)
     judged = _judged(shape, state, moment, score, z, values, yhat, width, known, impossible)
 
-    taught = known if learn is None else known & learn
     weight = taught * np.float32(min(moment.elapsed, 1.0))
     _remember(state, moment, values, known)
-    _move(shape, state, errors, at, weight, spread)
+    _move(shape, state, errors, at, weight, spread, rounding)
     if counted.size:
         _move_counts(state, counted, count_z, weight[counted])
     _note(state, moment, score, size, above, taught)
     return judged
 
 
-def _size(state: State, z: Singles, known: Bools, turned: bool) -> Singles:
+def _size(state: State, z: Singles, taught: Bools, turned: bool) -> Singles:
     """Return how much evidence the errors of this step and of the one before are."""
     if turned:
         state.least_before[...] = state.least
-        state.least[...] = z
+        np.multiply(z, taught, out=state.least)
     else:
         closer = np.where(np.abs(z) < np.abs(state.least), z, state.least)
-        np.copyto(state.least, closer * (z * state.least > 0), where=known)
-    size = np.abs(z)
+        np.copyto(state.least, closer * (z * state.least > 0), where=taught)
+    size: Singles = np.abs(z)
     both = np.minimum(size, np.abs(state.least_before)) * (z * state.least_before > 0)
     result: Singles = np.maximum(size, np.float32(LASTING) * both)
     return result
 
 
-def _fresh(state: State, size: Singles, edge: Singles, above: Bools, elapsed: float) -> Singles:
-    """Return what of late makes this size no news; while an alarm is held, what did when it began."""
+def _fresh(state: State, above: Bools, elapsed: float) -> Singles:
+    """Return what of late makes an error no news; while an alarm is held, what did when it began."""
     fresh = np.where(above, state.fresh[0], state.fresh[1])
     state.alarmed += np.float32(elapsed)
-    if state.alarmed.min() < HOLD_MOST - TIMELY:
-        held = np.flatnonzero(state.alarmed < HOLD_MOST - TIMELY)
-        extreme = size[held] > EXTREME * edge[held]
-        kept = held[extreme | (state.alarmed[held] < HOLD - TIMELY)]
-        state.alarmed[np.setdiff1d(held, kept, assume_unique=True)] = np.inf
-        fresh[kept] = np.where(above[kept], state.fresh_before[0, kept], state.fresh_before[1, kept])
+    if state.alarmed.min() < HOLD - TIMELY:
+        held = np.flatnonzero(state.alarmed < HOLD - TIMELY)
+        fresh[held] = np.where(above[held], state.fresh_before[0, held], state.fresh_before[1, held])
     return fresh
 
 
@@ -276,12 +272,11 @@ def _spread(shape: Shape, phase: float, expected: Singles) -> Singles:
     return spread
 
 
-def _z(error: Singles, scale: Singles, expected: Singles) -> tuple[Singles, Singles]:
+def _z(error: Singles, scale: Singles, expected: Singles, rounding: Singles) -> tuple[Singles, Singles]:
     """Return errors in scales, and the scales.
 
     What never moved has no scale: any move of it is far out, by no more than `OF_A_CONSTANT`.
     """
-    rounding = np.abs(expected) * np.float32(ROUNDING)
     constant = np.flatnonzero(scale <= rounding)
     if constant.size:
         scale[constant] = 1.0
@@ -366,7 +361,7 @@ def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> No
 
 
 def _move(
-    shape: Shape, state: State, errors: Singles, at: Ints, weight: Singles, spread: Singles
+    shape: Shape, state: State, errors: Singles, at: Ints, weight: Singles, spread: Singles, rounding: Singles
 ) -> None:  # fmt: skip
     """Move levels and scales of all forecasters."""
     early = 1.0 / np.maximum(state.seen, 1.0).astype(np.float32)
@@ -377,11 +372,15 @@ def _move(
         return result
 
     limit = state.quick * (CLIP * spread)
-    if not limit.min() > 0:
-        limit[limit == 0] = np.inf
+    # What has hardly moved yet, or by rounding alone, has no scale to clip by.
+    unmoved = limit <= rounding
+    if unmoved.any():
+        limit[unmoved] = np.inf
     bounded = np.minimum(errors, limit)
     np.maximum(bounded, np.negative(limit, out=limit), out=bounded)
-    even = np.abs(bounded) * (SD / spread)
+    clipped = np.abs(bounded)
+    state.loss += share(LOSS) * (clipped - state.loss)
+    even = clipped * (SD / spread)
     bounded[:SEASONED] *= share(np.where(shape.quantum > 0, np.float32(RARE), np.float32(SLOW)))
     bounded[SEASONED:] *= share(FAST)
     shifted = np.flatnonzero((np.abs(state.outside) >= SHIFT_AFTER) & (weight > 0))
@@ -391,7 +390,7 @@ def _move(
     state.level += bounded
     state.quick += share(QUICK_SCALE) * (even - state.quick)
     state.slow += share(SLOW_SCALE) * (even - state.slow)
-    state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)
+    _believe(state)
 
 
 def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) -> None:
@@ -408,7 +407,7 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
     state.usual *= np.float32(0.5 ** (elapsed / (QUIET_DAYS * period)))
     np.maximum(state.usual, state.scale, out=state.usual)
     alarm = score > 1.0
-    began = np.flatnonzero(alarm & (state.alarmed >= HOLD_MOST - TIMELY))
+    began = np.flatnonzero(alarm & (state.alarmed >= HOLD - TIMELY))
     if began.size:
         state.alarmed[began] = 0.0
         state.fresh_before[:, began] = state.fresh[:, began]
@@ -417,27 +416,24 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
     state.fresh_before *= halved
     # While scales are still sought, errors in scales mean nothing.
     size = size * (taught & (state.seen >= WARM_UP))
-    kept = np.where(alarm, np.float32(AFTER_ALARM) * size, size)
-    np.maximum(state.fresh[0], kept * above, out=state.fresh[0])
-    np.maximum(state.fresh[1], kept * ~above, out=state.fresh[1])
-    np.maximum(state.tails.current[0], size * above, out=state.tails.current[0])
-    np.maximum(state.tails.current[1], size * ~above, out=state.tails.current[1])
+    # Nor does a deviation that does not matter make one that does less news.
+    matter = size * (score > 0)
+    kept = np.where(alarm, np.float32(AFTER_ALARM) * matter, matter)
+    for side, there in enumerate((above, ~above)):
+        np.maximum(state.fresh[side], kept * there, out=state.fresh[side])
+        np.maximum(state.tails.current[side], matter * there, out=state.tails.current[side])
     far = size > CLIP
     if far.any():
-        side = np.where(above, np.float32(1), np.float32(-1))
-        run = np.where(state.outside * side >= 0, np.abs(state.outside), 0.0) + weight
-        state.outside[...] = side * run * far
+        sign = np.where(above, np.float32(1), np.float32(-1))
+        run = np.where(state.outside * sign >= 0, np.abs(state.outside), 0.0) + weight
+        state.outside[...] = sign * run * far
     else:
         state.outside[...] = 0.0
 
 
-def _choose(state: State) -> None:
-    """Believe the forecaster with the least quick scale; a later one has to be better by `PREFERENCE`."""
-    least, choice = state.quick[0].copy(), np.zeros(len(state.seen), np.int64)
-    for number in range(1, FORECASTERS):
-        better = state.quick[number] < least * np.float32(1.0 - PREFERENCE)
-        choice[better] = number
-        np.copyto(least, state.quick[number], where=better)
+def _believe(state: State) -> None:
+    """Go on with the forecaster of the least loss, of equal ones the simplest."""
+    choice = np.argmin(state.loss, axis=0)
     state.believed[...] = choice
     at = choice * choice.size + np.arange(choice.size)
     state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)

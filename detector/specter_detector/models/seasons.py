@@ -50,16 +50,32 @@ class Seasons:
 
 
 def batched_seasons(window: Window) -> Seasons:
-    """Find trend and seasons of all series at once."""
+    """Find trend and seasons of all series at once.
+
+    The week is what remains beside a mean over whole weeks, since a trend of days would take a quiet weekend
+    for its own; the trend is found again without it.
+    """
     period = window.period
     index = nearest(window.phases)
     trend = _trend(window.filled, period)
-    detrended = window.values - trend
-    day = day_profile(detrended, index, period, window.cycles)
+    day = day_profile(window.values - trend, index, period, window.cycles)
     if window.values.shape[1] < WEEKS * DAYS * period - period:
         return Seasons(trend, day, None)
-    rest = detrended - day.take(index % period, axis=1)
-    return Seasons(trend, day, week_profile(rest, index, period, window.cycles))
+    daily = day.take(index % period, axis=1)
+    slow = _weekly_mean(window.filled - daily, DAYS * period)
+    week = week_profile(window.values - slow - daily, day, index, period, window.cycles)
+    trend = _trend(window.filled - week.take(index % (DAYS * period), axis=1), period)
+    return Seasons(trend, day, week)
+
+
+def _weekly_mean(values: Singles, length: int) -> Singles:
+    """Return the mean of the `length` values around each, at the ends of the first and last `length`."""
+    total = np.cumsum(values, axis=1, dtype=np.float64)
+    sums = total[:, length - 1 :].copy()
+    sums[:, 1:] -= total[:, :-length]
+    before = (length - 1) // 2
+    ends = ((0, 0), (before, values.shape[1] - sums.shape[1] - before))
+    return np.pad((sums / length).astype(np.float32), ends, mode="edge")
 
 
 def day_profile(detrended: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
@@ -79,32 +95,43 @@ def day_profile(detrended: Singles, index: Ints, period: int, cycles: Floats) ->
     return _centred(day, np.clip((cycles - 0.5) / (FULL_CYCLES - 0.5), 0.0, 1.0))
 
 
-def week_profile(rest: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
+def week_profile(rest: Singles, day: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
     """Return (series, 7 period) the profile of the week, none (0) up to 13 days, and as much as returns.
 
     Args:
         rest: (series, n) without trend and day, NaN where nothing is known.
+        day: (series, period) its profile.
         index: (n,) whole steps since the epoch's local midnight.
         period: steps of a day.
         cycles: (series,) days observed.
     """
-    share = np.where(cycles < WEEKS * DAYS - 1, 0.0, _returning(rest, index, period))
-    return _centred(_week(rest, index, period), share)
+    share = np.where(cycles < WEEKS * DAYS - 1, 0.0, _returning(rest, day, index, period))
+    return _centred(_week(rest, day, index, period), share)
 
 
-def _week(rest: Singles, index: Ints, period: int) -> Singles:
-    medians = _phase_medians(rest, index % (DAYS * period), DAYS * period)
-    return smooth(medians, max(1, period // BINS))
+def _week(rest: Singles, day: Singles, index: Ints, period: int) -> Singles:
+    """Return (series, 7 period) what each day of the week adds: a multiple of the day, and a smooth rest.
+
+    The multiple keeps the edges of a quieter day sharp, which smoothing would blur.
+    """
+    length = DAYS * period
+    medians = _phase_medians(rest, index % length, length)
+    square = np.sum(day * day, axis=1)
+    product = np.einsum("sdp,sp->sd", medians.reshape(len(rest), DAYS, period), day)
+    multiple = product / np.where(square > 0, square, 1.0)[:, None]
+    scaled = (multiple[:, :, None] * day[:, None, :]).reshape(len(rest), length)
+    week: Singles = scaled + smooth(medians - scaled, max(1, period // BINS))
+    return week
 
 
-def _returning(rest: Singles, index: Ints, period: int) -> Floats:
+def _returning(rest: Singles, day: Singles, index: Ints, period: int) -> Floats:
     """Return (series,) 0…1, how much of the week's profile returns: odd weeks against even ones.
 
     Where the halves share c of their squares, their mean shares 2c / (1 + c) with what returns
     (Spearman and Brown). Two weeks of wander share nothing, a weekend all.
     """
     odd = index // (DAYS * period) % 2 == 1
-    halves = (_week(rest[:, part], index[part], period) for part in (odd, ~odd))
+    halves = (_week(rest[:, part], day, index[part], period) for part in (odd, ~odd))
     one, other = (half - half.mean(axis=1, keepdims=True) for half in halves)
     square = np.sum(one * one + other * other, axis=1, dtype=np.float64)
     common = np.sum(2.0 * one * other, axis=1, dtype=np.float64) / np.where(square > 0, square, 1.0)

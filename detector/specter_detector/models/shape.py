@@ -247,8 +247,9 @@ def _explained(noise: Singles, level: Floats) -> Bools:
     y = np.log(noise)
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     common = np.sum(x * y, axis=1)
-    shared: Bools = common**2 > EXPLAINED * np.sum(x * x, axis=1) * np.sum(y * y, axis=1)
-    return positive & shared
+    shared = common**2 > EXPLAINED * np.sum(x * x, axis=1) * np.sum(y * y, axis=1)
+    followed: Bools = positive & shared
+    return followed
 
 
 def _power(rest: Singles, expected: Floats, reference: Floats) -> Floats:

@@ -20,14 +20,15 @@ class State:
     Attributes:
         level: (forecasters, series) what is added to each season.
         quick, slow: (forecasters, series) scale of the errors, by a quick and a slow EWMA.
-        believed: forecaster with the least `slow`.
+        loss: (forecasters, series) mean |error| of late, clipped.
+        believed: forecaster with the least `loss`.
         scale: the larger of `quick` and `slow` of the one that is believed.
         usual: `scale` at its largest in the past days.
         count_scale: scale of the counts' z.
         fresh: (2, series) the largest error of late, in scales, above and below.
         fresh_before: the same when the last alarm began.
         outside: time for which |z| has been large on one side, signed.
-        alarmed: time since the last alarm began, infinite once it is not held any more.
+        alarmed: time since the last alarm began, infinite before the first.
         least: z nearest to 0 in this step, 0 once its side changed; least_before: in the step before.
         seen, age: samples seen, and time since the first.
         gap, longest_gap: time since the last sample, and the longest such time before.
@@ -41,6 +42,7 @@ class State:
     level: Floats
     quick: Singles
     slow: Singles
+    loss: Singles
     believed: Ints
     scale: Singles
     usual: Singles
@@ -85,6 +87,7 @@ def no_state(series: int) -> State:
 
     return State(
         level=double(FORECASTERS), quick=single(FORECASTERS), slow=single(FORECASTERS),
+        loss=single(FORECASTERS),
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), fresh_before=single(2),
         outside=single(), alarmed=single() + np.float32(np.inf), least=single(), least_before=single(),

@@ -16,8 +16,8 @@ from specter_detector.models.arrays import Singles
 BLOCK = 3  # steps
 RANK = 8
 PAST_DAYS = 6  # beside today
-EDGE = 5.25  # scales, at least
-LIGHT, HEAVY = (2.85, 1.2), (6.0, 1.65)  # tails, and how far beyond them the band reaches
+EDGE = 5.45  # scales, at least
+LIGHT, HEAVY = (2.85, 1.2), (5.5, 1.68)  # tails, and how far beyond them the band reaches
 
 
 @dataclass(slots=True, eq=False)
