@@ -215,7 +215,7 @@ def _size(state: State, z: Singles, taught: Bools, turned: bool) -> Singles:
 
 def _fresh(state: State, above: Bools, elapsed: float) -> Singles:
     """Return what of late makes an error no news; while an alarm is held, what did when it began."""
-    fresh = np.where(above, state.fresh[0], state.fresh[1])
+    fresh: Singles = np.where(above, state.fresh[0], state.fresh[1])
     state.alarmed += np.float32(elapsed)
     if state.alarmed.min() < HOLD - TIMELY:
         held = np.flatnonzero(state.alarmed < HOLD - TIMELY)
@@ -378,9 +378,17 @@ def _move(
         limit[unmoved] = np.inf
     bounded = np.minimum(errors, limit)
     np.maximum(bounded, np.negative(limit, out=limit), out=bounded)
-    clipped = np.abs(bounded)
-    state.loss += share(LOSS) * (clipped - state.loss)
-    even = clipped * (SD / spread)
+    size, change = np.abs(bounded, out=limit), np.empty_like(limit)
+
+    def approach(mean: Singles, of_a_step: float) -> None:
+        np.subtract(size, mean, out=change)
+        np.multiply(change, share(of_a_step), out=change)
+        np.add(mean, change, out=mean)
+
+    approach(state.loss, LOSS)
+    size *= SD / spread
+    approach(state.quick, QUICK_SCALE)
+    approach(state.slow, SLOW_SCALE)
     bounded[:SEASONED] *= share(np.where(shape.quantum > 0, np.float32(RARE), np.float32(SLOW)))
     bounded[SEASONED:] *= share(FAST)
     shifted = np.flatnonzero((np.abs(state.outside) >= SHIFT_AFTER) & (weight > 0))
@@ -388,9 +396,7 @@ def _move(
         where = at[shifted]
         bounded.ravel()[where] = SHIFT_WEIGHT * weight[shifted] * errors.ravel()[where]
     state.level += bounded
-    state.quick += share(QUICK_SCALE) * (even - state.quick)
-    state.slow += share(SLOW_SCALE) * (even - state.slow)
-    _believe(state)
+    _believe(state, at)
 
 
 def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) -> None:
@@ -431,9 +437,13 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
         state.outside[...] = 0.0
 
 
-def _believe(state: State) -> None:
-    """Go on with the forecaster of the least loss, of equal ones the simplest."""
-    choice = np.argmin(state.loss, axis=0)
-    state.believed[...] = choice
-    at = choice * choice.size + np.arange(choice.size)
+def _believe(state: State, at: Ints) -> None:
+    """Go on with the forecaster of the least loss, of equal ones with the one so far, which is at `at`."""
+    loss = np.ascontiguousarray(state.loss)
+    wrong = np.flatnonzero(loss.ravel().take(at) > loss.min(axis=0))
+    if wrong.size:
+        at = at.copy()
+        choice = np.argmin(loss[:, wrong], axis=0)
+        state.believed[wrong] = choice
+        at[wrong] = choice * loss.shape[1] + wrong
     state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)
