@@ -107,7 +107,10 @@ class Engine:
                 limits=self._limits(job.query, now, history.labels),
             )
             for rows, fitted in batches:
-                job.install([history.labels[row] for row in rows], fitted)
+                labels = [history.labels[row] for row in rows]
+                job.install(labels, fitted)
+                for finding in job.findings.new(now, labels, fitted.shape.changes):
+                    LOGGER.info("query %s: %s", alias, finding)
         except (DatasourceError, FitError) as error:
             self._telemetry.fitted(alias, self._clock.monotonic() - started, "error")
             if isinstance(error, UnreachableError):

@@ -21,6 +21,7 @@ from specter_core.metrics import (
 )
 from specter_detector.alarms import Alarms
 from specter_detector.config import Model, Query, Scheduler
+from specter_detector.findings import Findings
 from specter_detector.models.arrays import Ints
 from specter_detector.models.fit import FitOptions, Fitted
 from specter_detector.output import Sample
@@ -71,6 +72,7 @@ class Job:
         self._outputs = Outputs(query.alias, metric_format, variables, model.provide_series)
         self._watched = Watched(self.options, scheduler.infer_every)
         self._alarms = Alarms()
+        self.findings = Findings()
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()

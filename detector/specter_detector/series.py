@@ -13,6 +13,11 @@ def labels_of(mapping: Mapping[str, str]) -> Labels:
     return tuple(sorted((name, value) for name, value in mapping.items() if value))
 
 
+def text_of(labels: Labels) -> str:
+    """Return `labels` as Prometheus writes them."""
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
     """Series on one grid: `values[i, j]` is series `labels[i]` at `times[j]`, NaN where there is none."""

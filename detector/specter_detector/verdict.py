@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from specter_detector.series import Labels
+from specter_detector.series import Labels, text_of
 
 SIDES = {-1: "below", 0: "at", 1: "above"}
 
@@ -38,10 +38,9 @@ class Verdict:
         return self.score > 1
 
     def __str__(self) -> str:
-        labels = ", ".join(f'{name}="{value}"' for name, value in self.labels)
         known = math.isfinite(self.value)
         where = f"{self.value:.6g} is {SIDES[self.direction]}" if known else "no value for"
         return (
-            f"{{{labels}}} scores {self.score:.3g} ({self.reason}): {where} the expected {self.yhat:.6g} "
-            f"({self.lower:.6g} to {self.upper:.6g})"
+            f"{text_of(self.labels)} scores {self.score:.3g} ({self.reason}): "
+            f"{where} the expected {self.yhat:.6g} ({self.lower:.6g} to {self.upper:.6g})"
         )

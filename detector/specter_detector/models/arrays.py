@@ -14,6 +14,16 @@ MAD_TO_SIGMA = 1.4826
 """A Gaussian's standard deviation over its median absolute deviation."""
 
 
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def some_columns(length: int, most: int) -> Ints:
+    """Return up to `most` of `length` columns, ascending: golden steps fall into no pattern of gaps."""
+    if length <= most:
+        return np.arange(length)
+    return np.sort((np.arange(most) * GOLDEN % 1.0 * length).astype(np.int64))
+
+
 def nan_median(values: NDArray[np.floating[Any]]) -> Floats:
     """Return the median over the last axis without NaN, which a sort leaves at the end; NaN for none."""
     ranked = np.sort(values, axis=-1)

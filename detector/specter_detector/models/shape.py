@@ -13,7 +13,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
+from specter_detector.models.arrays import (
+    MAD_TO_SIGMA,
+    Bools,
+    Floats,
+    Ints,
+    Singles,
+    nan_median,
+    some_columns,
+)
 from specter_detector.models.changes import change_scores
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
@@ -27,7 +35,7 @@ LEAST_SPREAD = 0.3
 LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
 CLIP = 4.0
 PART = 128  # series at a time
-SAMPLE, GOLDEN = 512, (5**0.5 - 1) / 2
+SAMPLE = 512
 SLOPE_SAMPLE = 2048
 SURE = 2.0  # standard errors
 EXPLAINED = 0.75
@@ -151,7 +159,7 @@ def _learn(
     whole = usable.size == len(values) and bool(observed.all())
     rows = values if whole else np.where(observed[usable], values[usable], np.nan)
     # Near 0 for float32; the middle of what is known, whatever the unit.
-    sample = _sample(rows.shape[1], SAMPLE)
+    sample = some_columns(rows.shape[1], SAMPLE)
     origin = nan_median(rows[:, sample])
     origin = np.where(np.isfinite(origin), origin, 0.0)
     near = (rows - origin[:, None]).astype(np.float32)
@@ -188,13 +196,6 @@ def _filled(rows: Singles, phases: Floats, period: int) -> Singles:
     return filled
 
 
-def _sample(length: int, most: int) -> Ints:
-    """Return up to `most` columns: golden steps fall into no pattern of gaps."""
-    if length <= most:
-        return np.arange(length)
-    return np.sort((np.arange(most) * GOLDEN % 1.0 * length).astype(np.int64))
-
-
 def _noise(
     rest: Singles, expected: Singles, origin: Floats, index: Ints, period: int
 ) -> tuple[Singles, Singles, Singles]:
@@ -210,7 +211,7 @@ def _noise(
         total: Singles = np.add.reduceat(values, starts, axis=1) @ member
         return total
 
-    sample = _sample(rest.shape[1], SAMPLE)
+    sample = some_columns(rest.shape[1], SAMPLE)
     magnitude = np.abs(rest)
     overall = np.nan_to_num(nan_median(magnitude[:, sample])).astype(np.float32)[:, None]
     np.minimum(magnitude, CLIP * MAD_TO_SIGMA * overall, out=magnitude)
@@ -228,7 +229,7 @@ def _noise(
     noise = np.maximum(noise, LEAST_SPREAD)
     level = by_bin(expected) / np.maximum(number, 1.0) + origin[:, None]
     reference = np.median(expected[:, sample], axis=1) + origin
-    points = _sample(rest.shape[1], SLOPE_SAMPLE)
+    points = some_columns(rest.shape[1], SLOPE_SAMPLE)
     followed = np.flatnonzero(_explained(noise, level) & (reference > 0))
     power = np.zeros(len(rest))
     if followed.size:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft  # type: ignore[import-untyped]
 
-from specter_detector.models.arrays import MAD_TO_SIGMA, Bools, Floats, Ints, Singles, nan_median
+from specter_detector.models.arrays import (
+    MAD_TO_SIGMA,
+    Bools,
+    Floats,
+    Ints,
+    Singles,
+    nan_median,
+    some_columns,
+)
 
 BINS = 32  # of a profile
 LEAST_CYCLES = 6.0  # in the window
@@ -24,6 +32,7 @@ LEAST_GAIN = 0.03
 CLIP = 4.0
 MULTIPLES = 8
 NEARLY = 0.3
+SAMPLE = 512
 SHIFTS = (-0.3, -0.15, 0.0, 0.15, 0.3)  # of a frequency, in cycles of the window
 
 
@@ -80,7 +89,7 @@ def find_cycles(rest: Singles, first: float) -> Cycles:
         first: step of the first column.
     """
     found = no_cycles(len(rest))
-    scale = MAD_TO_SIGMA * nan_median(np.abs(rest))[:, None]
+    scale = MAD_TO_SIGMA * nan_median(np.abs(rest[:, some_columns(rest.shape[1], SAMPLE)]))[:, None]
     bounded = np.clip(np.nan_to_num(rest, nan=0.0), -CLIP * scale, CLIP * scale).astype(np.float32)
     period = _prominent_periods(bounded)
     for row in np.flatnonzero(period):
