@@ -1,8 +1,8 @@
 """The default model between refits: level, scale and tail of many series, one sample of each at a time.
 
-Forecasters: a level alone, a level and the day, a level, the day and the week; each with a slow and a fast
-level. The one whose errors were least is believed, so a season is used where it helps and dropped where it
-does not.
+Forecasters: a level alone, a level and the day, a level, the day and the week if that is known; each with a
+slow and a fast level. The one whose errors were least is believed, so a season is used where it helps and
+dropped where it does not.
 
     e = y - (level + season),   z = e / scale,   score = |z| / max(edge, fresh)
 
@@ -27,6 +27,7 @@ sliding window.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
@@ -34,10 +35,10 @@ from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.seasons import FULL_CYCLES
 from specter_detector.models.shape import Shape, grown
 from specter_detector.models.spectrum import cycle_at
-from specter_detector.models.state import FORECASTERS, State
+from specter_detector.models.state import State
 from specter_detector.models.tail import BLOCK, EDGE
 
-SEASONED = 3
+UNWEEKLY = 4  # forecasters that know no week come first
 SLOW, FAST, RARE = 0.1, 0.7, 0.02  # weight of a new error: levels; the slow level of counts
 QUICK_SCALE, SLOW_SCALE = 0.005, 0.00025
 LOSS = 0.003
@@ -62,7 +63,7 @@ TIMELY = 1e-3  # steps by which a sum of parts of a step may be off
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
 OF_A_CONSTANT, LARGEST = 50.0, 1e6
 LARGEST_VALUE = 1e36  # float32 ends at 3e38
-PART = 8192
+PART = 12_500
 
 REASONS = ("", "spike", "drop", "level_shift", "flatline", "absent", "out_of_range", "leak")
 NONE, SPIKE, DROP, LEVEL_SHIFT, FLATLINE, ABSENT, OUT_OF_RANGE, LEAK = range(len(REASONS))
@@ -82,13 +83,13 @@ class Judged:
     """
 
     score: Floats
-    direction: Ints
+    direction: NDArray[np.int8]
     yhat: Floats
     lower: Floats
     upper: Floats
-    reason: Ints
-    confidence: Floats
-    z: Floats
+    reason: NDArray[np.int8]
+    confidence: Singles
+    z: Singles
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,11 @@ def adopt(state: State, old: Shape, new: Shape, step: float, phase: float) -> No
     np.copyto(state.slow, state.quick, where=partial)
     begun = (old.cycles < 2.0) | (new.cycles < 2.0) | ((old.other.period > 0) != (new.other.period > 0))
     before, after = _seasons(old, step, phase), _seasons(new, step, phase)
-    for number, (was, is_) in enumerate(zip(before, after, strict=True)):
-        state.level[number::SEASONED] += np.where(begun, was - is_, 0.0)
+    for number, (was, is_) in enumerate(zip(before, after, strict=False)):
+        state.level[2 * number : 2 * number + 2] += np.where(begun, was - is_, 0.0)
+    if new.week is None:
+        state.level[UNWEEKLY:] = np.nan
+        state.believed[state.believed >= UNWEEKLY] -= 2
 
 
 def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bools | None) -> Judged:
@@ -223,8 +227,8 @@ def _fresh(state: State, above: Bools, elapsed: float) -> Singles:
     return fresh
 
 
-def _seasons(shape: Shape, step: float, phase: float) -> tuple[Singles | float, Singles, Singles]:
-    """Return what is added to a level: nothing, the day, the day and the week; (series,) each.
+def _seasons(shape: Shape, step: float, phase: float) -> list[Singles | float]:
+    """Return what is added to a level: nothing, the day, the day and the week if any; (series,) each.
 
     What is neither comes with the day.
     """
@@ -233,7 +237,7 @@ def _seasons(shape: Shape, step: float, phase: float) -> tuple[Singles | float, 
     if others.size:
         day = day.copy()
         day[others] += cycle_at(shape.other, others, step)
-    return 0.0, day, day if shape.week is None else day + _at(shape.week, phase)
+    return [0.0, day] if shape.week is None else [0.0, day, day + _at(shape.week, phase)]
 
 
 def _at(profile: Singles, phase: float) -> Singles:
@@ -247,18 +251,19 @@ def _at(profile: Singles, phase: float) -> Singles:
 
 def _errors(shape: Shape, state: State, moment: _Moment, values: Floats, known: Bools) -> Singles:
     """Return (forecasters, series) value less expectation; a series' first value sets its levels."""
-    bare = np.stack([values - season for season in _seasons(shape, moment.step, moment.phase)])
-    if (state.seen == 0).any():
-        first = np.flatnonzero(known & (state.seen == 0))
-        state.level[:, first] = np.tile(bare[:, first], (FORECASTERS // SEASONED, 1))
-    errors = np.empty((FORECASTERS, values.size), np.float32)
-    for start in range(0, FORECASTERS, SEASONED):
-        np.subtract(
-            bare,
-            state.level[start : start + SEASONED],
-            out=errors[start : start + SEASONED],
-            casting="same_kind",
-        )
+    seasons = _seasons(shape, moment.step, moment.phase)
+    first = np.flatnonzero(known & (state.seen == 0)) if state.seen.min() == 0 else ()
+    if shape.week is not None and np.isnan(state.level[UNWEEKLY].sum()):
+        new = np.flatnonzero(np.isnan(state.level[UNWEEKLY]))
+        for kept in (state.level, state.quick, state.slow, state.loss):
+            kept[UNWEEKLY:, new] = kept[UNWEEKLY - 2 : UNWEEKLY, new]
+    errors = np.empty((2 * len(seasons), values.size), np.float32)
+    for number, season in enumerate(seasons):
+        both = slice(2 * number, 2 * number + 2)
+        bare = values - season
+        if len(first):
+            state.level[both, first] = bare[first]
+        np.subtract(bare, state.level[both], out=errors[both], casting="same_kind")
     return errors
 
 
@@ -293,7 +298,7 @@ def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: 
     """Return z of the counts among the series; few samples behind the mean widen it (`counts.predictive`)."""
     quantum = shape.quantum[counted]
     mean = np.maximum(yhat[counted], 0.0) / quantum
-    fast = state.believed[counted] >= SEASONED
+    fast = state.believed[counted] % 2 == 1
     evidence = np.clip(state.seen[counted], 1.0, np.where(fast, 2.0 / FAST, 1.0 / RARE))
     total = mean * evidence + 0.5
     return z_score(np.maximum(values[counted], 0.0) / quantum, total / evidence, 1.0 / total)
@@ -303,8 +308,10 @@ def _judged(
     shape: Shape, state: State, moment: _Moment, score: Singles, z: Singles,
     values: Floats, yhat: Floats, width: Singles, known: Bools, impossible: Bools | None,
 ) -> Judged:  # fmt: skip
-    reason = np.where(score > 1.0, np.where(z > 0, SPIKE, DROP), NONE)
-    reason = np.where(np.abs(state.outside) >= SHIFT_AFTER, LEVEL_SHIFT, reason)
+    reason = np.zeros(score.size, np.int8)
+    alarms = np.flatnonzero(score > 1.0)
+    reason[alarms] = np.where(z[alarms] > 0, SPIKE, DROP)
+    reason[np.abs(state.outside) >= SHIFT_AFTER] = LEVEL_SHIFT
     result = score.astype(np.float64)
     if impossible is not None:
         reason[impossible] = OUT_OF_RANGE
@@ -320,6 +327,7 @@ def _judged(
         leaks = state.leak > np.maximum(result, 1.0)
         result, reason = np.where(leaks, state.leak, result), np.where(leaks, LEAK, reason)
     early = state.seen < WARM_UP
+    young = early.copy()
     if not known.all():
         live = ~early & (state.seen >= LIVE_SHARE * (state.age - state.gap))
         gap, usual_gap = state.gap + moment.elapsed, np.maximum(ABSENT_AFTER, 2.0 * state.longest_gap)
@@ -327,14 +335,12 @@ def _judged(
         result = np.where(known, result, np.where(absent, gap / usual_gap + 0.01, np.nan))
         reason = np.where(known, reason, np.where(absent, ABSENT, NONE))
         early &= known
-    share = np.minimum(state.seen / np.maximum(state.age, 1.0), 1.0)
-    confidence = np.clip(shape.cycles / 3.0, 0.1, 1.0) * share
-    if early.any():
-        result[early], reason[early] = np.nan, NONE
-    confidence[state.seen < WARM_UP] = 0.0
+    confidence = np.clip(shape.cycles / 3.0, 0.1, 1.0).astype(np.float32)
+    confidence *= np.minimum(state.seen / np.maximum(state.age, 1.0), 1.0)
+    if young.any():
+        result[early], reason[early], confidence[young] = np.nan, NONE, 0.0
     band = moment.policy.band(yhat, width.astype(np.float64))
-    direction = np.sign(z).astype(np.int64)
-    return Judged(result, direction, *band, reason, confidence, z.astype(np.float64))
+    return Judged(result, np.sign(z).astype(np.int8), *band, reason, confidence, z)
 
 
 def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> None:
@@ -371,7 +377,8 @@ def _move(
         result: Singles = np.maximum(of_a_step, early) * weight
         return result
 
-    limit = state.quick * (CLIP * spread)
+    used = len(errors)
+    limit = state.quick[:used] * (CLIP * spread)
     # What has hardly moved yet, or by rounding alone, has no scale to clip by.
     unmoved = limit <= rounding
     if unmoved.any():
@@ -385,18 +392,18 @@ def _move(
         np.multiply(change, share(of_a_step), out=change)
         np.add(mean, change, out=mean)
 
-    approach(state.loss, LOSS)
+    approach(state.loss[:used], LOSS)
     size *= SD / spread
-    approach(state.quick, QUICK_SCALE)
-    approach(state.slow, SLOW_SCALE)
-    bounded[:SEASONED] *= share(np.where(shape.quantum > 0, np.float32(RARE), np.float32(SLOW)))
-    bounded[SEASONED:] *= share(FAST)
+    approach(state.quick[:used], QUICK_SCALE)
+    approach(state.slow[:used], SLOW_SCALE)
+    bounded[0::2] *= share(np.where(shape.quantum > 0, np.float32(RARE), np.float32(SLOW)))
+    bounded[1::2] *= share(FAST)
     shifted = np.flatnonzero((np.abs(state.outside) >= SHIFT_AFTER) & (weight > 0))
     if shifted.size:
         where = at[shifted]
         bounded.ravel()[where] = SHIFT_WEIGHT * weight[shifted] * errors.ravel()[where]
-    state.level += bounded
-    _believe(state, at)
+    state.level[:used] += bounded
+    _believe(state, at, used)
 
 
 def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) -> None:
@@ -437,13 +444,13 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
         state.outside[...] = 0.0
 
 
-def _believe(state: State, at: Ints) -> None:
+def _believe(state: State, at: Ints, used: int) -> None:
     """Go on with the forecaster of the least loss, of equal ones with the one so far, which is at `at`."""
-    loss = np.ascontiguousarray(state.loss)
+    loss = np.ascontiguousarray(state.loss[:used])
     wrong = np.flatnonzero(loss.ravel().take(at) > loss.min(axis=0))
     if wrong.size:
         at = at.copy()
         choice = np.argmin(loss[:, wrong], axis=0)
         state.believed[wrong] = choice
         at[wrong] = choice * loss.shape[1] + wrong
-    state.scale[...] = np.maximum(state.quick, state.slow).ravel().take(at)
+    state.scale[...] = np.maximum(state.quick[:used], state.slow[:used]).ravel().take(at)

@@ -62,6 +62,8 @@ class Policy:
 
     def band(self, yhat: Floats, width: Floats) -> tuple[Floats, Floats, Floats]:
         """Return expectation and edges as published: widened by the minima, cut at the range."""
+        if self == ANY_DEVIATION:
+            return yhat, yhat - width, yhat + width
         lowest, highest = self.data_range
         yhat = np.clip(yhat, lowest, highest)
         below, above = (np.maximum(width, least) for least in self._least(yhat))

@@ -10,7 +10,7 @@ from specter_detector.models.tail import Tails, no_tails
 
 Dataclass = TypeVar("Dataclass")
 
-FORECASTERS = 6  # (level, day, day and week) x (slow, fast level)
+FORECASTERS = 6  # (level, day, day and week) x (slow, fast level), slow and fast beside each other
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +18,7 @@ class State:
     """Arrays end with (series,); times are in steps.
 
     Attributes:
-        level: (forecasters, series) what is added to each season.
+        level: (forecasters, series) what is added to each season; NaN where the week is not known.
         quick, slow: (forecasters, series) scale of the errors, by a quick and a slow EWMA.
         loss: (forecasters, series) mean |error| of late, clipped.
         believed: forecaster with the least `loss`.
@@ -85,8 +85,10 @@ def no_state(series: int) -> State:
     def double(*leading: int) -> Floats:
         return np.zeros((*leading, series))
 
+    level = double(FORECASTERS)
+    level[4:] = np.nan
     return State(
-        level=double(FORECASTERS), quick=single(FORECASTERS), slow=single(FORECASTERS),
+        level=level, quick=single(FORECASTERS), slow=single(FORECASTERS),
         loss=single(FORECASTERS),
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), fresh_before=single(2),
