@@ -344,26 +344,27 @@ def _judged(
 
 
 def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> None:
-    """Count samples, gaps and stillness."""
-    elapsed = moment.elapsed
-    state.seen += known * min(elapsed, 1.0)
-    state.age += (state.seen > 0) * elapsed
-    if not known.all():
+    """Count samples, gaps and stillness; the usual case, all there and all moving, costs least."""
+    elapsed, weight = np.float32(moment.elapsed), min(moment.elapsed, 1.0)
+    every = bool(known.all())
+    state.seen += weight if every else known * weight
+    state.age += elapsed if every else (state.seen > 0) * moment.elapsed
+    if not every or state.gap.any():
         np.maximum(state.longest_gap, state.gap, out=state.longest_gap, where=known)
-    elif state.gap.any():
-        np.maximum(state.longest_gap, state.gap, out=state.longest_gap)
-    state.gap += np.float32(elapsed)
-    state.gap *= ~known
+        state.gap += elapsed
+        state.gap *= ~known
     moved = known & (values != state.last)
-    state.moves += moved * np.float32(min(elapsed, 1.0))
-    if not moved.all():
-        np.maximum(state.longest_still, state.still, out=state.longest_still, where=moved)
-        np.copyto(state.last, values, where=known)
-    else:
+    if moved.all():
         np.maximum(state.longest_still, state.still, out=state.longest_still)
+        state.moves += np.float32(weight)
+        state.still[...] = 0.0
         state.last[...] = values
-    state.still += np.float32(elapsed)
+        return
+    np.maximum(state.longest_still, state.still, out=state.longest_still, where=moved)
+    state.moves += moved * np.float32(weight)
+    state.still += elapsed
     state.still *= ~moved
+    np.copyto(state.last, values, where=known)
 
 
 def _move(
@@ -424,9 +425,7 @@ def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: B
     if began.size:
         state.alarmed[began] = 0.0
         state.fresh_before[:, began] = state.fresh[:, began]
-    halved = np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
-    state.fresh *= halved
-    state.fresh_before *= halved
+    state.fresh *= np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
     # While scales are still sought, errors in scales mean nothing.
     size = size * (taught & (state.seen >= WARM_UP))
     # Nor does a deviation that does not matter make one that does less news.
