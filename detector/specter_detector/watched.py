@@ -79,11 +79,15 @@ class Watched:
         shape, state = self._learnt
         step = at / self._options.step
         # Neither a clock that was set back nor time without ticks may look like samples or like an absence.
-        state.step = step - float(np.clip(step - state.step, 0.0, self._longest))
+        elapsed = 1.0 if np.isnan(state.step) else float(np.clip(step - state.step, 0.0, self._longest))
         values = np.array([samples.get(labels, np.nan) for labels in self._rows])
-        judged = tick(shape, state, step, self._phase(at), values, policy=self._options.policy)
+        odd = np.array([labels in samples for labels in self._rows]) & ~np.isfinite(values)
+        judged = tick(
+            shape, state, step, self._phase(at), values, policy=self._options.policy, elapsed=elapsed
+        )
+        # A value that is no number is there: it is no absence, and nothing can be said of it.
         columns = (
-            values, judged.score, judged.direction, judged.reason,
+            values, np.where(odd, np.nan, judged.score), judged.direction, judged.reason,
             judged.yhat, judged.lower, judged.upper, judged.confidence,
         )  # fmt: skip
         return [

@@ -93,7 +93,7 @@ def test_series_of_a_batch_are_judged_as_if_alone(kind: Kind) -> None:
 def test_the_unit_does_not_matter(kind: Kind) -> None:
     values = daily(6)
     scores = replayed(kind, values).score
-    for unit in (1e-9, 1e9):
+    for unit in (1e-25, 1e-9, 1e9, 1e25):
         np.testing.assert_allclose(replayed(kind, unit * values).score, scores, rtol=0.02, atol=0.02)
 
 
@@ -116,7 +116,7 @@ def test_a_constant_scores_nothing_until_it_moves(kind: Kind) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e40, 1.7e308])
 def test_an_odd_value_is_unknown_and_spoils_nothing(kind: Kind, odd: float) -> None:
     values = daily(8)
     values[0, 500] = odd
@@ -225,12 +225,16 @@ def test_raw_samples_reach_a_model_by_the_grid(kind: Kind) -> None:
 
 
 @every_kind
-def test_a_policy_changes_scores_and_not_what_is_learnt(kind: Kind) -> None:
+def test_what_a_policy_ignores_makes_nothing_later_less_news(kind: Kind) -> None:
     values = daily(16)
-    values[0, 600] += 15
-    result = replayed(kind, values, policy=Policy("below_expected", data_range=(0.0, 1000.0)))
+    values[0, 600] += 30
+    ignoring = Policy("below_expected", data_range=(0.0, 1000.0))
+    result, plain = replayed(kind, values, policy=ignoring), replayed(kind, values)
     assert result.score[0, 600] == 0
-    assert np.array_equal(result.shape.day, replayed(kind, values).shape.day)
+    assert plain.score[0, 600] > 1
+    assert result.state.fresh[0, 0] == 0
+    assert plain.state.fresh[0, 0] > 1
+    np.testing.assert_array_equal(result.state.level, plain.state.level)
 
 
 def test_what_is_kept_of_a_series_is_small_and_bounded() -> None:

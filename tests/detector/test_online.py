@@ -334,6 +334,74 @@ def test_the_first_samples_of_a_series_do_not_hide_its_first_anomaly() -> None:
     assert replayed(values).score[0, 150] > 1
 
 
+@pytest.mark.parametrize("level", [0.3, 0.5, 1.0])
+def test_errors_after_weeks_without_one_are_told(level: float) -> None:
+    policy = Policy("above_expected", (0.02, 0.02), data_range=(0.0, 1.0))
+    values = np.zeros((1, 8 * DAY))
+    assert after(values, np.array([level]), policy).score[0] > 1
+
+
+def test_a_least_deviation_beyond_the_band_scores_by_itself() -> None:
+    values = np.zeros((1, 8 * DAY))
+    policy = Policy(min_dev=(3.0, 3.0))
+    assert after(values, np.array([30.0]), policy).score[0] > 1
+    assert after(values, np.array([2.0]), policy).score[0] == 0
+
+
+def test_one_absurd_value_does_not_blind_for_long() -> None:
+    values = np.stack([seasonal(50, 9), seasonal(50, 9), np.full(9 * DAY, 100.0)])
+    values[0, 2] = 1e9  # among the first
+    values[1, 5 * DAY] = 1e6
+    values[2, 2 * DAY] = 1e12
+    values[:, -1] = [values[0, -1] + 30, values[1, -1] + 200, 200]
+    assert (replayed(*values).score[:, -1] > 1).all()
+
+
+def test_the_band_reaches_as_far_on_each_side_as_is_news_there() -> None:
+    values = seasonal(51, 8)
+    spiked = values.copy()
+    spiked[-1] += 50.0
+    quiet, loud = (taught(row[None]) for row in (values, spiked))
+    step = float(values.size)
+    bands = [tick(shape, state, step, step, values[:1]) for shape, state in (quiet, loud)]
+    width = [(float(b.yhat[0] - b.lower[0]), float(b.upper[0] - b.yhat[0])) for b in bands]
+    assert width[1][0] < 1.5 * width[0][0]
+    assert width[1][1] > 5 * width[0][1]
+
+
+def test_a_series_that_joins_late_is_absent_as_soon_as_any() -> None:
+    old, young = seasonal(52, 12), seasonal(53, 12)
+    young[: 6 * DAY] = np.nan
+    young[10 * DAY :] = np.nan
+    result = replayed(old, young)
+    assert result.score[1, 10 * DAY + 1] > 1
+    assert result.reason[1, 10 * DAY + 1] == ABSENT
+
+
+def test_a_flatline_is_accepted_after_a_day() -> None:
+    values = seasonal(54, 13)
+    values[10 * DAY :] = 100.0
+    result = replayed(values)
+    assert (result.reason[0, 10 * DAY + 20 : 11 * DAY] == FLATLINE).all()
+    assert not (result.score[0, 11 * DAY + 40 :] > 1).any()
+
+
+def test_a_negative_value_of_counts_is_far_out() -> None:
+    values = np.random.default_rng(55).poisson(0.5, (1, 8 * DAY)).astype(np.float64)
+    assert after(values, np.array([-1000.0]), Policy()).score[0] > 1
+
+
+def test_ticks_rarer_than_steps_are_confident_and_know_absence() -> None:
+    shape, state = unknown_shape(1, DAY), no_state(1)
+    rng = np.random.default_rng(56)
+    for number in range(500):
+        judged = tick(shape, state, 2.0 * number, 2.0 * number, 5 + rng.normal(size=1))
+    assert judged.confidence[0] == pytest.approx(0.1)
+    for number in range(500, 504):
+        judged = tick(shape, state, 2.0 * number, 2.0 * number, np.array([np.nan]))
+    assert judged.reason[0] == ABSENT
+
+
 def test_a_batch_beyond_one_part_is_judged_as_its_series_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.stack([seasonal(seed, 3) for seed in range(30, 37)])
     whole = replayed(*values)

@@ -11,7 +11,7 @@ from specter_detector.models.policy import Direction, Policy
 def one(value: float, yhat: float, half: float, policy: Policy) -> float:
     """Return what `policy` makes of the score of `value` against a band of `half` on both sides of `yhat`."""
     score = np.array([abs(value - yhat) / half])
-    result, _ = policy.applied(score, np.array([float(value)]), np.array([float(yhat)]), np.array([half]))
+    result, _ = policy.applied(score, np.array([float(value)]), np.array([float(yhat)]))
     return float(result[0])
 
 
@@ -44,7 +44,7 @@ def test_both_minimum_deviations_must_be_exceeded() -> None:
 
 def test_the_published_band_is_cut_at_the_data_range_and_the_score_is_not() -> None:
     policy = Policy(data_range=(0.0, 2.0))
-    yhat, lower, upper = policy.band(np.array([1.0, -1.0]), np.array([2.0, 2.0]))
+    yhat, lower, upper = policy.band(np.array([1.0, -1.0]), np.full(2, 2.0), np.full(2, 2.0))
     assert (list(yhat), list(lower), list(upper)) == ([1.0, 0.0], [0.0, 0.0], [2.0, 2.0])
     assert one(0.0, 1, 2, policy) == 0.5
 

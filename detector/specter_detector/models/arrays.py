@@ -14,6 +14,9 @@ MAD_TO_SIGMA = 1.4826
 """A Gaussian's standard deviation over its median absolute deviation."""
 
 
+LARGEST_VALUE = 1e36
+"""Values from here on count as missing: float32 ends at 3e38."""
+
 GOLDEN = (5**0.5 - 1) / 2
 
 

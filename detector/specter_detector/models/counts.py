@@ -213,7 +213,8 @@ def _quantum(row: Floats, default: float) -> float:
         multiples, near = _multiples(positive, mode / divisor)
         if np.mean(near) >= MULTIPLES_SHARE:
             quantum = float(positive[near] @ multiples[near] / (multiples[near] @ multiples[near]))
-            quanta = row / quantum
+            # Without the largest: one absurd value makes no constant a count.
+            quanta = np.sort(row / quantum)[: max(1, int(MULTIPLES_SHARE * row.size))]
             steady = quanta.var() < LEAST_FANO * quanta.mean()
             return np.nan if steady or np.median(quanta) >= MAX_MEDIAN else quantum
     return np.nan

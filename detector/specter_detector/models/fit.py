@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import Floats, Ints, Singles
+from specter_detector.models.arrays import LARGEST_VALUE, Floats, Ints, Singles
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
 from specter_detector.models.leak import leak_scores
 from specter_detector.models.learners import Kind, learner
@@ -76,7 +76,7 @@ def fit(
         with_state: whether to replay.
         limits: (series,) where each ends, NaN for nowhere; None where that is not known.
     """
-    values = np.where(np.isfinite(values), values, np.nan)
+    values = np.where(np.abs(values) < LARGEST_VALUE, values, np.nan)
     learn = learner(options.kind)
     period = round(DAY / options.step)
     shape = learn(values, options.phases(times), period, first=float(times[0] / options.step))

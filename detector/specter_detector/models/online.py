@@ -4,15 +4,17 @@ Forecasters: a level alone, a level and the day, a level, the day and the week i
 slow and a fast level. The one whose errors were least is believed, so a season is used where it helps and
 dropped where it does not.
 
-    e = y - (level + season),   z = e / scale,   score = |z| / max(edge, fresh)
+    e = y - (level + season),   z = e / scale,   score = size / max(edge, fresh)
 
-- level: an EWMA of errors, each clipped at 3 scales; after 6 steps beyond on one side it takes half of
+- level: an EWMA of errors, each clipped at 3.75 scales; after 7 steps beyond on one side it takes half of
   each whole error, and the reason is `level_shift`;
 - scale: the larger of a quick and a slow EWMA of clipped |e| (times 1.25, to a sd), at least 0.4 of what
   it was in the past days, times what the shape says of this time of the day and this level;
-- edge: of the errors' tail, see `tail`; fresh: the largest |z| of late, halved every day, so an anomaly is
-  new once and a noisy hour does not alarm at every spike. An alarm holds for a step before it counts as
-  known, and for an hour while it is extreme.
+- size: |z|, or a little more than what it and the step before both reached on one side: two errors say more
+  than one. Counts near zero have the z of their own distribution (`counts`);
+- edge: of the errors' tail, see `tail`; fresh: the largest size of late, 1.8 times that of an alarm, halved
+  every day, so an anomaly is new once and a noisy hour does not alarm at every spike. It begins to count one
+  step after an alarm began.
 
 Score: 0 at the expectation, 1 at the edge, unbounded; NaN while nothing can be said (first 24 samples,
 missing values of a series that is not absent). Steps are counted from the epoch; time between samples is
@@ -29,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_detector.models.arrays import Bools, Floats, Ints, Singles
+from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
 from specter_detector.models.counts import z_score
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.seasons import FULL_CYCLES
@@ -52,17 +54,21 @@ HOLD = 1.0  # steps for which an alarm stays one
 LASTING = 1.2  # times what two steps in a row reached
 COUNT_EDGE = 4.2  # of counts: their own tails are known
 QUIET_SHARE, QUIET_DAYS = 0.4, 4.0
+SEEDS, OUTLYING = 3, 100.0  # first values, and how much farther than the other two apart one is an outlier
+WHOLE = 0.02  # of a count, that a value may be off
+LEAST_SCORE = 1e-6  # divided by
 SETTLED = 48.0  # steps until the band has its width
 WARM_UP = 24.0
 ABSENT_AFTER = 2.0  # steps, and more than twice the longest gap it had
 LIVE_SHARE = 0.9
 FLAT_AFTER, FLAT_FACTOR = 12.0, 3.0  # steps, and how much longer than ever before
+KNOWN = 0.99  # score of what stands still and has been told
+FLAT_ACCEPTED_DAYS = 1.0  # what stands still for so long does so from now on
 FLAT_DAYS, FLAT_SHARE = 7.0, 0.9  # of days before the stillness, and of their samples that moved
 ROUNDING = 1e-13
 TIMELY = 1e-3  # steps by which a sum of parts of a step may be off
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
-OF_A_CONSTANT, LARGEST = 50.0, 1e6
-LARGEST_VALUE = 1e36  # float32 ends at 3e38
+OF_A_CONSTANT, LARGEST = 50.0, 1e3  # scales; more would be remembered as news for weeks
 PART = 12_500
 
 REASONS = ("", "spike", "drop", "level_shift", "flatline", "absent", "out_of_range", "leak")
@@ -98,6 +104,7 @@ class _Moment:
     phase: float
     turned: bool
     elapsed: float
+    passed: float
     period: int
     block_ended: bool
     days_ended: int
@@ -106,26 +113,29 @@ class _Moment:
 
 def tick(
     shape: Shape, state: State, step: float, phase: float, values: Floats,
-    *, policy: Policy = ANY_DEVIATION, learn: Bools | None = None,
+    *, policy: Policy = ANY_DEVIATION, learn: Bools | None = None, elapsed: float | None = None,
 ) -> Judged:  # fmt: skip
     """Judge one sample of each series, then learn from it: `state` is changed.
 
     Args:
         shape: of the same series, in the same order.
         state: after the sample before.
-        step: time in steps since the epoch; greater than at the last call.
+        step: time in steps since the epoch; at most as far back as the last call.
         phase: the same by the wall clock of the series (`calendar.calendar_phases`).
         values: (series,) NaN or infinite where there is none; so are those beyond 1e36.
         policy: which deviations matter.
         learn: (series,) False where the sample is judged and not learnt from: maintenance, a
             deployment, an incident that somebody confirmed. All by default.
+        elapsed: steps since the last tick that count, of those that have passed: time in which nobody
+            looked is no absence. All by default.
     """
     period = shape.day.shape[1]
-    before = step - 1.0 if np.isnan(state.step) else state.step
+    before = step - 1.0 if np.isnan(state.step) else min(state.step, step)
     moment = _Moment(
         step,
         phase,
         np.floor(step) != np.floor(before),
+        step - before if elapsed is None else elapsed,
         step - before,
         period,
         step // BLOCK > before // BLOCK,
@@ -167,7 +177,7 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     values = values if every else np.where(known, values, 0.0)
     if moment.block_ended:
         state.tails.close_block(moment.days_ended)
-    errors = _errors(shape, state, moment, values, known)
+    errors, outlying = _errors(shape, state, moment, values, known)
     at = state.believed * values.size + np.arange(values.size)
     error = errors.ravel().take(at)
     yhat = values - error
@@ -179,22 +189,23 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     scale = np.maximum(state.scale * spread, QUIET_SHARE * state.usual)
     rounding = np.abs(expected) * np.float32(ROUNDING)
     z, width = _z(error, scale, expected, rounding)
-    counted = np.flatnonzero(shape.quantum > 0)
+    counted = _counts(shape, values)
     if counted.size:
         count_z = _count_z(shape, state, values, yhat, counted) * known[counted]
         z[counted] = count_z * (EDGE / COUNT_EDGE) / np.maximum(state.count_scale[counted], 1.0)
     taught = known if learn is None else known & learn
     size = _size(state, z, taught, moment.turned)
     above = z > 0
-    edge = np.where(above, state.tails.edge[0], state.tails.edge[1])
-    np.maximum(edge, _fresh(state, above, moment.elapsed), out=edge)
-    if state.seen.min() < SETTLED:
-        edge *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0)
-    width *= edge
-    score, impossible = moment.policy.applied(size / edge, values, yhat, width)
-    judged = _judged(shape, state, moment, score, z, values, yhat, width, known, impossible)
+    edges = _edges(state, moment.elapsed)
+    score = size / np.where(above, edges[0], edges[1])
+    edges *= width
+    # The band of counts is not even: its edge on the side of the value is where its score says.
+    edges[:, counted] = np.abs(values - yhat)[counted] / np.maximum(score[counted], LEAST_SCORE)
+    score, impossible = moment.policy.applied(score, values, yhat)
+    judged = _judged(shape, state, moment, score, z, values, yhat, edges, known, impossible)
 
     weight = taught * np.float32(min(moment.elapsed, 1.0))
+    weight[outlying] = 0.0
     _remember(state, moment, values, known)
     _move(shape, state, errors, at, weight, spread, rounding)
     if counted.size:
@@ -217,14 +228,20 @@ def _size(state: State, z: Singles, taught: Bools, turned: bool) -> Singles:
     return result
 
 
-def _fresh(state: State, above: Bools, elapsed: float) -> Singles:
-    """Return what of late makes an error no news; while an alarm is held, what did when it began."""
-    fresh: Singles = np.where(above, state.fresh[0], state.fresh[1])
+def _edges(state: State, elapsed: float) -> Singles:
+    """Return (2, series) how far the band reaches in scales, above and below.
+
+    As far as the tail, and as what of late makes an error no news; while an alarm is held, what did so when
+    it began.
+    """
     state.alarmed += np.float32(elapsed)
+    edges: Singles = np.maximum(state.tails.edge, state.fresh)
     if state.alarmed.min() < HOLD - TIMELY:
         held = np.flatnonzero(state.alarmed < HOLD - TIMELY)
-        fresh[held] = np.where(above[held], state.fresh_before[0, held], state.fresh_before[1, held])
-    return fresh
+        edges[:, held] = np.maximum(state.tails.edge[:, held], state.fresh_before[:, held])
+    if state.seen.min() < SETTLED:
+        edges *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0).astype(np.float32)
+    return edges
 
 
 def _seasons(shape: Shape, step: float, phase: float) -> list[Singles | float]:
@@ -249,22 +266,58 @@ def _at(profile: Singles, phase: float) -> Singles:
     return value if share == 0 else (1 - share) * value + share * profile[:, (low + 1) % period]
 
 
-def _errors(shape: Shape, state: State, moment: _Moment, values: Floats, known: Bools) -> Singles:
-    """Return (forecasters, series) value less expectation; a series' first value sets its levels."""
+def _errors(
+    shape: Shape, state: State, moment: _Moment, values: Floats, known: Bools
+) -> tuple[Singles, Ints]:
+    """Return (forecasters, series) value less expectation, and the series that had an outlier among three.
+
+    A series' first values set its levels.
+    """
     seasons = _seasons(shape, moment.step, moment.phase)
-    first = np.flatnonzero(known & (state.seen == 0)) if state.seen.min() == 0 else ()
     if shape.week is not None and np.isnan(state.level[UNWEEKLY].sum()):
         new = np.flatnonzero(np.isnan(state.level[UNWEEKLY]))
         for kept in (state.level, state.quick, state.slow, state.loss):
             kept[UNWEEKLY:, new] = kept[UNWEEKLY - 2 : UNWEEKLY, new]
+    first, reset = np.empty(0, np.int64), np.empty(0, np.int64)
+    if state.samples.min() < SEEDS:
+        first = np.flatnonzero(known & (state.samples == 0))
+        state.first[first] = values[first]
+        reset, middle = _outlying(state, values, known)
+        for scale in (state.quick, state.slow, state.loss):
+            scale[:, reset] = 0.0
+        state.samples[known & (state.samples < SEEDS)] += 1
     errors = np.empty((2 * len(seasons), values.size), np.float32)
     for number, season in enumerate(seasons):
         both = slice(2 * number, 2 * number + 2)
         bare = values - season
-        if len(first):
-            state.level[both, first] = bare[first]
+        state.level[both, first] = bare[first]
+        if reset.size:
+            state.level[both, reset] = bare[reset] + (middle - values[reset])
         np.subtract(bare, state.level[both], out=errors[both], casting="same_kind")
-    return errors
+    return errors, reset
+
+
+def _outlying(state: State, values: Floats, known: Bools) -> tuple[Ints, Floats]:
+    """Return the series of whose first three values one is far from the others, and the median of the three.
+
+    Their levels and scales would be the outlier's for days.
+    """
+    third = np.flatnonzero(known & (state.samples == SEEDS - 1))
+    low, middle, high = np.sort([state.first[third], state.last[third], values[third]], axis=0)
+    apart = np.minimum(high - middle, middle - low)
+    least = np.where(apart > 0, apart, np.where(middle == 0, np.inf, np.abs(middle)))
+    far = np.maximum(high - middle, middle - low) > OUTLYING * least
+    return third[far], middle[far]
+
+
+def _counts(shape: Shape, values: Floats) -> Ints:
+    """Return the series whose values are whole counts; another value of such a series is judged as any."""
+    quantum = shape.quantum
+    if not quantum.any():
+        return np.flatnonzero(quantum)
+    counts = values / np.where(quantum > 0, quantum, np.inf)
+    whole = np.abs(counts - np.rint(counts)) <= WHOLE * np.maximum(counts, 1.0)
+    return np.flatnonzero((quantum > 0) & (values >= 0) & whole)
 
 
 def _spread(shape: Shape, phase: float, expected: Singles) -> Singles:
@@ -306,7 +359,7 @@ def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: 
 
 def _judged(
     shape: Shape, state: State, moment: _Moment, score: Singles, z: Singles,
-    values: Floats, yhat: Floats, width: Singles, known: Bools, impossible: Bools | None,
+    values: Floats, yhat: Floats, edges: Singles, known: Bools, impossible: Bools | None,
 ) -> Judged:  # fmt: skip
     reason = np.zeros(score.size, np.int8)
     alarms = np.flatnonzero(score > 1.0)
@@ -315,14 +368,15 @@ def _judged(
     result = score.astype(np.float64)
     if impossible is not None:
         reason[impossible] = OUT_OF_RANGE
-    # Of those that have been still, the few for which it is unusual.
-    flat = np.flatnonzero(state.still > FLAT_AFTER)
+    # Of those that have been still, the few for which it is unusual: news for a step, known for a day.
+    flat = np.flatnonzero(state.still + np.float32(moment.elapsed) > FLAT_AFTER)
     if flat.size:
-        still, before = state.still[flat], state.seen[flat] - state.still[flat]
-        stillness = (still + moment.elapsed) / np.maximum(FLAT_AFTER, FLAT_FACTOR * state.longest_still[flat])
+        still, before = state.still[flat] + moment.elapsed, state.seen[flat] - state.still[flat]
+        limit = np.maximum(FLAT_AFTER, FLAT_FACTOR * state.longest_still[flat])
         lively = (before >= FLAT_DAYS * moment.period) & (state.moves[flat] >= FLAT_SHARE * before)
-        unusual = lively & (values[flat] == state.last[flat]) & (stillness > np.maximum(result[flat], 1.0))
-        result[flat[unusual]], reason[flat[unusual]] = stillness[unusual], FLATLINE
+        stands = flat[lively & (values[flat] == state.last[flat]) & (still > limit)]
+        told = np.where(still <= limit + HOLD, still / limit, KNOWN)[np.isin(flat, stands)]
+        result[stands], reason[stands] = np.maximum(result[stands], told), FLATLINE
     if state.leak.any():
         leaks = state.leak > np.maximum(result, 1.0)
         result, reason = np.where(leaks, state.leak, result), np.where(leaks, LEAK, reason)
@@ -339,7 +393,7 @@ def _judged(
     confidence *= np.minimum(state.seen / np.maximum(state.age, 1.0), 1.0)
     if young.any():
         result[early], reason[early], confidence[young] = np.nan, NONE, 0.0
-    band = moment.policy.band(yhat, width.astype(np.float64))
+    band = moment.policy.band(yhat, edges[1], edges[0])
     return Judged(result, np.sign(z).astype(np.int8), *band, reason, confidence, z)
 
 
@@ -347,12 +401,13 @@ def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> No
     """Count samples, gaps and stillness; the usual case, all there and all moving, costs least."""
     elapsed, weight = np.float32(moment.elapsed), min(moment.elapsed, 1.0)
     every = bool(known.all())
-    state.seen += weight if every else known * weight
-    state.age += elapsed if every else (state.seen > 0) * moment.elapsed
+    state.seen += elapsed if every else known * elapsed
+    begun = state.seen > 0
+    state.age += elapsed if every else begun * elapsed
     if not every or state.gap.any():
         np.maximum(state.longest_gap, state.gap, out=state.longest_gap, where=known)
         state.gap += elapsed
-        state.gap *= ~known
+        state.gap *= ~known & begun
     moved = known & (values != state.last)
     if moved.all():
         np.maximum(state.longest_still, state.still, out=state.longest_still)
@@ -363,8 +418,10 @@ def _remember(state: State, moment: _Moment, values: Floats, known: Bools) -> No
     np.maximum(state.longest_still, state.still, out=state.longest_still, where=moved)
     state.moves += moved * np.float32(weight)
     state.still += elapsed
-    state.still *= ~moved
+    state.still *= ~moved & begun
     np.copyto(state.last, values, where=known)
+    usual = np.maximum(FLAT_AFTER, FLAT_FACTOR * state.longest_still) + FLAT_ACCEPTED_DAYS * moment.period
+    np.maximum(state.longest_still, state.still, out=state.longest_still, where=state.still > usual)
 
 
 def _move(
@@ -380,10 +437,11 @@ def _move(
 
     used = len(errors)
     limit = state.quick[:used] * (CLIP * spread)
-    # What has hardly moved yet, or by rounding alone, has no scale to clip by.
+    # What has moved by rounding alone has no scale to clip by: at first any, later a small one.
     unmoved = limit <= rounding
     if unmoved.any():
-        limit[unmoved] = np.inf
+        small = np.where(state.seen < WARM_UP, np.float32(np.inf), RELATIVE_FLOOR / ROUNDING * rounding)
+        limit = np.where(unmoved, small, limit)
     bounded = np.minimum(errors, limit)
     np.maximum(bounded, np.negative(limit, out=limit), out=bounded)
     size, change = np.abs(bounded, out=limit), np.empty_like(limit)
@@ -416,16 +474,16 @@ def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) 
 
 def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: Bools, taught: Bools) -> None:
     """Remember what is known from now on: the largest errors, and on which side they were."""
-    elapsed, period = moment.elapsed, moment.period
-    weight = np.float32(min(elapsed, 1.0))
-    state.usual *= np.float32(0.5 ** (elapsed / (QUIET_DAYS * period)))
+    passed, period = moment.passed, moment.period
+    weight = np.float32(min(moment.elapsed, 1.0))
+    state.usual *= np.float32(0.5 ** (passed / (QUIET_DAYS * period)))
     np.maximum(state.usual, state.scale, out=state.usual)
     alarm = score > 1.0
     began = np.flatnonzero(alarm & (state.alarmed >= HOLD - TIMELY))
     if began.size:
         state.alarmed[began] = 0.0
         state.fresh_before[:, began] = state.fresh[:, began]
-    state.fresh *= np.float32(0.5 ** (elapsed / (FRESH_DAYS * period)))
+    state.fresh *= np.float32(0.5 ** (passed / (FRESH_DAYS * period)))
     # While scales are still sought, errors in scales mean nothing.
     size = size * (taught & (state.seen >= WARM_UP))
     # Nor does a deviation that does not matter make one that does less news.

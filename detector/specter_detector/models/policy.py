@@ -32,26 +32,24 @@ class Policy:
     min_rel_dev: tuple[float, float] = (0.0, 0.0)
     data_range: tuple[float, float] = (-np.inf, np.inf)
 
-    def applied(
-        self, score: Floating, values: Floats, yhat: Floats, width: Floating
-    ) -> tuple[Floating, Bools | None]:
+    def applied(self, score: Floating, values: Floats, yhat: Floats) -> tuple[Floating, Bools | None]:
         """Return what `score` becomes, and which values are impossible (None where all are possible).
 
         The minimum deviations widen the band; where both are set both must be exceeded, and a deviation
         within one scores 0. Impossible values score above 1 in any direction.
 
         Args:
-            score: (series,) |value - yhat| / width.
+            score: (series,) 1 where a value is at the edge of its band.
             values: (series,) finite.
             yhat: (series,) what was expected.
-            width: (series,) distance from `yhat` to the edge of the band.
         """
         if self.direction != "both" or any(self.min_dev + self.min_rel_dev):
             deviation = values - yhat
             above = deviation > 0
             least = np.where(above, *reversed(self._least(yhat)))
-            widened = width / np.maximum(np.maximum(width, least), np.finfo(np.float32).tiny)
-            score = np.where(np.abs(deviation) <= least, 0.0, score * widened).astype(score.dtype)
+            size = np.abs(deviation)
+            most = size / np.where(least > 0, least, np.inf) + np.where(least > 0, 0.0, np.inf)
+            score = np.where(size <= least, 0.0, np.minimum(score, most)).astype(score.dtype)
             if self.direction != "both":
                 score *= above if self.direction == "above_expected" else ~above
         lowest, highest = self.data_range
@@ -60,13 +58,14 @@ class Policy:
         impossible: Bools = (values < lowest) | (values > highest)
         return np.where(impossible, np.maximum(score, OUT_OF_RANGE_SCORE), score), impossible
 
-    def band(self, yhat: Floats, width: Floats) -> tuple[Floats, Floats, Floats]:
+    def band(self, yhat: Floats, below: Floating, above: Floating) -> tuple[Floats, Floats, Floats]:
         """Return expectation and edges as published: widened by the minima, cut at the range."""
         if self == ANY_DEVIATION:
-            return yhat, yhat - width, yhat + width
+            return yhat, yhat - below, yhat + above
         lowest, highest = self.data_range
         yhat = np.clip(yhat, lowest, highest)
-        below, above = (np.maximum(width, least) for least in self._least(yhat))
+        least = self._least(yhat)
+        below, above = np.maximum(below, least[0]), np.maximum(above, least[1])
         return yhat, np.maximum(yhat - below, lowest), np.minimum(yhat + above, highest)
 
     def _least(self, yhat: Floats) -> tuple[Floats | float, Floats | float]:

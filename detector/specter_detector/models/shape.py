@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from specter_detector.models.arrays import (
+    LARGEST_VALUE,
     MAD_TO_SIGMA,
     Bools,
     Floats,
@@ -34,6 +35,7 @@ PRIOR = 24.0  # samples of the overall noise that each bin of the pattern starts
 LEAST_SPREAD = 0.3
 LEAST_LEVEL = 0.05  # of the reference: noise shrinks no further below it
 CLIP = 4.0
+ABSURD = 100.0  # times the usual distance from the middle
 PART = 128  # series at a time
 SAMPLE = 512
 SLOPE_SAMPLE = 2048
@@ -149,10 +151,12 @@ def _learn(
     shape: Shape, values: Floats, phases: Floats, period: int, first: float, decompose: Decompose
 ) -> bool:
     """Learn a few series, so that all stays in a processor's cache; tell whether they have a week."""
-    observed = np.isfinite(values)
+    observed = np.abs(values) < LARGEST_VALUE
     shape.cycles[...] = observed.sum(axis=1) / period
-    counted = is_count(values)
-    shape.quantum[...] = np.where(counted.is_count, counted.quantum, 0.0)
+    counted = is_count(np.where(observed, values, np.nan))
+    # Of zeros alone nobody knows whether they are counts: the first value would be one count, however large.
+    ever = (np.where(observed, values, 0.0) > 0).any(axis=1)
+    shape.quantum[...] = np.where(counted.is_count & ever, counted.quantum, 0.0)
     usable = np.flatnonzero(shape.cycles >= LEAST_CYCLES)
     if values.shape[1] < 2 * period or not usable.size:
         return False
@@ -162,23 +166,30 @@ def _learn(
     sample = some_columns(rows.shape[1], SAMPLE)
     origin = nan_median(rows[:, sample])
     origin = np.where(np.isfinite(origin), origin, 0.0)
-    near = (rows - origin[:, None]).astype(np.float32)
+    around = rows - origin[:, None]
+    # Squares of what is far from 1 would leave float32; a power of two loses no digit.
+    usual = np.nan_to_num(nan_median(np.abs(around[:, sample])))
+    unit = np.exp2(np.floor(np.log2(np.where(usual > 0, usual, 1.0))))
+    near = (around / unit[:, None]).astype(np.float32)
     filled = near if whole else _filled(near, phases, period)
+    # The trend is a mean: one absurd value would be in all of it.
+    bound = (ABSURD * usual / unit)[:, None].astype(np.float32)
+    filled = np.clip(filled, -bound, bound)
     seasons = decompose(Window(near, filled, phases, period, shape.cycles[usable]))
     index = nearest(phases)
     expected = seasons.trend + seasons.day.take(index % period, axis=1)
     if seasons.week is not None and shape.week is not None:
         expected += seasons.week.take(index % (DAYS * period), axis=1)
-        shape.week[usable] = seasons.week
+        shape.week[usable] = seasons.week * unit[:, None]
     rest = near - expected
-    shape.day[usable] = seasons.day
+    shape.day[usable] = seasons.day * unit[:, None]
     other = find_cycles(rest, first)
     if other.period.any():
         rows = np.flatnonzero(other.period)
         rest[rows] -= cycle_over(other, rows, first + np.arange(rest.shape[1]))
-        shape.other.period[usable], shape.other.profile[usable] = other.period, other.profile
+        shape.other.period[usable], shape.other.profile[usable] = other.period, other.profile * unit[:, None]
         shape.other.anchor[usable] = other.anchor
-    spread, power, reference = _noise(rest, expected, origin, index, period)
+    spread, power, reference = _noise(rest, expected, unit, origin, index, period)
     shape.spread[usable], shape.power[usable], shape.reference[usable] = spread, power, reference
     shape.changes[usable] = change_scores(rest, period)
     return seasons.week is not None
@@ -197,7 +208,7 @@ def _filled(rows: Singles, phases: Floats, period: int) -> Singles:
 
 
 def _noise(
-    rest: Singles, expected: Singles, origin: Floats, index: Ints, period: int
+    rest: Singles, expected: Singles, unit: Floats, origin: Floats, index: Ints, period: int
 ) -> tuple[Singles, Singles, Singles]:
     """Return spread by part of the day, power and reference of each series."""
     bins = min(BINS, period)
@@ -227,14 +238,16 @@ def _noise(
     noise = (total + PRIOR * mean) / (number + PRIOR)
     noise = np.where(mean > 0, noise / np.where(mean > 0, mean, 1.0), 1.0)
     noise = np.maximum(noise, LEAST_SPREAD)
-    level = by_bin(expected) / np.maximum(number, 1.0) + origin[:, None]
-    reference = np.median(expected[:, sample], axis=1) + origin
+    level = by_bin(expected) / np.maximum(number, 1.0) * unit[:, None] + origin[:, None]
+    reference = np.median(expected[:, sample], axis=1) * unit + origin
     points = some_columns(rest.shape[1], SLOPE_SAMPLE)
     followed = np.flatnonzero(_explained(noise, level) & (reference > 0))
     power = np.zeros(len(rest))
     if followed.size:
         some = np.ix_(followed, points)
-        power[followed] = _power(rest[some], expected[some] + origin[followed, None], reference[followed])
+        power[followed] = _power(
+            rest[some], expected[some] * unit[followed, None] + origin[followed, None], reference[followed]
+        )
     reference = np.where(power > 0, reference, 1.0)
     spread = np.maximum(noise / grown(level, reference[:, None], power[:, None]), LEAST_SPREAD)
     spread = np.maximum(spread, (np.roll(spread, 1, axis=1) + 2 * spread + np.roll(spread, -1, axis=1)) / 4)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Floats, Ints, Singles
 from specter_detector.models.tail import Tails, no_tails
@@ -30,9 +31,11 @@ class State:
         outside: time for which |z| has been large on one side, signed.
         alarmed: time since the last alarm began, infinite before the first.
         least: z nearest to 0 in this step, 0 once its side changed; least_before: in the step before.
-        seen, age: samples seen, and time since the first.
+        samples: how many values there were, up to 3.
+        seen, age: time of which there are samples, and time since the first.
         gap, longest_gap: time since the last sample, and the longest such time before.
-        last, still, longest_still: the last value, for how long it has been that, and the longest before.
+        first, last: values.
+        still, longest_still: for how long the last value has been that, and the longest before.
         moves: samples that differed from the one before.
         leak: score of a slow leak towards a limit, 0 without one (`leak.leak_scores`).
         tails: see `tail`.
@@ -53,10 +56,12 @@ class State:
     alarmed: Singles
     least: Singles
     least_before: Singles
+    samples: NDArray[np.int8]
     seen: Floats
     age: Floats
     gap: Singles
     longest_gap: Singles
+    first: Floats
     last: Floats
     still: Singles
     longest_still: Singles
@@ -93,8 +98,8 @@ def no_state(series: int) -> State:
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), fresh_before=single(2),
         outside=single(), alarmed=single() + np.float32(np.inf), least=single(), least_before=single(),
-        seen=double(), age=double(), gap=single(), longest_gap=single(),
-        last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
+        samples=np.zeros(series, np.int8), seen=double(), age=double(), gap=single(), longest_gap=single(),
+        first=double(), last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
         tails=no_tails(series),
     )  # fmt: skip
 
