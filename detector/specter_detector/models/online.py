@@ -16,7 +16,7 @@ dropped where it does not.
   every day, so an anomaly is new once and a noisy hour does not alarm at every spike. It begins to count one
   step after an alarm began.
 
-Score: 0 at the expectation, 1 at the edge, unbounded; NaN while nothing can be said (first 24 samples,
+Score: 0 at the expectation, 1 at the edge, at most about 180; NaN while nothing can be said (first 24 samples,
 missing values of a series that is not absent). Steps are counted from the epoch; time between samples is
 in steps, so ticks may be closer than the history.
 
