@@ -198,7 +198,8 @@ def test_a_holiday_is_expected_to_be_like_a_sunday(kind: Kind) -> None:
     quiet = ((np.arange(5 * 7 * DAY) // DAY) % 7 == 6) | (np.arange(5 * 7 * DAY) // DAY == 30)
     times = np.asarray(MONDAY + STEP * np.arange(quiet.size), np.float64)
     noise = np.random.default_rng(14).normal(size=quiet.size)
-    values = (np.where(quiet, 20.0, 100.0) + noise)[None]
+    daily_shape = 40 * np.sin(2 * np.pi * np.arange(quiet.size) / DAY)
+    values = (100 + np.where(quiet, 0.25, 1.0) * daily_shape + noise)[None]
     options = {"learn": learner(kind), "refits_a_day": 1 / 3}
     told = replay(times, values, STEP, holidays=holiday, **options)  # type: ignore[arg-type]
     untold = replay(times, values, STEP, **options)  # type: ignore[arg-type]

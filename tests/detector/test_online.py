@@ -353,7 +353,7 @@ def test_one_absurd_value_does_not_blind_for_long() -> None:
     values[0, 2] = 1e9  # among the first
     values[1, 5 * DAY] = 1e6
     values[2, 2 * DAY] = 1e12
-    values[:, -1] = [values[0, -1] + 30, values[1, -1] + 200, 200]
+    values[:, -1] = [values[0, -1] + 30, values[1, -1] + 300, 200]
     assert (replayed(*values).score[:, -1] > 1).all()
 
 

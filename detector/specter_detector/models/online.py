@@ -16,9 +16,9 @@ dropped where it does not.
   every day, so an anomaly is new once and a noisy hour does not alarm at every spike. It begins to count one
   step after an alarm began.
 
-Score: 0 at the expectation, 1 at the edge, at most about 180; NaN while nothing can be said (first 24 samples,
-missing values of a series that is not absent). Steps are counted from the epoch; time between samples is
-in steps, so ticks may be closer than the history.
+Score: 0 at the expectation, 1 at the edge, at most about 180; NaN while nothing can be said (first 24
+samples, missing values of a series that is not absent). Steps are counted from the epoch; time between
+samples is in steps, so ticks may be closer than the history.
 
 Float32 but for levels and values: half the memory, and exact enough, since errors are taken in float64.
 Series go through in parts that stay in a processor's cache: 100,000 take 10 times 10,000, not 20 times.

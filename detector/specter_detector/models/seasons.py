@@ -50,32 +50,16 @@ class Seasons:
 
 
 def batched_seasons(window: Window) -> Seasons:
-    """Find trend and seasons of all series at once.
-
-    The week is what remains beside a mean over whole weeks, since a trend of days would take a quiet weekend
-    for its own; the trend is found again without it.
-    """
+    """Find trend and seasons of all series at once."""
     period = window.period
     index = nearest(window.phases)
     trend = _trend(window.filled, period)
-    day = day_profile(window.values - trend, index, period, window.cycles)
+    detrended = window.values - trend
+    day = day_profile(detrended, index, period, window.cycles)
     if window.values.shape[1] < WEEKS * DAYS * period - period:
         return Seasons(trend, day, None)
-    daily = day.take(index % period, axis=1)
-    slow = _weekly_mean(window.filled - daily, DAYS * period)
-    week = week_profile(window.values - slow - daily, day, index, period, window.cycles)
-    trend = _trend(window.filled - week.take(index % (DAYS * period), axis=1), period)
-    return Seasons(trend, day, week)
-
-
-def _weekly_mean(values: Singles, length: int) -> Singles:
-    """Return the mean of the `length` values around each, at the ends of the first and last `length`."""
-    total = np.cumsum(values, axis=1, dtype=np.float64)
-    sums = total[:, length - 1 :].copy()
-    sums[:, 1:] -= total[:, :-length]
-    before = (length - 1) // 2
-    ends = ((0, 0), (before, values.shape[1] - sums.shape[1] - before))
-    return np.pad((sums / length).astype(np.float32), ends, mode="edge")
+    rest = detrended - day.take(index % period, axis=1)
+    return Seasons(trend, day, week_profile(rest, day, index, period, window.cycles))
 
 
 def day_profile(detrended: Singles, index: Ints, period: int, cycles: Floats) -> Singles:
