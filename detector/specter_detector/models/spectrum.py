@@ -22,7 +22,7 @@ from specter_detector.models.arrays import (
     some_columns,
 )
 
-BINS = 32  # of a profile
+BINS = 16  # of a profile
 LEAST_CYCLES = 6.0  # in the window
 SHORTEST = 4.0  # steps
 PROMINENT = 25.0  # power over its surroundings'; white noise has this once in 1e10 frequencies

@@ -4,14 +4,17 @@ Residual tails differ so much between series that the best fixed threshold lies 
 30 on another. So the edge of the band is a multiple of the k-th largest block maximum of |z| in the past
 week, apart for both directions. A block has `BLOCK` steps and gives one maximum, so a contiguous incident
 takes as many places as it spans blocks. Exact, at O(k) a block: today's largest in a sorted list, the past
-days' as a list made at midnight.
+days' as a list made at midnight. Three digits are enough for those: half precision.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Singles
+
+Halves = NDArray[np.float16]
 
 BLOCK = 3  # steps
 RANK = 8
@@ -34,7 +37,7 @@ class Tails:
 
     current: Singles
     today: Singles
-    days: Singles
+    days: Halves
     past: Singles
     edge: Singles
 
@@ -74,4 +77,5 @@ def no_tails(series: int) -> Tails:
     def zeros(*leading: int) -> Singles:
         return np.zeros((*leading, 2, series), np.float32)
 
-    return Tails(zeros(), zeros(RANK), zeros(PAST_DAYS, RANK), zeros(RANK), zeros() + np.float32(EDGE))
+    days = zeros(PAST_DAYS, RANK).astype(np.float16)
+    return Tails(zeros(), zeros(RANK), days, zeros(RANK), zeros() + np.float32(EDGE))
