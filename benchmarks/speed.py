@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks import report
 from specter_detector.models.arrays import Floats
+from specter_detector.models.batch import bytes_per_series
 from specter_detector.models.mstl import mstl
 from specter_detector.models.online import tick
 from specter_detector.models.shape import learn_shape
@@ -143,7 +144,7 @@ def report_state() -> None:
     """Add up what is kept of a series with a daily profile, and with a weekly one."""
     for n, name in ((WEEK, "state_kb_per_series_daily"), (3 * WEEK, "state_kb_per_series_weekly")):
         shape = learn_shape(some_series(FEW, n), np.arange(n, dtype=np.float64), DAY)
-        kept = shape.bytes_per_series + no_state(FEW).bytes_per_series
+        kept = bytes_per_series(shape) + bytes_per_series(no_state(FEW))
         report(name, kept / 1000, "kB")
 
 

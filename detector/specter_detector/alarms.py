@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from specter_detector.rationed import Rationed
 from specter_detector.series import Labels
 from specter_detector.verdict import Verdict
 
@@ -11,19 +12,15 @@ QUIET_FOR = 3600.0
 
 
 class Alarms:
-    """Tells those that begin, a series once an hour and a few at a time: a log is no place for storms."""
+    """Tells those that begin, a series once an hour and a few at a time."""
 
     def __init__(self) -> None:
         self._open: frozenset[Labels] = frozenset()
-        self._told: dict[Labels, float] = {}
+        self._told = Rationed[Labels](QUIET_FOR, MOST_A_TICK)
 
     def begun(self, at: float, verdicts: Iterable[Verdict]) -> list[Verdict]:
         """Return what to tell of the `verdicts` at Unix time `at` (s): `MOST_A_TICK`, the highest first."""
         alarms = {verdict.labels: verdict for verdict in verdicts if verdict.anomalous}
-        self._told = {labels: told for labels, told in self._told.items() if at - told < QUIET_FOR}
-        known = self._open | self._told.keys()
-        begun = [alarm for labels, alarm in alarms.items() if labels not in known]
+        begun = [(labels, alarm.score) for labels, alarm in alarms.items() if labels not in self._open]
         self._open = frozenset(alarms)
-        chosen = sorted(begun, key=lambda alarm: -alarm.score)[:MOST_A_TICK]
-        self._told |= {alarm.labels: at for alarm in chosen}
-        return chosen
+        return [alarms[labels] for labels in self._told.choose(at, begun)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from specter_detector.models.arrays import Bools, Floats
+from specter_detector.models.batch import bytes_per_series
 from specter_detector.models.calendar import Holidays, calendar_phases
 from specter_detector.models.grid import counter_increase, regular
 from specter_detector.models.learners import Kind, learner
@@ -240,7 +241,7 @@ def test_what_a_policy_ignores_makes_nothing_later_less_news(kind: Kind) -> None
 
 def test_what_is_kept_of_a_series_is_small_and_bounded() -> None:
     shape, state = unknown_shape(100, 288), no_state(100)
-    assert shape.bytes_per_series + state.bytes_per_series <= 2500
+    assert bytes_per_series(shape) + bytes_per_series(state) <= 2500
     arrays = [getattr(state, field.name) for field in fields(State) if field.name not in {"tails", "step"}]
     arrays += [getattr(state.tails, field.name) for field in fields(Tails)]
     assert all(array.shape[-1] == 100 for array in arrays)

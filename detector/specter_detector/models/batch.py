@@ -4,46 +4,47 @@ Works on the fields of the dataclasses, whatever they are: an array has the seri
 one axis, anything else (a clock, the number of a day) holds for the whole batch.
 """
 
-from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import Field, fields, is_dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Ints
-from specter_detector.models.shape import Shape
-from specter_detector.models.spectrum import Cycles
-from specter_detector.models.state import State
-from specter_detector.models.tail import Tails
-
-B = TypeVar("B", Shape, Cycles, State, Tails)
 
 Array = NDArray[Any]
 
 
-def series_axis(part: object) -> int:
-    """Return on which axis of its arrays `part` has the series: the first of shapes, the last of the rest."""
-    return 0 if isinstance(part, Shape | Cycles) else -1
+class Batch(Protocol):
+    """A dataclass of arrays; `SERIES_AXIS` says on which axis all of them have the series."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    SERIES_AXIS: ClassVar[int]
 
 
-def size(part: Shape | Cycles | State | Tails) -> int:
+B = TypeVar("B", bound=Batch)
+
+
+def size(part: Batch) -> int:
     """Return the number of series in `part`."""
-    arrays = (getattr(part, field.name) for field in fields(part))
-    return next(int(value.shape[series_axis(part)]) for value in arrays if isinstance(value, np.ndarray))
+    return int(next(_arrays(part)).shape[part.SERIES_AXIS])
+
+
+def bytes_per_series(part: Batch) -> float:
+    """Return the memory that one series of `part` takes."""
+    return sum(array.nbytes for array in _arrays(part)) / size(part)
+
+
+def views(part: B, rows: slice) -> B:
+    """Return the series `rows` of `part`, which share its memory."""
+    return _changed(part, lambda array: array[rows] if part.SERIES_AXIS == 0 else array[..., rows])
 
 
 def take(part: B, rows: Ints | Sequence[int]) -> B:
     """Return the series `rows` of `part`, in that order, as copies."""
-    axis = series_axis(part)
-    changes: dict[str, Any] = {}
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if isinstance(value, np.ndarray):
-            changes[field.name] = _laid_out(value, value.take(np.asarray(rows, np.int64), axis=axis))
-        elif is_dataclass(value):
-            changes[field.name] = take(value, rows)  # type: ignore[type-var]
-    return replace(part, **changes)
+    chosen = np.asarray(rows, np.int64)
+    return _changed(part, lambda array: _laid_out(array, array.take(chosen, axis=part.SERIES_AXIS)))
 
 
 def joined(parts: Sequence[B]) -> B:
@@ -57,7 +58,7 @@ def joined(parts: Sequence[B]) -> B:
     for field in fields(first):
         values = [getattr(part, field.name) for part in parts]
         if any(isinstance(value, np.ndarray) for value in values):
-            changes[field.name] = _concatenated(values, [size(part) for part in parts], series_axis(first))
+            changes[field.name] = _concatenated(values, [size(part) for part in parts], first.SERIES_AXIS)
         elif is_dataclass(values[0]):
             changes[field.name] = joined(values)
     return replace(first, **changes)
@@ -68,6 +69,28 @@ def replaced(whole: B, rows: Ints | Sequence[int], part: B) -> B:
     order = np.arange(size(whole))
     order[np.asarray(rows, np.int64)] = size(whole) + np.arange(len(rows))
     return take(joined([whole, part]), order)
+
+
+def _arrays(part: Batch) -> Iterator[Array]:
+    """Yield the arrays of `part`, those of its parts too."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, np.ndarray):
+            yield value
+        elif is_dataclass(value):
+            yield from _arrays(value)  # type: ignore[arg-type]
+
+
+def _changed(part: B, change: Callable[[Array], Array]) -> B:
+    """Return `part` with every array changed, those of its parts too."""
+    changes: dict[str, Any] = {}
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, np.ndarray):
+            changes[field.name] = change(value)
+        elif is_dataclass(value):
+            changes[field.name] = _changed(value, change)  # type: ignore[type-var]
+    return replace(part, **changes)
 
 
 def _concatenated(values: Sequence[Array | None], sizes: Sequence[int], axis: int) -> Array:

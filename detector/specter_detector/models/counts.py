@@ -169,7 +169,7 @@ def is_count(values: Floats, *, default_quantum: float = 1.0) -> CountShape:
     Counts are never negative, 99 % are multiples of one quantum (1/300 for a rate over
     300 s), have a median below 10 quanta, and vary at least 0.3 times as much as a Poisson
     (variance / mean), which a number of replicas or an `up` does not. Only zeros are
-    counts of `default_quantum`; another constant, or nothing observed, is none.
+    counts of `default_quantum`, none where that is NaN; another constant, or nothing observed, is none.
     """
     quantum = np.full(len(values), np.nan)
     for number in np.flatnonzero(_may_be_counts(values)):

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 
 from specter_detector.models.arrays import Singles
-from specter_detector.models.profile import nearest
 from specter_detector.models.seasons import DAYS, Seasons, Window, day_profile, week_profile
 from specter_detector.models.shape import Learner, learn_shape
 
@@ -47,12 +46,12 @@ def mstl_seasons(window: Window) -> Seasons:
         return stl_seasons(window)
     trend, seasons = _decomposed(window, (window.period, week))
     day = _day(window, seasons[0])
-    profile = week_profile(seasons[1], day, nearest(window.phases), window.period, window.cycles)
+    profile = week_profile(seasons[1], day, window.index, window.period, window.cycles)
     return Seasons(trend, day, profile)
 
 
 def _day(window: Window, season: Singles) -> Singles:
-    return day_profile(season, nearest(window.phases), window.period, window.cycles)
+    return day_profile(season, window.index, window.period, window.cycles)
 
 
 def _decomposed(window: Window, periods: tuple[int, ...]) -> tuple[Singles, Singles]:

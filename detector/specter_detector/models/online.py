@@ -16,12 +16,12 @@ dropped where it does not.
   every day, so an anomaly is new once and a noisy hour does not alarm at every spike. It begins to count one
   step after an alarm began.
 
-Score: 0 at the expectation, 1 at the edge, at most about 180; NaN while nothing can be said (first 24
-samples, missing values of a series that is not absent). Steps are counted from the epoch; time between
-samples is in steps, so ticks may be closer than the history.
+Score: 0 at the expectation, 1 at the edge, that of an error at most about 180; NaN while nothing can be
+said (first 24 samples, missing values of a series that is not absent). Steps are counted from the epoch;
+time between samples is in steps, so ticks may be closer than the history.
 
 Float32 but for levels and values: half the memory, and exact enough, since errors are taken in float64.
-Series go through in parts that stay in a processor's cache: 100,000 take 10 times 10,000, not 20 times.
+Series go through in parts that stay in a processor's cache.
 Sources: EWMA with Huber's psi, Gelper, Fried, Croux (2010); calibration as a conformal p-value with a
 sliding window.
 """
@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
+from specter_detector.models.batch import views
 from specter_detector.models.counts import z_score
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.seasons import FULL_CYCLES
@@ -147,7 +148,7 @@ def tick(
         return _tick(shape, state, moment, values, learn)
     parts = [slice(start, start + PART) for start in range(0, len(values), PART)]
     judged = [
-        _tick(shape.part(p), state.part(p), moment, values[p], None if learn is None else learn[p])
+        _tick(views(shape, p), views(state, p), moment, values[p], None if learn is None else learn[p])
         for p in parts
     ]
     names = Judged.__slots__
@@ -354,7 +355,7 @@ def _count_z(shape: Shape, state: State, values: Floats, yhat: Floats, counted: 
     fast = state.believed[counted] % 2 == 1
     evidence = np.clip(state.seen[counted], 1.0, np.where(fast, 2.0 / FAST, 1.0 / RARE))
     total = mean * evidence + 0.5
-    return z_score(np.maximum(values[counted], 0.0) / quantum, total / evidence, 1.0 / total)
+    return z_score(values[counted] / quantum, total / evidence, 1.0 / total)
 
 
 def _judged(

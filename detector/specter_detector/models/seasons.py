@@ -11,7 +11,7 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats, Ints, Singles
 from specter_detector.models.medians import cycle_columns, median_of_cycles
-from specter_detector.models.profile import nearest, smooth
+from specter_detector.models.profile import smooth
 from specter_detector.models.stl import StlSettings, stl_operator
 
 DAYS = 7
@@ -28,14 +28,14 @@ class Window:
     Attributes:
         values: (series, n), near 0, NaN where nothing is known.
         filled: the same with every gap filled.
-        phases: (n,) steps since the epoch's local midnight.
+        index: (n,) whole steps since the epoch's local midnight.
         period: steps of a day.
         cycles: (series,) days observed.
     """
 
     values: Singles
     filled: Singles
-    phases: Floats
+    index: Ints
     period: int
     cycles: Floats
 
@@ -51,8 +51,7 @@ class Seasons:
 
 def batched_seasons(window: Window) -> Seasons:
     """Find trend and seasons of all series at once."""
-    period = window.period
-    index = nearest(window.phases)
+    period, index = window.period, window.index
     trend = _trend(window.filled, period)
     detrended = window.values - trend
     day = day_profile(detrended, index, period, window.cycles)

@@ -8,8 +8,8 @@ Trend and seasons come from a decomposition (`seasons`). Level and scale are not
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from specter_detector.models.arrays import (
     nan_median,
     some_columns,
 )
+from specter_detector.models.batch import views
 from specter_detector.models.changes import change_scores
 from specter_detector.models.counts import is_count
 from specter_detector.models.gaps import fill
@@ -62,6 +63,8 @@ class Shape:
         other: a season that is neither a day nor a week (`spectrum`).
     """
 
+    SERIES_AXIS: ClassVar[int] = 0
+
     day: Singles
     week: Singles | None
     spread: Singles
@@ -71,22 +74,6 @@ class Shape:
     cycles: Floats
     changes: Singles
     other: Cycles
-
-    def part(self, rows: slice) -> "Shape":
-        """Return the shape of some of the series, which shares its memory with this one's."""
-        week = None if self.week is None else self.week[rows]
-        return Shape(
-            self.day[rows], week, self.spread[rows], self.power[rows],
-            self.reference[rows], self.quantum[rows], self.cycles[rows], self.changes[rows],
-            self.other.part(rows),
-        )  # fmt: skip
-
-    @property
-    def bytes_per_series(self) -> float:
-        """Return the memory that one series takes."""
-        own = [getattr(self, field.name) for field in fields(self)]
-        arrays = [array for array in own if isinstance(array, np.ndarray)] + list(self.other.arrays)
-        return float(sum(array.nbytes for array in arrays) / len(self.day))
 
 
 class Learner(Protocol):
@@ -143,7 +130,7 @@ def learn_shape(
     weekly = False
     for start in range(0, len(values), PART):
         part = slice(start, start + PART)
-        weekly |= _learn(shape.part(part), values[part], phases, period, first, decompose)
+        weekly |= _learn(views(shape, part), values[part], phases, period, first, decompose)
     return shape if weekly else replace(shape, week=None)
 
 
@@ -153,10 +140,9 @@ def _learn(
     """Learn a few series, so that all stays in a processor's cache; tell whether they have a week."""
     observed = np.abs(values) < LARGEST_VALUE
     shape.cycles[...] = observed.sum(axis=1) / period
-    counted = is_count(np.where(observed, values, np.nan))
     # Of zeros alone nobody knows whether they are counts: the first value would be one count, however large.
-    ever = (np.where(observed, values, 0.0) > 0).any(axis=1)
-    shape.quantum[...] = np.where(counted.is_count & ever, counted.quantum, 0.0)
+    counted = is_count(np.where(observed, values, np.nan), default_quantum=np.nan)
+    shape.quantum[...] = np.nan_to_num(counted.quantum)
     usable = np.flatnonzero(shape.cycles >= LEAST_CYCLES)
     if values.shape[1] < 2 * period or not usable.size:
         return False
@@ -175,8 +161,8 @@ def _learn(
     # The trend is a mean: one absurd value would be in all of it.
     bound = (ABSURD * usual / unit)[:, None].astype(np.float32)
     filled = np.clip(filled, -bound, bound)
-    seasons = decompose(Window(near, filled, phases, period, shape.cycles[usable]))
     index = nearest(phases)
+    seasons = decompose(Window(near, filled, index, period, shape.cycles[usable]))
     expected = seasons.trend + seasons.day.take(index % period, axis=1)
     if seasons.week is not None and shape.week is not None:
         expected += seasons.week.take(index % (DAYS * period), axis=1)

@@ -8,6 +8,7 @@ Sources: Fisher's test for the largest periodogram ordinate (1929), with a local
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import fft  # type: ignore[import-untyped]
@@ -46,18 +47,11 @@ class Cycles:
         anchor: (series,) step at which the period begins.
     """
 
+    SERIES_AXIS: ClassVar[int] = 0
+
     period: Floats
     profile: Singles
     anchor: Floats
-
-    @property
-    def arrays(self) -> tuple[Floats, Singles, Floats]:
-        """Return what it consists of."""
-        return self.period, self.profile, self.anchor
-
-    def part(self, rows: slice) -> "Cycles":
-        """Return those of some of the series, which share their memory with these."""
-        return Cycles(self.period[rows], self.profile[rows], self.anchor[rows])
 
 
 def no_cycles(series: int) -> Cycles:

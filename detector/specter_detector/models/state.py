@@ -1,15 +1,13 @@
 """What the default model remembers of each series between two samples."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specter_detector.models.arrays import Floats, Ints, Singles
 from specter_detector.models.tail import Tails, no_tails
-
-Dataclass = TypeVar("Dataclass")
 
 FORECASTERS = 6  # (level, day, day and week) x (slow, fast level), slow and fast beside each other
 
@@ -42,6 +40,8 @@ class State:
         step: of the last tick, NaN before the first.
     """
 
+    SERIES_AXIS: ClassVar[int] = -1
+
     level: Floats
     quick: Singles
     slow: Singles
@@ -70,16 +70,6 @@ class State:
     tails: Tails
     step: float = np.nan
 
-    def part(self, rows: slice) -> "State":
-        """Return the state of some of the series, which shares its memory with this one's."""
-        return _part(self, rows, tails=_part(self.tails, rows))
-
-    @property
-    def bytes_per_series(self) -> float:
-        """Return the memory that one series takes."""
-        arrays = [*_arrays(self).values(), *_arrays(self.tails).values()]
-        return float(sum(array.nbytes for array in arrays) / len(self.seen))
-
 
 def no_state(series: int) -> State:
     """Return the state of series that have not been seen."""
@@ -102,13 +92,3 @@ def no_state(series: int) -> State:
         first=double(), last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
         tails=no_tails(series),
     )  # fmt: skip
-
-
-def _arrays(of: object) -> dict[str, Any]:
-    each = {field.name: getattr(of, field.name) for field in fields(of)}  # type: ignore[arg-type]
-    return {name: value for name, value in each.items() if isinstance(value, np.ndarray)}
-
-
-def _part(of: Dataclass, rows: slice, **others: object) -> Dataclass:
-    views = {name: array[..., rows] for name, array in _arrays(of).items()}
-    return replace(of, **views, **others)  # type: ignore[type-var]

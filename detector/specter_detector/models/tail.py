@@ -8,6 +8,7 @@ days' as a list made at midnight. Three digits are enough for those: half precis
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class Tails:
         past: (RANK, 2, series) the largest of `days`.
         edge: of the band in scales, as it was when the last block closed.
     """
+
+    SERIES_AXIS: ClassVar[int] = -1
 
     current: Singles
     today: Singles
