@@ -23,8 +23,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-servers: setup ## install the servers that are missing (Debian's packages)
-	@$(BIN)/specter stack install >/dev/null
+servers: setup ## install the servers and the browser that the tests run (Debian's packages)
+	@$(BIN)/specter stack install --with-tests >/dev/null
 
 demo: setup ## the whole product on this machine: FAULT=name LOCAL_TIME=HH:MM
 	@$(BIN)/specter demo run $(STORY)

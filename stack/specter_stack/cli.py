@@ -18,7 +18,7 @@ from specter_stack.launcher import end_left_over
 from specter_stack.layout import CHECKOUT, Layout
 from specter_stack.lock import LockHeldError, launcher_lock
 from specter_stack.postgres import cluster_folders
-from specter_stack.programs import PROGRAMS, locate
+from specter_stack.programs import PROGRAMS, TEST_PROGRAMS, locate
 from specter_stack.ready import answers
 from specter_stack.secret_files import ensure_secret
 
@@ -52,14 +52,16 @@ def ask_on_terminal() -> bool:
 
 
 @stack.command()
-def install() -> None:
+@click.option("--with-tests", is_flag=True, help="What only the tests run, too: a browser, VictoriaMetrics.")
+def install(with_tests: bool) -> None:
     """Install the servers that are missing (Debian's packages, as root or after asking for sudo)."""
 
     def ask(question: str) -> bool:
         return click.confirm(question, err=True)
 
-    ensure_programs(lambda text: click.echo(text, err=True), ask if ask_on_terminal() else None)
-    for program in PROGRAMS:
+    programs = (*PROGRAMS, *TEST_PROGRAMS) if with_tests else PROGRAMS
+    ensure_programs(lambda text: click.echo(text, err=True), ask if ask_on_terminal() else None, programs)
+    for program in programs:
         click.echo(f"{program.name:<18} {locate(program)}")
 
 

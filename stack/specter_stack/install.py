@@ -3,12 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from specter_stack.errors import StackError
-from specter_stack.programs import MissingProgramsError, Program, missing_programs
+from specter_stack.programs import PROGRAMS, MissingProgramsError, Program, missing_programs
 from specter_stack.signals import held_signals
 
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -18,8 +18,12 @@ SHOWN_LINES = 15
 APT_OPTIONS = ("-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120")
 
 
-def ensure_programs(say: Callable[[str], None], ask: Callable[[str], bool] | None = None) -> bool:
-    """Make sure that every server of the stack is installed; return whether anything was installed.
+def ensure_programs(
+    say: Callable[[str], None],
+    ask: Callable[[str], bool] | None = None,
+    programs: Iterable[Program] = PROGRAMS,
+) -> bool:
+    """Make sure that all `programs` are installed; return whether anything was installed.
 
     As root on Debian or Ubuntu the missing packages are installed, after saying
     so. Otherwise sudo is used when `ask` (None: nobody is there to answer)
@@ -29,7 +33,7 @@ def ensure_programs(say: Callable[[str], None], ask: Callable[[str], bool] | Non
         MissingProgramsError: something is missing and must not or cannot be installed.
         StackError: apt-get failed.
     """
-    missing = missing_programs()
+    missing = missing_programs(programs)
     if not missing:
         return False
     packages = sorted({program.package for program in missing})
@@ -47,7 +51,7 @@ def ensure_programs(say: Callable[[str], None], ask: Callable[[str], bool] | Non
             _apt([*prefix, "apt-get", "install", *APT_OPTIONS, *packages])
         finally:
             _disable_units(prefix, _units() - known)
-    still = missing_programs()
+    still = missing_programs(programs)
     if still:
         raise MissingProgramsError(still)
     return True

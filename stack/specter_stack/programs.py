@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,13 @@ PROGRAMS = (
     Program("pg_ctl", "postgresql", folders=POSTGRES_FOLDERS),
     Program("redis-server", "redis-server"),
 )
+
+TEST_PROGRAMS = (
+    Program("victoria-metrics", "victoria-metrics", ("victoria-metrics-prod",)),
+    Program("chromium", "chromium", ("chromium-browser", "google-chrome")),
+    Program("chromedriver", "chromium-driver"),
+)
+"""What only the tests run."""
 
 
 class MissingProgramsError(SpecterError):
@@ -80,18 +88,18 @@ def _version(folder: Path) -> tuple[int, ...]:
 
 
 def find_program(name: str) -> Path:
-    """Return the path of the program called `name` in `PROGRAMS`.
+    """Return the path of the program called `name` in `PROGRAMS` or `TEST_PROGRAMS`.
 
     Raises:
         MissingProgramsError: it is not installed.
     """
-    program = next(program for program in PROGRAMS if program.name == name)
+    program = next(program for program in (*PROGRAMS, *TEST_PROGRAMS) if program.name == name)
     found = locate(program)
     if found is None:
         raise MissingProgramsError([program])
     return found
 
 
-def missing_programs() -> list[Program]:
-    """Return every program that the stack needs and this machine lacks."""
-    return [program for program in PROGRAMS if locate(program) is None]
+def missing_programs(programs: Iterable[Program] = PROGRAMS) -> list[Program]:
+    """Return those of `programs` that this machine lacks."""
+    return [program for program in programs if locate(program) is None]

@@ -61,7 +61,7 @@ class Machine:
         monkeypatch.setattr(install, "POLICY", self.policy)
         monkeypatch.setattr(install, "SYSTEMD", folder / "no-systemd")
         monkeypatch.setattr(
-            install, "missing_programs", lambda: [] if self.installed.exists() else self.missing
+            install, "missing_programs", lambda _programs: [] if self.installed.exists() else self.missing
         )
         self.become(0)
 
@@ -156,7 +156,7 @@ def test_units_of_a_half_failed_installation_are_disabled_too(machine: Machine) 
 
 
 def test_an_installation_that_does_not_bring_the_program_is_named(machine: Machine) -> None:
-    machine.monkeypatch.setattr(install, "missing_programs", lambda: [REDIS])
+    machine.monkeypatch.setattr(install, "missing_programs", lambda _programs: [REDIS])
     with pytest.raises(MissingProgramsError, match="redis-server"):
         ensure_programs(machine.said.append)
     assert not machine.policy.exists()
