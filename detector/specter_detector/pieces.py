@@ -1,6 +1,6 @@
 """Into how many points a long range is cut: neither side should hold too much at a time."""
 
-VALUES = 2_000_000
+VALUES = 2_500_000
 """Values in one answer: Prometheus holds all of them, at 16 bytes and as text, before it sends the first."""
 GROWTH = 4
 LEAST = 16

@@ -35,6 +35,18 @@ _LABEL, _SAMPLE = 0x0A, 0x12
 UNIT = 9
 """A sample takes 18 bytes, and 9 if its value is 0.0, which is left out."""
 
+_VALUE_TAG, _TIME_TAG, _HEAD = 0x09, 0x10, 0x1012
+_RECORD = np.dtype(
+    {
+        "names": ["head", "value_tag", "value", "time_tag", "low", "high"],
+        "formats": ["<u2", "u1", "<f8", "u1", "<u4", "<u2"],
+        "offsets": [0, 2, 3, 11, 12, 16],
+        "itemsize": 2 * UNIT,
+    }
+)
+"""A sample with its value; the time is a varint of six bytes, four of them in `low`."""
+_OTHER_LAYOUT = "the samples of a remote read are laid out in another way"
+
 Bytes = NDArray[np.uint8]
 
 
@@ -109,43 +121,52 @@ def _label(body: bytes, at: int, end: int) -> tuple[str, str]:
 def _samples(block: Bytes) -> tuple[Ints, Floats]:
     """Decode samples that follow each other.
 
-        12 10 09 v v v v v v | v v 10 t t t t t t      with a value
-        12 07 10 t t t t t t                           0.0
+    12 10 09 v v v v v v | v v 10 t t t t t t      with a value
+    12 07 10 t t t t t t                           0.0
+    """
+    records = block.view(_RECORD) if block.size % _RECORD.itemsize == 0 else None
+    if records is None or not (records["value_tag"] == _VALUE_TAG).all():
+        records = _without_gaps(block)
+    low, high = records["low"].astype(np.int64), records["high"].astype(np.int64)
+    if not (
+        (records["head"] == _HEAD).all()
+        and (records["time_tag"] == _TIME_TAG).all()
+        and (low & 0x80808080 == 0x80808080).all()
+        and (high & 0x8080 == 0x0080).all()
+    ):
+        raise LayoutError(_OTHER_LAYOUT)
+    stamps = low & 0x7F
+    stamps |= (low & 0x7F00) >> 1
+    stamps |= (low & 0x7F0000) >> 2
+    stamps |= (low & 0x7F000000) >> 3
+    stamps |= (high & 0x7F) << 28
+    stamps |= (high & 0x7F00) << 27
+    return stamps, records["value"].astype(np.float64)
+
+
+def _without_gaps(block: Bytes) -> NDArray[np.void]:
+    """Return the samples of `block` as records, with the values that were left out.
 
     In units of 9 bytes the third byte says what a unit is: 09 begins a sample with a value, and the
     unit after it is its second half. Every other unit is a sample of its own.
     """
     if block.size % UNIT:
-        raise LayoutError("the samples of a remote read are laid out in another way")
+        raise LayoutError(_OTHER_LAYOUT)
     units = block.reshape(-1, UNIT)
-    begins = units[:, 2] == 0x09
+    begins = units[:, 2] == _VALUE_TAG
     second = np.zeros(begins.size, np.bool_)
     second[1:] = begins[:-1]
     zero = ~begins & ~second
-    if begins.size and (begins[-1] or not _as_expected(units, begins, zero)):
-        raise LayoutError("the samples of a remote read are laid out in another way")
-    halves = np.flatnonzero(begins)
+    if begins[-1] or not ((units[zero, 0] == _SAMPLE) & (units[zero, 1] == 0x07)).all():
+        raise LayoutError(_OTHER_LAYOUT)
     starts = begins | zero
-    values = np.zeros(int(starts.sum()))
-    raw = np.concatenate((units[halves, 3:], units[halves + 1, :2]), axis=1)
-    values[begins[starts]] = np.ascontiguousarray(raw).view("<f8").ravel()
-    ends = units[~begins]  # the unit that holds the time, of each sample
-    groups = (ends[:, 3:] & 0x7F).astype(np.int64)
-    return groups @ (1 << np.arange(0, 42, 7, dtype=np.int64)), values
-
-
-def _as_expected(units: Bytes, begins: NDArray[np.bool_], zero: NDArray[np.bool_]) -> bool:
-    """Whether every byte that is no value and no time is the one it should be, and times have six bytes."""
-    ends = units[~begins]
-    return bool(
-        (units[begins, 0] == _SAMPLE).all()
-        and (units[begins, 1] == 0x10).all()
-        and (units[zero, 0] == _SAMPLE).all()
-        and (units[zero, 1] == 0x07).all()
-        and (ends[:, 2] == 0x10).all()
-        and (ends[:, 3:8] >= 0x80).all()
-        and (ends[:, 8] < 0x80).all()
-    )
+    whole, halves = begins[starts], np.flatnonzero(begins)
+    records = np.zeros((whole.size, 2 * UNIT), np.uint8)
+    records[whole, :UNIT] = units[halves]
+    records[whole, UNIT:] = units[halves + 1]
+    records[~whole, :3] = (_SAMPLE, 0x10, _VALUE_TAG)
+    records[~whole, 11:] = units[zero, 2:]
+    return records.view(_RECORD)[:, 0]
 
 
 def _fields(body: bytes, at: int, end: int, tag: int) -> Iterator[tuple[int, int]]:

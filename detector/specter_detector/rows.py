@@ -82,7 +82,12 @@ def numbers(values: bytes) -> tuple[Floats, Floats]:
     """
     text = values.translate(None, _PUNCTUATION)
     try:
-        pairs = np.fromstring(text, dtype=np.float64, sep=",")
+        # A list of one row at a time, four times as quick as np.fromstring, which JSON's lack of NaN and Inf
+        # leaves to few rows.
+        if b"N" in text or b"I" in text:
+            pairs = np.fromstring(text, dtype=np.float64, sep=",")
+        else:
+            pairs = np.array(orjson.loads(b"[" + text + b"]"), np.float64)
     except ValueError as error:
         raise RefusedError(f"the answer holds something else than numbers: {error}") from error
     if not pairs.size or pairs.size % 2:
