@@ -34,6 +34,7 @@ class Prometheus:
     port: int
     config_file: Path
     process: subprocess.Popen[bytes] | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -53,6 +54,7 @@ class Prometheus:
                     f"--web.listen-address=127.0.0.1:{self.port}",
                     "--web.enable-remote-write-receiver",
                     "--web.enable-lifecycle",
+                    *self.flags,
                 ],
                 stdout=log,
                 stderr=log,
