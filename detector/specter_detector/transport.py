@@ -64,9 +64,14 @@ class Transport:
         return {"timeout": f"{max(deadline - self.monotonic(), 0.001):.3f}"}
 
     def ask_small(self, expr: str, at: float) -> list[float]:
-        """Return the values of an expression of a few series at Unix time `at`."""
+        """Return the values of an expression of a few series at Unix time `at`.
+
+        Raises:
+            DatasourceError: there is no answer.
+        """
         try:
-            rows = self._client.custom_query(expr, params={"time": f"{at:.3f}"})
+            with self._gate.place(self.deadline(None)):
+                rows = self._client.custom_query(expr, params={"time": f"{at:.3f}"})
             return [float(row["value"][1]) for row in rows]
         except (*EXPECTED, *ANSWERED) as error:
             raise mapped(error, self.url, self._timeout) from error
@@ -159,7 +164,8 @@ class Transport:
             if self._gate.closed:
                 raise UnreachableError("the reader has been closed")
             try:
-                sock = raw.connection.sock if raw.connection is not None else None
+                # None once the whole answer has arrived.
+                sock = getattr(raw.connection, "sock", None)
                 if sock is not None:
                     sock.settimeout(left)
                 piece = raw.read1(READ_SIZE, decode_content=True)

@@ -53,6 +53,11 @@ def cut_connection(request: Request) -> None:
     request.handler.close_connection = True
 
 
+def hang_in_the_middle(request: Request) -> None:
+    request.answer(ONE_ROW[:40], length=len(ONE_ROW))
+    request.hang()
+
+
 def cut_chunks(request: Request) -> None:
     request.handler.send_response(200)
     request.handler.send_header("Transfer-Encoding", "chunked")
@@ -100,6 +105,7 @@ ANSWERS: dict[str, tuple[Callable[[Request], None], type[DatasourceError], str]]
     "cut in a chunk": (cut_chunks, UnreachableError, "IncompleteRead|bytes"),
     "closed": (close_at_once, UnreachableError, "closed connection|reset|aborted"),
     "hanging": (lambda r: r.hang(), SlowError, r"no answer within 0\.\d+ s"),
+    "hanging in the middle": (hang_in_the_middle, SlowError, "no answer within|no whole answer within"),
     "dripping": (lambda r: r.drip(ONE_ROW, 0.02), SlowError, "no whole answer within|no answer within"),
 }  # fmt: skip
 
@@ -157,6 +163,21 @@ def test_a_range_that_is_too_slow_is_asked_for_in_smaller_pieces() -> None:
     assert history.labels == (AB,)
     starts = np.flatnonzero(np.isfinite(history.values[0]))
     assert starts.tolist() == [*range(0, 1000, starts[1])]
+
+
+def test_one_connection_serves_many_calls() -> None:
+    ports = set[int]()
+
+    def respond(request: Request) -> None:
+        ports.add(request.handler.client_address[1])
+        request.answer(ONE_LINE if "start" in request.params else ONE_ROW)
+
+    with faulty_server(respond) as server, reading(server.url, expr="'sum(x)'") as (reader, query):
+        for _ in range(5):
+            reader.instant(query, 900.0)
+            reader.history(query, 900.0, 900.0)
+            reader.probe()
+    assert len(ports) == 1
 
 
 def test_warnings_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -74,8 +74,8 @@ def encoded(messages: dict[str, Any], series: list[tuple[dict[str, str], list[tu
         added = result.timeseries.add()
         for name, value in labels.items():
             added.labels.add(name=name, value=value)
-        for value, stamp in samples:
-            added.samples.add(value=value, timestamp=stamp)
+        for number, stamp in samples:
+            added.samples.add(value=number, timestamp=stamp)
     return bytes(response.SerializeToString())
 
 
