@@ -42,9 +42,8 @@ def error_of(status: int, reason: str, body: bytes, retry_after: str | None = No
 
     The API says in JSON what was wrong with a query; anything else comes from elsewhere.
     """
-    message = _message(body)
-    text = (message or "").lower()
-    answer = message or f"HTTP {status} {reason}".strip()
+    answer = _message(body) or f"HTTP {status} {reason}{_plain(body)}".strip()
+    text = answer.lower()
     if any(word in text for word in _TOO_MUCH) and status != 429:
         return TooLargeError(answer)
     if status in _LATE or (status >= 500 and any(word in text for word in _TOOK_LONG)):
@@ -98,6 +97,12 @@ def _message(body: bytes) -> str | None:
     kind = document.get("errorType")
     text = " ".join(str(document["error"]).split())[:MESSAGE_LENGTH]
     return f"{kind}: {text}" if kind else text
+
+
+def _plain(body: bytes) -> str:
+    """Return what remote read and simple proxies say in plain text; a page of HTML is not worth reading."""
+    text = " ".join(body.decode("utf-8", "replace").split())[:MESSAGE_LENGTH]
+    return f": {text}" if text and text.isprintable() and not text.startswith(("<", "{", "[")) else ""
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -16,7 +16,7 @@ _RANGE_CALL = re.compile(rf"\b{_FUNCTIONS}\s*\(\s*(?P<selector>{SELECTOR})\s*\[\
 _AROUND = re.compile(
     r"(?:\s|\x00|[-+*/(),]|(?<![\w.])\d+(?:\.\d+)?(?![\w.])|"
     r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)|"
-    r"\b(?:sum|avg|min|max|count|group|stddev|stdvar|histogram_quantile|abs|ceil|floor|round|sqrt)\b)+"
+    r"\b(?:sum|avg|min|max|count|group|stddev|stdvar|histogram_quantile|abs|ceil|floor|round|sqrt|clamp|clamp_min|clamp_max)\b)+"
 )
 WINDOW_SHARE = 1 / 3
 """A rate's window should hold four scrapes; younger than a third of it is as young as can be asked."""

@@ -206,3 +206,15 @@ def test_check_resolve_says_what_each_query_answers(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "q: http://127.0.0.1:1: " in result.output
     assert "Connection refused" in result.output
+
+
+def test_a_query_may_have_a_limit_of_its_own() -> None:
+    queries = "{a: {expr: x, max_series: 50000}, b: {expr: x}}"
+    config = parsed(f"reader: {{max_series_per_query: 7, max_concurrent_queries: 2, queries: {queries}}}")
+    assert {alias: query.max_series for alias, query in config.reader.queries.items()} == {
+        "a": 50_000,
+        "b": 7,
+    }
+    assert config.reader.max_concurrent == 2
+    with pytest.raises(ConfigError, match="max_series"):
+        parsed("reader: {queries: {a: {expr: x, max_series: 0}}}")

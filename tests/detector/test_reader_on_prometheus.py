@@ -22,6 +22,7 @@ from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import History, Labels, labels_of
+from tests.servers.faulty import Request, faulty_server
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 pytestmark = pytest.mark.integration
@@ -244,3 +245,37 @@ def test_a_piece_that_is_too_much_for_the_server_is_asked_for_in_smaller_ones(
     assert history.values.shape == (30, 61)
     assert np.isfinite(history.values[0]).all()
     assert dt.timedelta(seconds=history.times[-1] - history.times[0]) == dt.timedelta(hours=1)
+
+
+def test_raw_samples_beyond_the_servers_limit_are_asked_for_in_smaller_pieces(
+    tmp_path: Path, end: int, raw_only: None
+) -> None:
+    with running_prometheus(tmp_path / "p", history=random_history(end), start=False) as server:
+        server.flags = ("--storage.remote.read-sample-limit=2000",)
+        server.start()
+        with reading(server.url, expr="steps_total", step="60s", max_age="5m") as (reader, query):
+            history = reader.history(query, end - 3600, end)
+        assert_same(history, by_the_api(server, "steps_total", end - 3600, end, 60))
+    assert history.values.shape == (30, 61)
+
+
+@pytest.mark.parametrize("hidden", ["/api/v1/read", "/api/v1/status/config", "/api/v1/status/buildinfo"])
+def test_behind_a_proxy_that_hides_what_raw_samples_need_ranges_are_read(
+    prometheus: Prometheus, end: int, hidden: str
+) -> None:
+    def respond(request: Request) -> None:
+        if request.path == hidden:
+            request.answer(b"forbidden", 403)
+            return
+        with requests.Session() as session:
+            answer = session.get(prometheus.url + request.path, params=dict(request.params), timeout=10)
+        request.answer(answer.content, answer.status_code)
+
+    with faulty_server(respond) as server, reading(server.url, max_age="5m") as (reader, query):
+        first = reader.range(query, end - 600, end, 60)
+        before = len(server.asked)
+        second = reader.range(query, end - 600, end, 60)
+    expected = by_the_api(prometheus, "odd", end - 600, end, 60)
+    for history in (first, second):
+        assert_same(history, expected)
+    assert [request.path for request in server.asked[before:]] == ["/api/v1/query_range"]

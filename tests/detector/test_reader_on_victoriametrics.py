@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,14 +72,17 @@ def test_history_of_a_selector_comes_by_range_queries_and_remote_read_is_tried_o
     with reading(victoria.url, expr="gauge") as (reader, query):
         found = reader.history(query, end - (POINTS - 1) * STEP, end)
         first = list(asked)
+        with_other_words = replace(query, expr="{__name__='gauge'}")
+        other = reader.history(with_other_words, end - (POINTS - 1) * STEP, end)
         again = reader.history(query, end - (POINTS - 1) * STEP, end)
     assert found.values.shape == (300, POINTS)
     expected = np.arange(300)[:, None] + np.arange(POINTS)[None, ::-1] / 8
     np.testing.assert_array_equal(found.values, expected)
     np.testing.assert_array_equal(again.values, expected)
+    np.testing.assert_array_equal(other.values, expected)
     assert dict(found.labels[7]) == {"__name__": "gauge", "n": "007", "for": "me", "odd": UNICODE}
     assert first[-1] == "/api/v1/query_range"
-    assert asked[len(first) :] == ["/api/v1/query_range"]
+    assert asked[len(first) :] == ["/api/v1/query_range"] * 2
 
 
 def test_a_moment_holds_what_is_there_and_not_what_has_vanished(victoria: VictoriaMetrics, end: int) -> None:

@@ -50,6 +50,7 @@ def test_functions_of_ranges_are_kept_where_there_are_recent_samples() -> None:
         "histogram_quantile(0.95, sum by (le, r) (rate(x_bucket[5m])))": (
             "histogram_quantile(0.95, sum by (le, r) (count_over_time(x_bucket[100000ms])))"
         ),
+        "clamp_min(irate(x[5m]), 1)": "clamp_min(count_over_time(x[100000ms]), 1)",
         "max_over_time(x[1h])": "count_over_time(x[1200000ms])",
     }
     for expr, recent in cases.items():
