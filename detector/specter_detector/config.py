@@ -18,6 +18,7 @@ from specter_detector.schema import (
     WriterSchema,
     check_url,
 )
+from specter_detector.shard import WHOLE, Shard, from_environment
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
@@ -69,6 +70,7 @@ class Reader:
     queries: Mapping[str, Query]
     max_points: int
     max_series: int
+    retention: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class DetectorConfig:
     models: Mapping[str, Model]
     schedulers: Mapping[str, Scheduler]
     writer: Writer
+    shard: Shard = WHOLE
+    dask_address: str | None = None
 
 
 def load(path: Path, *, datasource_url: str | None = None) -> DetectorConfig:
@@ -146,6 +150,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             {alias: _query(alias, query, reader) for alias, query in reader.queries.items()},
             reader.max_points_per_query,
             reader.max_series_per_query,
+            reader.retention,
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -153,6 +158,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             for alias, scheduler in schema.schedulers.items()
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
+        shard=from_environment(schema.shard.resolved()),
+        dask_address=schema.dask_address,
     )
 
 

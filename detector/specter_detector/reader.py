@@ -8,6 +8,7 @@ else needs to be tried, or it refused this one query, or did not answer it in ti
 import datetime as dt
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,6 +50,11 @@ class SeriesReader(Protocol):
 
     def instant(self, query: Query, at: float, first: Collection[Labels] = ()) -> Vector:
         """Return the series of `query` at Unix time `at`."""
+
+    def range(
+        self, query: Query, start: float, end: float, step: float, first: Collection[Labels] = ()
+    ) -> History:
+        """Return the series of `query` from `start` to `end` on multiples of `step` (s)."""
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
         """Return the series of `query` from `start` to `end` on multiples of its step."""
@@ -99,6 +105,11 @@ class PrometheusReader:
         samples = {labels_of(row["metric"]): float(row["value"][1]) for row in _rows(rows, "value")}
         kept = self._limited(samples, first)
         return Vector({labels: samples[labels] for labels in kept}, len(samples) - len(kept))
+
+    def range(self, query, start, end, step, first=()):
+        return self.history(
+            replace(query, step=step, expr=fresh(query.expr, query.max_age)), start, end, first
+        )
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
         """Return the series of `query` between `start` and `end` (Unix s, both inclusive).
