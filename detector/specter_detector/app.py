@@ -61,7 +61,7 @@ class Detector:
         self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
         self._histories = {
             alias: QueryHistory(
-                storage.ring(query, _capacity(config, alias), config.reader.max_series),
+                storage.ring(query, _capacity(config, alias)),
                 query.step,
                 config.reader.retention,
                 telemetry,

@@ -28,13 +28,13 @@ class Storage:
         self._learnt: dict[str, Learnt] = {}
         self._rings: dict[str, Ring] = {}
 
-    def ring(self, query: Query, seconds: float, max_series: int) -> Ring:
+    def ring(self, query: Query, seconds: float) -> Ring:
         """Return the history of a query, at least `seconds` long."""
         capacity = int(seconds / query.step) + MARGIN
         identity = f"{query.expr}\n{query.step}\n{query.offset}\n{query.max_age}\n{capacity}"
         digest = blake2b(f"{query.alias}\n{identity}".encode(), digest_size=6).hexdigest()
         name = f"{query.alias}-{digest}"
-        limits = {"step": query.step, "capacity": capacity, "max_series": CHURN * max_series}
+        limits = {"step": query.step, "capacity": capacity, "max_series": CHURN * query.max_series}
         if self._folder is None:
             return self._rings.setdefault(name, Ring.in_memory(name, **limits))
         folder = self._folder / "history"
