@@ -34,16 +34,20 @@ class Storage:
         identity = f"{query.expr}\n{query.step}\n{query.offset}\n{query.max_age}\n{capacity}"
         digest = blake2b(f"{query.alias}\n{identity}".encode(), digest_size=6).hexdigest()
         name = f"{query.alias}-{digest}"
-        limits = {"step": query.step, "capacity": capacity, "max_series": CHURN * query.max_series}
+        most = CHURN * query.max_series
         if self._folder is None:
-            return self._rings.setdefault(name, Ring.in_memory(name, **limits))
+            return self._rings.setdefault(
+                name, Ring.in_memory(name, step=query.step, capacity=capacity, max_series=most)
+            )
         folder = self._folder / "history"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return Ring.open(folder, name, identity=identity, **limits)
+            return Ring.open(
+                folder, name, step=query.step, capacity=capacity, identity=identity, max_series=most
+            )
         except StoreError as error:
             LOGGER.warning("history of query %s is kept in memory alone: %s", query.alias, error)
-            return Ring.in_memory(name, **limits)
+            return Ring.in_memory(name, step=query.step, capacity=capacity, max_series=most)
 
     def load(self, job: Job) -> Learnt | None:
         return self._learnt.get(job.key)

@@ -24,7 +24,9 @@ def request() -> FitRequest:
 
 def test_a_dask_cluster_fits_as_this_machine_does_and_its_loss_is_an_error_not_the_end() -> None:
     asked = request()
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
         fitter = PoolFitter(DaskPool(cluster.scheduler_address))
         results = list(fitter.fit_all(asked))
         assert [rows.tolist() for rows, _ in results] == [list(range(64)), list(range(64, 70))]
