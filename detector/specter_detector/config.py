@@ -19,6 +19,7 @@ from specter_detector.schema import (
     WriterSchema,
     check_url,
 )
+from specter_detector.shard import WHOLE, Shard, from_environment
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
@@ -82,12 +83,14 @@ class Reader:
     Attributes:
         max_points: points a series in one range query.
         max_concurrent: queries that run at a time.
+        retention: seconds for which a series that vanished is absent, before it is forgotten.
     """
 
     connection: Connection
     queries: Mapping[str, Query]
     max_points: int
     max_concurrent: int = defaults.MAX_CONCURRENT
+    retention: float = defaults.RETENTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ class DetectorConfig:
     models: Mapping[str, Model]
     schedulers: Mapping[str, Scheduler]
     writer: Writer
+    shard: Shard = WHOLE
+    dask_address: str | None = None
 
 
 def load(path: Path, *, datasource_url: str | None = None) -> DetectorConfig:
@@ -165,6 +170,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             {alias: _query(alias, query, reader) for alias, query in reader.queries.items()},
             reader.max_points_per_query,
             reader.max_concurrent_queries,
+            reader.retention,
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -172,6 +178,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             for alias, scheduler in schema.schedulers.items()
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
+        shard=from_environment(schema.shard.resolved()),
+        dask_address=schema.dask_address,
     )
 
 

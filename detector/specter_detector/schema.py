@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from specter_core.config import Schema
+from specter_core.errors import UsageError
 from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
@@ -29,6 +30,7 @@ from specter_detector.models.calendar import CalendarError, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Direction
 from specter_detector.names import HEADER_NAME, HEADER_VALUE, LABEL_NAME, METRIC_NAME, OWN_HEADERS
+from specter_detector.shard import Shard, numbered
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
@@ -205,6 +207,7 @@ class ReaderSchema(ConnectionSchema):
     max_series_per_query: MaxSeries = defaults.MAX_SERIES
     max_concurrent_queries: Annotated[int, Field(ge=1, le=64)] = defaults.MAX_CONCURRENT
     max_age: PositiveDuration = 90.0
+    retention: PositiveDuration = defaults.RETENTION
     tz: Annotated[str, AfterValidator(_tz)] = "UTC"
     holidays: HolidaysSchema = HolidaysSchema()
 
@@ -241,6 +244,26 @@ class WriterSchema(ConnectionSchema):
     max_pending_samples: Annotated[int, Field(ge=1)] = 500_000
 
 
+class ShardSchema(Schema):
+    """Which part of the series is watched."""
+
+    index: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    replicas: Annotated[int, Field(ge=1, le=10)] = 1
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> "ShardSchema":
+        try:
+            self.resolved()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def resolved(self) -> Shard:
+        """Return what readers ask."""
+        return numbered(self.index, self.count, self.replicas)
+
+
 class DetectorSchema(Schema):
     """The whole file."""
 
@@ -252,6 +275,15 @@ class DetectorSchema(Schema):
         default_factory=lambda: {"default": SchedulerSchema()}
     )
     writer: WriterSchema = WriterSchema()
+    shard: ShardSchema = ShardSchema()
+    executor: Literal["local", "dask"] = "local"
+    dask_address: Annotated[str, Field(pattern=r"^(tcp|tls)://[^\s/@]+:\d+$")] | None = None
+
+    @model_validator(mode="after")
+    def _dask_has_an_address(self) -> "DetectorSchema":
+        if (self.executor == "dask") != (self.dask_address is not None):
+            raise ValueError("executor: dask and dask_address belong together, such as tcp://127.0.0.1:8786")
+        return self
 
     @model_validator(mode="wrap")
     @classmethod
