@@ -133,8 +133,9 @@ def test_an_older_version_is_set_aside_and_named(tmp_path: Path, caplog: pytest.
     assert ring.newest is None
     names = sorted(path.name for path in tmp_path.glob("*.corrupt-*"))
     assert [name.partition(".corrupt-")[0] for name in names] == ["history.labels", "history.ring"]
+    reason = "it has format 0, and this is a Specter for format 1"
     assert [record.getMessage() for record in caplog.records] == [
-        f"{file}: it has format 0, and this is a Specter for format 1; set aside as {names[1]}, and begun anew"
+        f"{file}: {reason}; set aside as {names[1]}, and begun anew"
     ]
 
 
