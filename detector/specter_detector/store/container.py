@@ -98,7 +98,7 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         _zeros(file.read(begin - end), begin - end)
         for place in places:
             gap = begin + place.offset - position
-            if not 0 <= gap < ALIGNED or place.bytes > size:
+            if not 0 <= gap < ALIGNED or not 0 <= place.bytes <= size:
                 raise CorruptError(f"array {place.name} is not where it should be")
             _zeros(file.read(gap), gap)
             content = np.empty(place.bytes, np.uint8)
@@ -146,9 +146,8 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], list[Place]]:
 def _shaped(content: NDArray[np.uint8], place: Place) -> NDArray[Any]:
     if place.type not in TYPES or any(side < 0 for side in place.shape):
         raise CorruptError(f"array {place.name} has the type {place.type} and the shape {place.shape}")
-    array = content.view(place.type)
     try:
-        return array.reshape(place.shape, order="F" if place.fortran else "C")
+        return content.view(place.type).reshape(place.shape, order="F" if place.fortran else "C")
     except ValueError as error:
         raise CorruptError(f"array {place.name} does not fill {place.shape}") from error
 

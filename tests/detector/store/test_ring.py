@@ -21,7 +21,7 @@ def opened(folder: Path, *, identity: str = "load 300", capacity: int = CAPACITY
 
 
 def stretch(first: int, last: int, names: tuple[Labels, ...], values: Floats) -> History:
-    return History(np.arange(first, last + 1) * STEP, names, values)
+    return History(np.arange(first, last + 1, dtype=np.float64) * STEP, names, values)
 
 
 def values_of(ring: Ring, first: int, last: int, labels: Labels) -> list[float]:
