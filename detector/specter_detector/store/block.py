@@ -20,7 +20,7 @@ HEAD = struct.Struct("<8sIIqI")
 STRETCH = 256
 """Columns worked on at a time: up to a megabyte."""
 
-TILE = 32
+TILE = 64
 """Columns turned at a time, so that both sides of the copy stay in the cache."""
 
 Entries = NDArray[np.void]
@@ -46,11 +46,9 @@ class Block:
         self._capacity = geometry.capacity
         self._offset = geometry.file_bytes(number)
         self._cells_at = geometry.cells()
-        memory = medium.window(self._offset, geometry.block_bytes(number))
+        memory = medium.window(self._offset, PAGE + geometry.table)
         self._head = memory[: HEAD.size]
         self._table: Entries = memory[PAGE : PAGE + geometry.table].view(ENTRY)
-        end = self._cells_at + geometry.capacity * self.width * 8
-        self._cells = memory[self._cells_at : end].view("<f8").reshape(geometry.capacity, self.width)
         self._sound = np.zeros(geometry.capacity, np.bool_)
 
     def begin(self, born: int) -> None:
@@ -63,16 +61,16 @@ class Block:
         """Read the header and check the table, forgetting entries that are damaged.
 
         Returns:
-            False for a block whose header was never written: the process died while it was made.
+            False for a block without a header or an entry: the process died while it was made.
 
         Raises:
             CorruptError: the header is damaged.
         """
         head = self._head.tobytes()
-        if not any(head):
-            return False
         magic, number, size, born, crc = HEAD.unpack(head)
         if (magic, number, size, crc) != (MAGIC, self.number, self.width, zlib.crc32(head[:-4])):
+            if not any(self._table.tobytes()):
+                return False
             raise CorruptError(f"the header of block {self.number} is damaged")
         self.born = born
         for place in np.flatnonzero(_checks(self._table) != self._table["check"]).tolist():
@@ -106,9 +104,13 @@ class Block:
             stretch = slice(place, place + length)
             entries = self._table[stretch]
             mine = (entries["column"] == np.arange(column, column + length)) & (entries["flags"] & FILLED > 0)
+            unsure = np.flatnonzero(mine & ~self._sound[stretch]).tolist()
+            if not unsure:
+                continue
+            cells = self._cells(place, length)
             crcs, befores = entries["crc"].tolist(), entries["before"].tolist()
-            for index in np.flatnonzero(mine & ~self._sound[stretch]).tolist():
-                if _crc(column + index, self._cells[place + index]) in (crcs[index], befores[index]):
+            for index in unsure:
+                if _crc(column + index, cells[index]) in (crcs[index], befores[index]):
                     self._sound[place + index] = True
                 else:
                     self._drop(place + index)
@@ -127,7 +129,7 @@ class Block:
         chosen = slice(int(rows[0]), int(rows[-1]) + 1) if contiguous else rows
         for column, place, length in runs(first, last, self._capacity, TILE):
             begin = column - first
-            out[:, begin : begin + length] = self._cells[place : place + length, chosen].T
+            out[:, begin : begin + length] = self._cells(place, length)[:, chosen].T
         out[:, ~self._readable(first, last)] = np.nan
         if since.size and int(since.max()) > first:
             out[np.arange(first, last + 1) < since[:, None]] = np.nan
@@ -151,7 +153,7 @@ class Block:
         self.check(first, first + len(values) - 1)
         for column, place, length in runs(first, first + len(values) - 1, self._capacity, STRETCH):
             readable = self._readable(column, column + length - 1)
-            there = np.where(readable[:, None], self._cells[place : place + length], np.nan)
+            there = np.where(readable[:, None], self._cells(place, length), np.nan)
             there[np.arange(column, column + length)[:, None] < since] = np.nan
             new = values[column - first : column - first + length]
             self._write(column, np.where(np.isnan(there), new, there), looked=None, records=records)
@@ -191,6 +193,12 @@ class Block:
         entries = self._entries(first, last)
         mine: Bools = entries["column"] == np.arange(first, last + 1)
         return mine & (entries["flags"] & FILLED > 0)
+
+    def _cells(self, place: int, length: int) -> Floats:
+        """Return (length, width) the bytes of cells that lie together, whatever they are."""
+        cell = self.width * 8
+        content = self._medium.read(self._offset + self._cells_at + place * cell, length * cell)
+        return content.view("<f8").reshape(length, self.width)
 
     def _write(self, column: int, values: Floats, *, looked: bool | None, records: int) -> None:
         """Write the cells of columns that lie together, their entries first.

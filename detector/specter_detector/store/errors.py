@@ -47,7 +47,7 @@ def explained(action: str, path: Path) -> Iterator[None]:
         raise StoreError(message) from error
 
 
-def set_aside(path: Path, reason: str) -> Path:
+def set_aside(path: Path, reason: str, *others: Path) -> Path:
     """Rename `path` to `NAME.corrupt-TIME`, log it as one line, and keep at most `KEPT` of that name.
 
     TIME is when the file was last written, in UTC, so that no clock is needed and two looks agree.
@@ -55,6 +55,7 @@ def set_aside(path: Path, reason: str) -> Path:
     Args:
         path: a file.
         reason: what is wrong with it, for the log.
+        others: files that are of no use without it and go with it, as far as they are there.
 
     Returns:
         The new path.
@@ -63,16 +64,21 @@ def set_aside(path: Path, reason: str) -> Path:
         StoreError: it cannot be renamed.
     """
     with explained("set aside", path):
-        written = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(path.stat().st_mtime))
-        aside = path.with_name(f"{path.name}{MARK}{written}")
-        number = 1
-        while aside.exists():
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(path.stat().st_mtime))
+        ending, number = f"{MARK}{stamp}", 1
+        while path.with_name(path.name + ending).exists():
             number += 1
-            aside = path.with_name(f"{path.name}{MARK}{written}.{number}")
-        path.rename(aside)
-        LOGGER.warning("%s: %s; set aside as %s, and begun anew", path, reason, aside.name)
-        found = [each for each in path.parent.iterdir() if each.name.startswith(path.name + MARK)]
-        # By when they were set aside: a rename changes that time and no other.
-        for old in sorted(found, key=lambda each: each.stat().st_ctime_ns)[:-KEPT]:
-            old.unlink()
+            ending = f"{MARK}{stamp}.{number}"
+        aside = path.with_name(path.name + ending)
+        for each in (path, *(other for other in others if other.exists())):
+            each.replace(each.with_name(each.name + ending))
+            _prune(each)
+    LOGGER.warning("%s: %s; set aside as %s, and begun anew", path, reason, aside.name)
     return aside
+
+
+def _prune(path: Path) -> None:
+    found = [each for each in path.parent.iterdir() if each.name.startswith(path.name + MARK)]
+    # By when they were set aside: a rename changes that time and no other.
+    for old in sorted(found, key=lambda each: each.stat().st_ctime_ns)[:-KEPT]:
+        old.unlink()

@@ -1,7 +1,9 @@
-"""Bytes that are read as memory and written by calls: a file, or memory of this process.
+"""Bytes in a file, or in memory of this process.
 
-A file is read through a map and never written through one: a store to a page for which a full disk has no
-room ends the process (SIGBUS), while `pwrite` returns an error. Linux keeps both views of a file the same.
+What is looked at often is mapped, all else is read and written by calls. A store to a mapped page for which a
+full disk has no room ends the process (SIGBUS), and on tmpfs so does a look at one that was never written;
+calls return an error. So nothing is written through a map, and what is mapped has its room beforehand. Linux
+keeps both views of a file the same.
 """
 
 import bisect
@@ -41,8 +43,11 @@ class Medium(Protocol):
     def window(self, offset: int, length: int) -> Bytes:
         """Return `length` bytes at `offset`, a multiple of `ALIGNMENT`, to read; later writes show in it."""
 
+    def read(self, offset: int, length: int) -> Bytes:
+        """Return `length` bytes at `offset`, to look at before the next write."""
+
     def write(self, offset: int, data: Writable) -> None:
-        """Write `data` at `offset`, inside one window."""
+        """Write `data` at `offset`."""
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
@@ -74,10 +79,23 @@ class FileMedium:
             os.ftruncate(self._file, size)
 
     def window(self, offset: int, length: int) -> Bytes:
-        """Return `length` bytes at `offset`, mapped."""
-        with explained("map", self.path):
+        """Return `length` bytes at `offset`, mapped, with room on the disk for all of them."""
+        with explained("grow", self.path):
+            os.posix_fallocate(self._file, offset, length)
             mapped = mmap.mmap(self._file, length, mmap.MAP_SHARED, mmap.PROT_READ, offset=offset)
         return np.frombuffer(mapped, np.uint8)
+
+    def read(self, offset: int, length: int) -> Bytes:
+        """Return `length` bytes at `offset`."""
+        content = np.empty(length, np.uint8)
+        position = 0
+        with explained("read", self.path):
+            while position < length:
+                got = os.preadv(self._file, [content[position:].data], offset + position)
+                if not got:
+                    raise StoreError(f"{self.path}: something has cut it short; restart the detector")
+                position += got
+        return content
 
     def write(self, offset: int, data: Writable) -> None:
         """Write `data` at `offset`."""
@@ -104,38 +122,36 @@ class MemoryMedium:
 
     def __init__(self, name: str) -> None:
         self.path = Path(name)
-        self._size = 0
-        self._offsets: list[int] = []
-        self._windows: list[Bytes] = []
+        self._ends = [0]
+        self._pieces: list[Bytes] = []
 
     def size(self) -> int:
         """Return the number of bytes."""
-        return self._size
+        return self._ends[-1]
 
     def extend(self, size: int) -> None:
-        """Grow to `size` bytes."""
-        self._size = size
+        """Grow to `size` bytes, by a piece that nothing reaches out of."""
+        self._pieces.append(np.frombuffer(mmap.mmap(-1, size - self._ends[-1]), np.uint8))
+        self._ends.append(size)
 
     def window(self, offset: int, length: int) -> Bytes:
-        """Return `length` bytes at `offset`; each window is asked for once, in ascending order."""
-        memory = np.frombuffer(mmap.mmap(-1, length), np.uint8)
-        self._offsets.append(offset)
-        self._windows.append(memory)
-        return memory
+        """Return `length` bytes at `offset`."""
+        return self.read(offset, length)
+
+    def read(self, offset: int, length: int) -> Bytes:
+        """Return `length` bytes at `offset`."""
+        index = bisect.bisect_right(self._ends, offset) - 1
+        begin = offset - self._ends[index]
+        return self._pieces[index][begin : begin + length]
 
     def write(self, offset: int, data: Writable) -> None:
         """Write `data` at `offset`."""
-        index = bisect.bisect_right(self._offsets, offset) - 1
-        if index < 0:
-            raise StoreError(f"{self.path}: nothing is mapped at {offset}")
-        begin = offset - self._offsets[index]
         content = np.frombuffer(data, np.uint8)
-        self._windows[index][begin : begin + content.size] = content
+        self.read(offset, content.size)[:] = content
 
     def sync(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:
         """Let go of the memory."""
-        self._offsets.clear()
-        self._windows.clear()
+        self._pieces.clear()

@@ -90,9 +90,7 @@ def open_ring_file(path: Path, *, step: float, capacity: int, identity: str) -> 
         try:
             return _load(path, labels, wanted)
         except CorruptError as error:
-            set_aside(path, str(error))
-            if labels.exists():
-                set_aside(labels, f"it belongs to {path.name}")
+            set_aside(path, str(error), labels)
     log = LabelLog.create(labels, wanted.token)
     try:
         # Last: a file without its log would be damaged, a log without its file is overwritten.
@@ -109,7 +107,7 @@ def _load(path: Path, labels: Path, wanted: Header) -> RingFile:
         size = medium.size()
         if size < HEADER:
             raise CorruptError("it is cut short")
-        header = Header.unpacked(medium.window(0, HEADER).tobytes())
+        header = Header.unpacked(medium.read(0, HEADER).tobytes())
         _compare(header, wanted)
         count = Geometry(header.capacity).blocks_in(size)
         if count is None:
