@@ -6,9 +6,11 @@ from pathlib import Path
 
 from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
+from specter_detector import defaults
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Policy
+from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.schema import (
     ConnectionSchema,
     DetectorSchema,
@@ -62,6 +64,15 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a query has that says nothing else itself; see `Query`."""
+
+    tz: str = "UTC"
+    max_age: float = 90.0
+    holidays: Holidays = NO_HOLIDAYS
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """The data source and what is asked of it."""
 
@@ -69,6 +80,15 @@ class Reader:
     queries: Mapping[str, Query]
     max_points: int
     max_series: int
+    inherited: Inherited = Inherited()
+
+
+@dataclass(frozen=True, slots=True)
+class PresetBudget:
+    """What presets may cost: series of all their queries, and seconds of each query."""
+
+    max_series: int = defaults.PRESET_MAX_SERIES
+    max_query_seconds: float = defaults.PRESET_MAX_QUERY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +130,8 @@ class DetectorConfig:
     models: Mapping[str, Model]
     schedulers: Mapping[str, Scheduler]
     writer: Writer
+    presets: tuple[PresetName, ...] = PRESET_NAMES
+    preset_budget: PresetBudget = PresetBudget()
 
 
 def load(path: Path, *, datasource_url: str | None = None) -> DetectorConfig:
@@ -146,6 +168,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             {alias: _query(alias, query, reader) for alias, query in reader.queries.items()},
             reader.max_points_per_query,
             reader.max_series_per_query,
+            Inherited(reader.tz, reader.max_age, reader.holidays.resolved()),
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -153,7 +176,18 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             for alias, scheduler in schema.schedulers.items()
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
+        presets=schema.presets,
+        preset_budget=PresetBudget(schema.preset_budget.max_series, schema.preset_budget.max_query_seconds),
     )
+
+
+def default_config(datasource_url: str) -> DetectorConfig:
+    """Return what holds without a configuration file: every preset, read from and written to one server.
+
+    Raises:
+        UsageError: `datasource_url` is not an HTTP URL.
+    """
+    return resolve(DetectorSchema(), datasource_url=datasource_url)
 
 
 def _masked(url: str | None) -> str:
