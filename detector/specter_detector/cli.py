@@ -2,14 +2,16 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from specter_core.config import ConfigError
-from specter_core.errors import SpecterError
+from specter_core.errors import SpecterError, UsageError
 from specter_core.web import WebOptions, web_options
 
+NEITHER = "say what to watch: a configuration file, or --datasource-url for all that fits of the presets"
 URL_OPTION = click.option(
     "--datasource-url",
     envvar="SPECTER_DATASOURCE_URL",
@@ -24,6 +26,7 @@ def detector() -> None:
 
     \b
     Examples:
+      specter detector run --datasource-url http://127.0.0.1:9090
       specter detector check detector.yml
       specter detector check detector.yml --resolve
       specter detector run --config detector.yml
@@ -35,45 +38,65 @@ def detector() -> None:
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
-    required=True,
-    help="Configuration file (YAML).",
+    help="Configuration file (YAML). Without one, every preset that fits is watched.",
 )
 @URL_OPTION
 @web_options(9845)
-def run_command(config_file: Path, datasource_url: str | None, web: WebOptions) -> None:
-    """Score every query of the configuration until stopped.
+def run_command(config_file: Path | None, datasource_url: str | None, web: WebOptions) -> None:
+    """Score every query of the configuration, and of the presets, until stopped.
 
     \b
     Examples:
+      specter detector run --datasource-url http://127.0.0.1:9090
       specter detector run --config detector.yml
       specter detector run --config detector.yml --datasource-url http://127.0.0.1:9090
     """
     from specter_detector.app import run  # noqa: PLC0415  (numpy; not for --help)
-    from specter_detector.config import load  # noqa: PLC0415
+    from specter_detector.config import default_config, load  # noqa: PLC0415
 
-    run(load(config_file, datasource_url=datasource_url), web)
+    if config_file is not None:
+        run(load(config_file, datasource_url=datasource_url), web)
+    elif datasource_url is not None:
+        run(default_config(datasource_url), web)
+    else:
+        raise UsageError(NEITHER)
 
 
 @detector.command("check")
-@click.argument("config_file", type=click.Path(path_type=Path))
+@click.argument("config_file", type=click.Path(path_type=Path), required=False)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--resolve", is_flag=True, help="Ask the server how many series each query returns now.")
+@click.option(
+    "--resolve",
+    is_flag=True,
+    help="Ask the server: series of each query, which presets would be on, scrape intervals.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if there are lints.")
 @URL_OPTION
-def check_command(config_file: Path, output: str, resolve: bool, datasource_url: str | None) -> None:
-    """Validate a configuration file; list every error in it and exit with 2.
+def check_command(
+    config_file: Path | None, output: str, resolve: bool, strict: bool, datasource_url: str | None
+) -> None:
+    """Validate and lint a configuration file; list every error in it and exit with 2.
 
-    With --resolve, exit with 1 when a query cannot be answered.
+    Lints are what is allowed and hardly ever meant, such as a counter without a rate. With --resolve, exit
+    with 1 when a query cannot be answered. Without a file, what would be watched without one is shown.
 
     \b
     Examples:
       specter detector check detector.yml
+      specter detector check detector.yml --strict
       specter detector check detector.yml --resolve --datasource-url http://127.0.0.1:9090
+      specter detector check --resolve --datasource-url http://127.0.0.1:9090
       specter detector check detector.yml --output json
     """
-    from specter_detector.check import as_json, as_text, check  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.check import check  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.check_report import as_json, as_text  # noqa: PLC0415
 
+    if config_file is None and datasource_url is None:
+        raise UsageError(NEITHER)
     try:
-        report = check(config_file, datasource_url=datasource_url, resolve=resolve)
+        report = check(
+            config_file, datasource_url=datasource_url, resolve_queries=resolve, tell=_progress(output)
+        )
     except ConfigError as error:
         if output == "text":
             raise
@@ -83,5 +106,11 @@ def check_command(config_file: Path, output: str, resolve: bool, datasource_url:
         click.echo(json.dumps({"ok": False, "problems": problems}))
         sys.exit(error.exit_code)
     click.echo(as_json(report) if output == "json" else as_text(report))
-    if not report.ok:
+    if not report.ok or (strict and report.lints):
         sys.exit(SpecterError.exit_code)
+
+
+def _progress(output: str) -> Callable[[str], None]:
+    """Return what tells somebody who waits at a terminal what is being done."""
+    waiting = output == "text" and sys.stderr.isatty()
+    return lambda text: click.echo(text, err=True) if waiting else None

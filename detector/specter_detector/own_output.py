@@ -23,9 +23,7 @@ def own_output(metric_format: Mapping[str, str]) -> Callable[[Labels], bool]:
     """
     names = _pattern(metric_format.get(NAME, "$VAR"), variable="|".join(OUTPUTS))
     marks = {
-        label: _pattern(template, variable=".+")
-        for label, template in metric_format.items()
-        if label != NAME and "$" in template
+        label: _pattern(template, variable=".+") for label, template in metric_format.items() if label != NAME
     }
 
     def is_own(labels: Labels) -> bool:
