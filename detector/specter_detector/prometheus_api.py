@@ -10,6 +10,7 @@ import requests
 
 from specter_core.errors import SpecterError
 from specter_detector.config import Connection
+from specter_detector.durations import format_duration
 from specter_detector.http import open_session, timeouts
 from specter_detector.reader import DatasourceError, RefusedError, SlowError, UnreachableError
 
@@ -98,7 +99,7 @@ class PrometheusApi:
         Raises:
             DatasourceError: there is no answer.
         """
-        params = {"query": expr, "time": f"{at:.3f}", "timeout": f"{timeout:g}s"}
+        params = {"query": expr, "time": f"{at:.3f}", "timeout": format_duration(timeout)}
         data = self._get("/api/v1/query", params, timeout)
         if not isinstance(data, dict) or not isinstance(data.get("result"), list):
             raise RefusedError(f"{self._connection.url}: the answer has no result")
@@ -116,7 +117,7 @@ class PrometheusApi:
             "start": f"{start:.3f}",
             "end": f"{end:.3f}",
             "step": f"{step:g}",
-            "timeout": f"{timeout:g}s",
+            "timeout": format_duration(timeout),
         }
         data = self._get("/api/v1/query_range", params, timeout)
         if not isinstance(data, dict) or not isinstance(data.get("result"), list):

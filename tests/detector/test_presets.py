@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection
 
 import promql_parser
 import pytest
@@ -109,8 +110,8 @@ class FakeServer:
         self.costs = costs or {}
         self.asked: list[str] = []
 
-    def existing(self, names: object, at: float) -> frozenset[str]:
-        return frozenset(self.names) & frozenset(names)  # type: ignore[call-overload]
+    def existing(self, names: Collection[str], at: float) -> frozenset[str]:
+        return frozenset(self.names) & frozenset(names)
 
     def cost(self, expr: str, at: float, timeout: float) -> Cost:
         self.asked.append(expr)
@@ -262,7 +263,7 @@ def test_later_metrics_are_picked_up_and_vanished_ones_stay_on(caplog: pytest.Lo
 
 def test_an_unreachable_server_is_asked_again_in_a_minute() -> None:
     class Away(FakeServer):
-        def existing(self, names: object, at: float) -> frozenset[str]:
+        def existing(self, names: Collection[str], at: float) -> frozenset[str]:
             raise UnreachableError("away")
 
     watch = PresetWatch(default_config("http://127.0.0.1:9090"), Away(set()))

@@ -7,7 +7,8 @@ from specter_core.metrics import ANOMALY_SCORE, DETECTOR_SERIES
 from specter_detector.crosschecks import OUTPUTS
 from specter_detector.durations import format_duration
 from specter_detector.lints.model import NOTHING_KNOWN, SYNTAX, Facts, Lint
-from specter_detector.promql_scan import AGGREGATIONS, ScanError, Selector, scan
+from specter_detector.promql_scan import AGGREGATIONS, Selector, scan
+from specter_detector.promql_tokens import ScanError
 
 RATES = frozenset(
     {

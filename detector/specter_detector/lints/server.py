@@ -9,7 +9,8 @@ from specter_detector.limits import limits_of
 from specter_detector.lints.expressions import PARTS
 from specter_detector.lints.model import Facts, Lint
 from specter_detector.prometheus_api import PrometheusApi
-from specter_detector.promql_scan import ScanError, Selector, scan
+from specter_detector.promql_scan import Selector, scan
+from specter_detector.promql_tokens import ScanError
 from specter_detector.reader import DatasourceError, UnreachableError
 from specter_detector.series import Labels, Vector, text_of
 
