@@ -20,8 +20,8 @@ NAMES_A_REQUEST = 40
 LOOK_BACK = 3600.0
 """A metric exists if it had samples in the last hour."""
 
-MAX_ANSWER = 4_000_000
-"""Bytes; no answer to a question of this module comes near."""
+MAX_ANSWER = 16_000_000
+"""Bytes; a month of maintenance in ten places is less."""
 
 GRACE = 1.0
 """Seconds beyond a query's time-out in which the server may say that it ran out."""
