@@ -114,3 +114,41 @@ def _progress(output: str) -> Callable[[str], None]:
     """Return what tells somebody who waits at a terminal what is being done."""
     waiting = output == "text" and sys.stderr.isatty()
     return lambda text: click.echo(text, err=True) if waiting else None
+
+
+@detector.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["vmanomaly", "promql-anomaly-detection"]),
+    help="Whose file it is; found out by itself where possible.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write here; standard output otherwise.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+def import_command(file: Path, source: str | None, out: Path | None, force: bool) -> None:
+    """Turn the configuration of another detector into one of ours.
+
+    Whatever has no counterpart is listed, with what was chosen instead, on standard error and as a
+    comment in the result. The result passes `specter detector check`.
+
+    \b
+    Examples:
+      specter detector import vmanomaly.yml --out detector.yml
+      specter detector import rules/http.yml --from promql-anomaly-detection
+    """
+    from specter_detector.importers.run import import_file  # noqa: PLC0415  (numpy; not for --help)
+
+    if out is not None and out.exists() and not force:
+        raise UsageError(f"{out} exists: choose another --out, or replace it with --force")
+    text, notes = import_file(file, source)
+    for note in notes:
+        click.echo(f"{file}: {note}", err=True)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpecterError(f"{out}: cannot be written: {error.strerror}") from error
+    click.echo(f"{out}: written; next: specter detector check {out} --resolve", err=True)

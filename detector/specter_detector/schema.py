@@ -34,6 +34,8 @@ from specter_detector.presets.model import PRESET_NAMES, PresetName
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
 
+FEWEST_POINTS = 100
+
 SeriesName = Literal[
     "anomaly_score", "yhat", "yhat_lower", "yhat_upper", "anomaly_confidence", "anomaly_direction"
 ]
@@ -158,7 +160,7 @@ class ReaderSchema(ConnectionSchema):
     queries: Annotated[dict[Alias, QuerySchema], Field(min_length=1)] = Field(default_factory=dict)
     sampling_period: StepDuration = defaults.STEP
     timeout: PositiveDuration = 10.0
-    max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
+    max_points_per_query: Annotated[int, Field(ge=FEWEST_POINTS, le=MAX_POINTS)] = 10_000
     max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     max_age: PositiveDuration = 90.0
     tz: Annotated[str, AfterValidator(_tz)] = "UTC"
