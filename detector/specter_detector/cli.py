@@ -116,6 +116,28 @@ def _progress(output: str) -> Callable[[str], None]:
     return lambda text: click.echo(text, err=True) if waiting else None
 
 
+@detector.command("presets")
+@click.argument("names", nargs=-1)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def presets_command(names: tuple[str, ...], output: str) -> None:
+    """Show the presets, or those named: what each query watches, how, and from which deviation on.
+
+    \b
+    Examples:
+      specter detector presets
+      specter detector presets node postgres
+      specter detector presets --output json
+    """
+    from specter_detector.presets.catalogue import PRESETS  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.presets.table import as_json, as_text  # noqa: PLC0415
+
+    unknown = [name for name in names if name not in PRESETS]
+    if unknown:
+        raise UsageError(f"not a preset: {', '.join(unknown)}; there are {', '.join(PRESETS)}")
+    chosen = [preset for name, preset in PRESETS.items() if not names or name in names]
+    click.echo(as_json(chosen) if output == "json" else as_text(chosen))
+
+
 @detector.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
