@@ -86,7 +86,7 @@ def check(
     report = Report(NO_FILE if file is None else str(file), text, config)
     if not resolve_queries:
         return replace(report, lints=tuple(lint_config(schema, config)))
-    with closing(open_api(config.reader.connection)) as api:
+    with closing(open_api(config.reader)) as api:
         return _asked(report, schema, api, tell)
 
 
@@ -106,7 +106,7 @@ def _asked(report: Report, schema: DetectorSchema, api: PrometheusApi, tell: Cal
                 api,
                 now,
                 budget=config.preset_budget,
-                max_series_per_query=config.reader.max_series,
+                max_series_per_query=config.reader.inherited.max_series,
                 own=config.reader.queries,
             )
         chosen = [decision.chosen for decision in presets if decision.chosen is not None]
@@ -141,7 +141,7 @@ def _answers(
             if vector is None:
                 continue
             loc = ("reader", "queries", alias)
-            lints += at((*loc, "expr"), list(lint_answer(query, vector, config.reader.max_series)))
+            lints += at((*loc, "expr"), list(lint_answer(query, vector)))
             if query.limit is not None:
                 limits = _answer(reader, f"{alias}.limit", replace(query, expr=query.limit), now, answers)
                 if limits is not None:

@@ -41,9 +41,23 @@ def detector() -> None:
     help="Configuration file (YAML). Without one, every preset that fits is watched.",
 )
 @URL_OPTION
+@click.option(
+    "--storage.path",
+    "storage_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data-detector"),
+    show_default=True,
+    envvar="SPECTER_DETECTOR_STORAGE_PATH",
+    show_envvar=True,
+    help="Folder for history, what has been learnt, and scores that wait to be written.",
+)
 @web_options(9845)
-def run_command(config_file: Path | None, datasource_url: str | None, web: WebOptions) -> None:
+def run_command(
+    config_file: Path | None, datasource_url: str | None, storage_path: Path, web: WebOptions
+) -> None:
     """Score every query of the configuration, and of the presets, until stopped.
+
+    SIGHUP and POST /-/reload read the configuration again; an invalid one is refused and the old one kept.
 
     \b
     Examples:
@@ -53,11 +67,12 @@ def run_command(config_file: Path | None, datasource_url: str | None, web: WebOp
     """
     from specter_detector.app import run  # noqa: PLC0415  (numpy; not for --help)
     from specter_detector.config import default_config, load  # noqa: PLC0415
+    from specter_detector.storage import Storage  # noqa: PLC0415
 
     if config_file is not None:
-        run(load(config_file, datasource_url=datasource_url), web)
+        run(lambda: load(config_file, datasource_url=datasource_url), Storage(storage_path), web)
     elif datasource_url is not None:
-        run(default_config(datasource_url), web)
+        run(lambda: default_config(datasource_url), Storage(storage_path), web)
     else:
         raise UsageError(NEITHER)
 
@@ -118,7 +133,7 @@ def _progress(output: str) -> Callable[[str], None]:
 
 @detector.command("presets")
 @click.argument("names", nargs=-1)
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--output", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def presets_command(names: tuple[str, ...], output: str) -> None:
     """Show the presets, or those named: what each query watches, how, and from which deviation on.
 
@@ -129,13 +144,13 @@ def presets_command(names: tuple[str, ...], output: str) -> None:
       specter detector presets --output json
     """
     from specter_detector.presets.catalogue import PRESETS  # noqa: PLC0415  (numpy; not for --help)
-    from specter_detector.presets.table import as_json, as_text  # noqa: PLC0415
+    from specter_detector.presets.table import as_json, as_markdown, as_text  # noqa: PLC0415
 
     unknown = [name for name in names if name not in PRESETS]
     if unknown:
         raise UsageError(f"not a preset: {', '.join(unknown)}; there are {', '.join(PRESETS)}")
     chosen = [preset for name, preset in PRESETS.items() if not names or name in names]
-    click.echo(as_json(chosen) if output == "json" else as_text(chosen))
+    click.echo({"json": as_json, "markdown": as_markdown, "text": as_text}[output](chosen))
 
 
 @detector.command("import")

@@ -1,7 +1,7 @@
 """What the detector does, as frozen values; read from a file by `load`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from specter_core.config import load_config, without_credentials
@@ -20,13 +20,21 @@ from specter_detector.schema import (
     WriterSchema,
     check_url,
 )
+from specter_detector.shard import WHOLE, Shard, from_environment
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A server, and the files that hold what it takes to log in."""
+    """A server, and the files that hold what it takes to log in.
+
+    Attributes:
+        headers: sent with each request; nothing secret.
+        headers_files: headers whose values are in files, read at each request.
+        cert_file: with `key_file`, the certificate that this side shows.
+        ca_file: whom to trust, instead of the system's authorities.
+    """
 
     url: str
     timeout: float
@@ -35,6 +43,10 @@ class Connection:
     bearer_token_file: Path | None = None
     ca_file: Path | None = None
     tenant_id: str | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class Query:
         max_age: seconds after which a sample no longer counts as the present.
         holidays: days that are like a Sunday.
         limit: PromQL expression for where the series end, see `limits`; None for nowhere.
+        max_series: how many of its series are watched.
     """
 
     alias: str
@@ -61,6 +74,7 @@ class Query:
     max_age: float
     holidays: Holidays = NO_HOLIDAYS
     limit: str | None = None
+    max_series: int = defaults.MAX_SERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +84,24 @@ class Inherited:
     tz: str = "UTC"
     max_age: float = 90.0
     holidays: Holidays = NO_HOLIDAYS
+    max_series: int = defaults.MAX_SERIES
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The data source and what is asked of it."""
+    """The data source and what is asked of it.
+
+    Attributes:
+        max_points: points a series in one range query.
+        max_concurrent: queries that run at a time.
+        retention: seconds for which a series that vanished is absent, before it is forgotten.
+    """
 
     connection: Connection
     queries: Mapping[str, Query]
     max_points: int
-    max_series: int
+    max_concurrent: int = defaults.MAX_CONCURRENT
+    retention: float = defaults.RETENTION
     inherited: Inherited = Inherited()
 
 
@@ -130,6 +152,8 @@ class DetectorConfig:
     models: Mapping[str, Model]
     schedulers: Mapping[str, Scheduler]
     writer: Writer
+    shard: Shard = WHOLE
+    dask_address: str | None = None
     presets: tuple[PresetName, ...] = PRESET_NAMES
     preset_budget: PresetBudget = PresetBudget()
 
@@ -167,8 +191,9 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             _connection(reader, reader_url, reader.timeout),
             {alias: _query(alias, query, reader) for alias, query in reader.queries.items()},
             reader.max_points_per_query,
-            reader.max_series_per_query,
-            Inherited(reader.tz, reader.max_age, reader.holidays.resolved()),
+            reader.max_concurrent_queries,
+            reader.retention,
+            Inherited(reader.tz, reader.max_age, reader.holidays.resolved(), reader.max_series_per_query),
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -176,6 +201,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             for alias, scheduler in schema.schedulers.items()
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
+        shard=from_environment(schema.shard.resolved()),
+        dask_address=schema.dask_address,
         presets=schema.presets,
         preset_budget=PresetBudget(schema.preset_budget.max_series, schema.preset_budget.max_query_seconds),
     )
@@ -204,6 +231,10 @@ def _connection(schema: ConnectionSchema, url: str, timeout: float) -> Connectio
         bearer_token_file=schema.bearer_token_file,
         ca_file=schema.ca_file,
         tenant_id=schema.tenant_id,
+        cert_file=schema.cert_file,
+        key_file=schema.key_file,
+        headers=schema.headers,
+        headers_files=schema.headers_files,
     )
 
 
@@ -218,6 +249,7 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         max_age=schema.max_age or reader.max_age,
         holidays=(schema.holidays or reader.holidays).resolved(),
         limit=schema.limit,
+        max_series=schema.max_series or reader.max_series_per_query,
     )
 
 

@@ -19,8 +19,8 @@ from specter_core.metrics import (
     SERVICE_VERSION,
     TARGET_INFO,
 )
+from specter_detector.datasource import DatasourceError, UnreachableError
 from specter_detector.exclusions import Kind, Window, matching, merged
-from specter_detector.reader import DatasourceError, UnreachableError
 from specter_detector.series import labels_of
 
 LOGGER = logging.getLogger(__name__)

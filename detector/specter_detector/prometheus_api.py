@@ -5,14 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-import requests
-
-from specter_core.errors import SpecterError
-from specter_detector.config import Connection
+from specter_detector.config import Reader
+from specter_detector.datasource import RefusedError
 from specter_detector.durations import format_duration
-from specter_detector.http import open_session, timeouts
-from specter_detector.reader import DatasourceError, RefusedError, SlowError, UnreachableError
+from specter_detector.http import open_session
+from specter_detector.transport import Transport
 
 NAMES_A_REQUEST = 40
 """About 2 kB of address, which every proxy lets through."""
@@ -26,9 +23,6 @@ MAX_ANSWER = 16_000_000
 GRACE = 1.0
 """Seconds beyond a query's time-out in which the server may say that it ran out."""
 
-OVERLOADED = frozenset({429, 502, 503, 504})
-UNKNOWN_ENDPOINT = frozenset({404, 405, 501})
-
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -39,28 +33,20 @@ class Cost:
 
 
 class PrometheusApi:
-    """Asks anything that speaks Prometheus' query API.
+    """Asks anything that speaks Prometheus' query API; any number of threads may call it.
 
     Args:
-        connection: the server.
-        session: of one thread, see `http.open_session`.
-        timer: seconds that only grow.
+        transport: to the server; belongs to the API from now on.
+        timeout: of a question that has none of its own (s).
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        session: requests.Session,
-        *,
-        timer: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._connection = connection
-        self._session = session
-        self._timer = timer
+    def __init__(self, transport: Transport, *, timeout: float) -> None:
+        self._transport = transport
+        self._timeout = timeout
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
     def existing(self, names: Collection[str], at: float) -> frozenset[str]:
         """Return those of the metrics `names` that had samples in the hour before Unix time `at` (s).
@@ -79,7 +65,8 @@ class PrometheusApi:
                 "start": f"{at - LOOK_BACK:.3f}",
                 "end": f"{at:.3f}",
             }
-            found.update(self._get("/api/v1/label/__name__/values", params))
+            answer = self._get("/api/v1/label/__name__/values", params, self._timeout)
+            found.update(name for name in _list(answer, "names") if isinstance(name, str))
         return frozenset(found & set(names))
 
     def cost(self, expr: str, at: float, timeout: float) -> Cost:
@@ -89,9 +76,10 @@ class PrometheusApi:
             SlowError: it takes more than `timeout` seconds.
             DatasourceError: there is no answer.
         """
-        started = self._timer()
+        started = self._transport.monotonic()
         rows = self.query(f"count({expr})", at, timeout)
-        return Cost(int(float(rows[0]["value"][1])) if rows else 0, self._timer() - started)
+        series = int(float(rows[0]["value"][1])) if rows else 0
+        return Cost(series, self._transport.monotonic() - started)
 
     def query(self, expr: str, at: float, timeout: float) -> list[Any]:
         """Return the rows of an instant query; for expressions with few of them.
@@ -100,14 +88,10 @@ class PrometheusApi:
             DatasourceError: there is no answer.
         """
         params = {"query": expr, "time": f"{at:.3f}", "timeout": format_duration(timeout)}
-        data = self._get("/api/v1/query", params, timeout)
-        if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-            raise RefusedError(f"{self._connection.url}: the answer has no result")
-        rows: list[Any] = data["result"]
-        return rows
+        return _rows(self._get("/api/v1/query", params, timeout + GRACE))
 
     def query_range(self, expr: str, start: float, end: float, step: float, timeout: float) -> list[Any]:
-        """Return the rows of a range query; for expressions with few of them.
+        """Return the rows of a range query (Unix s, both edges inclusive); for expressions with few of them.
 
         Raises:
             DatasourceError: there is no answer.
@@ -119,11 +103,7 @@ class PrometheusApi:
             "step": f"{step:g}",
             "timeout": format_duration(timeout),
         }
-        data = self._get("/api/v1/query_range", params, timeout)
-        if not isinstance(data, dict) or not isinstance(data.get("result"), list):
-            raise RefusedError(f"{self._connection.url}: the answer has no result")
-        rows: list[Any] = data["result"]
-        return rows
+        return _rows(self._get("/api/v1/query_range", params, timeout + GRACE))
 
     def types(self, names: Iterable[str]) -> dict[str, str]:
         """Return the type of each metric of which the server knows it: counter, gauge, histogram, summary.
@@ -131,62 +111,36 @@ class PrometheusApi:
         Empty for servers that keep no metadata.
 
         Raises:
-            DatasourceError: there is no answer.
+            UnreachableError, SlowError: there is no answer.
         """
         found: dict[str, str] = {}
         for name in names:
             try:
-                data = self._get("/api/v1/metadata", {"metric": name, "limit": "1"})
-            except _UnknownEndpointError:
+                data = self._get("/api/v1/metadata", {"metric": name, "limit": "1"}, self._timeout)
+            except RefusedError:  # no such endpoint
                 return {}
             entries = data.get(name) if isinstance(data, dict) else None
-            if entries and isinstance(entries, list) and entries[0].get("type") not in {None, "unknown"}:
+            if entries and isinstance(entries, list) and entries[0].get("type") not in {None, "", "unknown"}:
                 found[name] = str(entries[0]["type"])
         return found
 
-    def _get(self, path: str, params: Mapping[str, str], timeout: float | None = None) -> Any:
-        seconds = (timeout + GRACE) if timeout is not None else self._connection.timeout
-        url = self._connection.url
-        try:
-            with self._session.get(
-                url + path, params=params, timeout=timeouts(seconds), allow_redirects=False, stream=True
-            ) as response:
-                body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-                status, reason = response.status_code, response.reason
-        except requests.ReadTimeout as error:
-            raise SlowError(f"{url}: no answer within {seconds:g} s") from error
-        except DatasourceError:
-            raise
-        except SpecterError as error:  # a password file that cannot be read
-            raise RefusedError(str(error)) from error
-        except (requests.RequestException, OSError) as error:
-            raise UnreachableError(f"{url}: {error.__class__.__name__}: {error}") from error
-        if len(body) > MAX_ANSWER:
-            raise RefusedError(f"{url}{path}: the answer is longer than {MAX_ANSWER} bytes")
-        return _data(url + path, status, reason, body)
+    def _get(self, path: str, params: Mapping[str, str], seconds: float) -> Any:
+        deadline = self._transport.deadline(seconds)
+        return self._transport.document(path, params, deadline=deadline, limit=MAX_ANSWER)
 
 
-class _UnknownEndpointError(RefusedError):
-    """The server has no such endpoint."""
+def open_api(reader: Reader, monotonic: Callable[[], float] = time.monotonic) -> PrometheusApi:
+    """Return an API to the reader's server, with connections of its own."""
+    connection = reader.connection
+    transport = Transport(reader, open_session(connection), monotonic)
+    return PrometheusApi(transport, timeout=connection.timeout)
 
 
-def open_api(connection: Connection) -> PrometheusApi:
-    """Return an API with a session of its own."""
-    return PrometheusApi(connection, open_session(connection))
+def _rows(data: Any) -> list[Any]:
+    return _list(data.get("result") if isinstance(data, dict) else None, "result")
 
 
-def _data(where: str, status: int, reason: str, body: bytes) -> Any:
-    """Return what the answer holds, or raise what it says."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        answer = None
-    if isinstance(answer, dict) and answer.get("status") == "success":
-        return answer.get("data")
-    if isinstance(answer, dict) and answer.get("error"):
-        message = f"{answer.get('errorType', status)}: {answer['error']}"
-        raise (SlowError if answer.get("errorType") == "timeout" else RefusedError)(message)
-    if status in UNKNOWN_ENDPOINT:
-        raise _UnknownEndpointError(f"{where}: HTTP {status} {reason}")
-    # Without a body of the API it comes from a proxy, or from a server that is starting.
-    raise (UnreachableError if status in OVERLOADED else RefusedError)(f"{where}: HTTP {status} {reason}")
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise RefusedError(f"the answer has no {what}: this is not Prometheus' query API")
+    return value

@@ -137,7 +137,7 @@ def starts(windows: tuple[Window, ...], end: int) -> dict[tuple[str, tuple[tuple
 @pytest.mark.integration
 @pytest.mark.parametrize("first", [0, 3600], ids=["at once", "in two parts"])
 def test_windows_are_read_from_their_metrics(prometheus: Prometheus, end: int, first: int) -> None:
-    with closing(open_api(default_config(prometheus.url).reader.connection)) as api:
+    with closing(open_api(default_config(prometheus.url).reader)) as api:
         reader = ExclusionReader(api, horizon=4 * 3600, timeout=10)
         assert reader.due(end - 60)
         if first:

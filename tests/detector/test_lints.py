@@ -102,13 +102,13 @@ def query(low: float = 0.0, high: float = 1.0) -> Query:
 
 def test_answers_are_compared_with_range_and_limits() -> None:
     a, b = labels_of({"__name__": "x", "i": "a"}), labels_of({"__name__": "x", "i": "b"})
-    (lint,) = lint_answer(query(), Vector({a: 0.5, b: 1.5}), 1000)
+    (lint,) = lint_answer(query(), Vector({a: 0.5, b: 1.5}))
     assert lint.code == "outside-data-range"
     assert lint.message == '1 of 2 series are outside data_range [0, 1] now: {__name__="x", i="b"} is 1.5'
-    assert [each.code for each in lint_answer(query(), Vector({}), 1000)] == ["no-series"]
-    (lint,) = lint_answer(query(), Vector({a: 0.5}, cut=3), 1)
-    assert lint.message == "returns 4 series; 3 beyond max_series_per_query (1) are ignored"
-    assert list(lint_answer(query(), Vector({a: float("nan")}), 1000)) == []
+    assert [each.code for each in lint_answer(query(), Vector({}))] == ["no-series"]
+    (lint,) = lint_answer(query(), Vector({a: 0.5}, cut=3))
+    assert lint.message == "returns 4 series; 3 beyond max_series (1000) are ignored"
+    assert list(lint_answer(query(), Vector({a: float("nan")}))) == []
     (lint,) = lint_limit([a, b], {labels_of({"i": "a"}): 9.0})
     assert lint.message == "1 of 2 series have no limit: no labels of it fit, or several do"
     assert list(lint_limit([a, b], {labels_of({"dc": "x"}): 9.0})) == []

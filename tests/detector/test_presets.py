@@ -128,7 +128,7 @@ def decide(server: FakeServer, text: str = "{}", kept: tuple[Chosen, ...] = ()) 
         server,
         1000.0,
         budget=config.preset_budget,
-        max_series_per_query=config.reader.max_series,
+        max_series_per_query=config.reader.inherited.max_series,
         own=config.reader.queries,
         kept=kept,
     )

@@ -69,7 +69,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 @pytest.fixture
 def api(prometheus: Prometheus) -> Iterator[PrometheusApi]:
-    with closing(open_api(default_config(prometheus.url).reader.connection)) as api:
+    with closing(open_api(default_config(prometheus.url).reader)) as api:
         yield api
 
 
@@ -129,7 +129,7 @@ def test_errors_of_the_server_are_told_apart(prometheus: Prometheus, api: Promet
     with pytest.raises(SlowError):
         api.cost("sum_over_time(vector(1)[50d:1s])", time.time(), 0.001)
     config = default_config(f"http://127.0.0.1:{free_port()}")
-    with closing(open_api(config.reader.connection)) as away, pytest.raises(UnreachableError):
+    with closing(open_api(config.reader)) as away, pytest.raises(UnreachableError):
         away.existing(["up"], time.time())
 
 

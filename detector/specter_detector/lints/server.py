@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from specter_detector.config import Query
+from specter_detector.datasource import DatasourceError, UnreachableError
 from specter_detector.limits import limits_of
 from specter_detector.lints.expressions import PARTS
 from specter_detector.lints.model import Facts, Lint
 from specter_detector.prometheus_api import PrometheusApi
 from specter_detector.promql_scan import Selector, scan
 from specter_detector.promql_tokens import ScanError
-from specter_detector.reader import DatasourceError, UnreachableError
 from specter_detector.series import Labels, Vector, text_of
 
 MEASURED = 600.0
@@ -90,7 +90,7 @@ def _selector(labels: Mapping[str, str]) -> str:
     return "{" + ", ".join(f'{name}="{value}"' for name, value in quoted) + "}"
 
 
-def lint_answer(query: Query, vector: Vector, max_series: int) -> Iterator[Lint]:
+def lint_answer(query: Query, vector: Vector) -> Iterator[Lint]:
     """Yield lints of what `query` answers now."""
     series = len(vector.samples) + vector.cut
     if series == 0:
@@ -98,8 +98,8 @@ def lint_answer(query: Query, vector: Vector, max_series: int) -> Iterator[Lint]
     if vector.cut:
         yield Lint(
             "many-series",
-            f"returns {series} series; {vector.cut} beyond max_series_per_query ({max_series}) are ignored",
-            "aggregate by fewer labels, or raise max_series_per_query",
+            f"returns {series} series; {vector.cut} beyond max_series ({query.max_series}) are ignored",
+            "aggregate by fewer labels, or raise max_series",
         )
     lowest, highest = query.data_range
     outside = [labels for labels, value in vector.samples.items() if not lowest <= value <= highest]

@@ -29,6 +29,14 @@ def error_ratio(by: str, counter: str) -> str:
     return f"({failed} or 0 * {rate(by, counter)}) / ({rate(by, counter)} >= 0.1)"
 
 
+def call_error_ratio() -> str:
+    """Return the share of calls that ended in a 5xx or in no answer at all."""
+    metric = CALLS.count
+    no_answer = f'rate({metric}{{{metrics.STATUS}="", error_type!=""}}[5m])'
+    failed = f'sum by ({SERVER}) (rate({metric}{{{metrics.STATUS}=~"5.."}}[5m]) or {no_answer})'
+    return f"({failed} or 0 * {rate(SERVER, metric)}) / ({rate(SERVER, metric)} >= 0.1)"
+
+
 def recorded(name: str) -> Source:
     """Return what the recording rules have worked out already."""
     return Source(name, (name,))
@@ -132,7 +140,7 @@ HTTP = Preset(
             "a third party fails",
             "ratio",
             "service",
-            (Source(error_ratio(SERVER, CALLS.count), (CALLS.count,)),),
+            (Source(call_error_ratio(), (CALLS.count,)),),
             direction="above_expected",
             min_dev=0.05,
             data_range=RATIO,

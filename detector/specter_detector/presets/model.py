@@ -68,8 +68,13 @@ class PresetQuery:
         return Policy(self.direction, (self.min_dev,) * 2, (self.min_rel_dev,) * 2)
 
     @property
+    def bands(self) -> Literal["always", "anomalous"]:
+        """When the band is written, which is three series for one score."""
+        return "always" if self.level == "service" else "anomalous"
+
+    @property
     def provide_series(self) -> tuple[str, ...]:
-        """The output series; of a `detail` query the band is for its anomalies only."""
+        """The output series; for how long the band is written see `bands`."""
         return (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from specter_detector.config import DetectorConfig, Model, PresetBudget, Query
+from specter_detector.datasource import DatasourceError, SlowError, UnreachableError
 from specter_detector.presets.catalogue import PRESETS
 from specter_detector.presets.model import PresetName, PresetQuery, Source
 from specter_detector.prometheus_api import Cost
-from specter_detector.reader import DatasourceError, SlowError, UnreachableError
 
 MOST_SLOW = 3
 """After so many queries that took too long, the rest is left for the next time: the server is busy."""
@@ -197,6 +197,7 @@ def as_query(chosen: Chosen, config: DetectorConfig) -> Query:
         max_age=inherited.max_age,
         holidays=inherited.holidays,
         limit=chosen.source.limit,
+        max_series=inherited.max_series,
     )
 
 

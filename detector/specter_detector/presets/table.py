@@ -10,7 +10,15 @@ DIRECTIONS = {"both": "both", "above_expected": "above", "below_expected": "belo
 HEADER = "| query | what for | direction | least deviation | unit, range | level |\n|---|---|---|---|---|---|"
 
 
-def as_markdown(preset: Preset) -> str:
+def as_markdown(presets: Iterable[Preset]) -> str:
+    """Return the presets as sections of a page."""
+    return "\n\n".join(
+        f"## {preset.name}\n\n{preset.about[0].upper()}{preset.about[1:]}.\n\n{_table(preset)}"
+        for preset in presets
+    )
+
+
+def _table(preset: Preset) -> str:
     """Return a preset's queries as a table, and below it how each is asked."""
     rows = [
         f"| `{query.alias}` | {query.title}: {query.why} | {DIRECTIONS[query.direction]} | {least(query)} "

@@ -42,7 +42,7 @@ class PresetWatch:
             self._server,
             now,
             budget=self._config.preset_budget,
-            max_series_per_query=self._config.reader.max_series,
+            max_series_per_query=self._config.reader.inherited.max_series,
             own=self._config.reader.queries,
             kept=self.chosen,
         )
