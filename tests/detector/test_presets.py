@@ -238,15 +238,15 @@ def test_a_preset_model_does_not_take_the_place_of_an_own_one() -> None:
 def test_later_metrics_are_picked_up_and_vanished_ones_stay_on(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     server = FakeServer({"node_load5", "node_cpu_seconds_total"})
-    watch = PresetWatch(default_config("http://127.0.0.1:9090"), server)
+    watch = PresetWatch(default_config("http://127.0.0.1:9090"))
     assert watch.due(0.0)
-    assert len(watch.check(0.0)) == 3
+    assert len(watch.check(0.0, server)) == 3
     assert "preset postgres off: none of its metrics exist" in caplog.messages
     assert not watch.due(3599.0)
     assert watch.due(3600.0)
     caplog.clear()
     server.names = {"pg_stat_activity_count"}
-    new = watch.check(3600.0)
+    new = watch.check(3600.0, server)
     assert [chosen.query.alias for chosen in new] == [
         "pg_connections", "pg_active_connections", "pg_idle_in_transaction",
     ]  # fmt: skip
@@ -257,7 +257,7 @@ def test_later_metrics_are_picked_up_and_vanished_ones_stay_on(caplog: pytest.Lo
     # Nothing is told twice.
     assert not [line for line in caplog.messages if line.startswith("preset http")]
     caplog.clear()
-    assert watch.check(7200.0) == ()
+    assert watch.check(7200.0, server) == ()
     assert caplog.messages == []
 
 
@@ -266,9 +266,9 @@ def test_an_unreachable_server_is_asked_again_in_a_minute() -> None:
         def existing(self, names: Collection[str], at: float) -> frozenset[str]:
             raise UnreachableError("away")
 
-    watch = PresetWatch(default_config("http://127.0.0.1:9090"), Away(set()))
+    watch = PresetWatch(default_config("http://127.0.0.1:9090"))
     with pytest.raises(UnreachableError):
-        watch.check(0.0)
+        watch.check(0.0, Away(set()))
     assert not watch.due(59.0)
     assert watch.due(60.0)
 

@@ -9,16 +9,35 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from specter_core.config import parse_config
 from specter_detector.cli import detector
-from specter_detector.config import default_config
+from specter_detector.config import default_config, resolve
 from specter_detector.http import open_session
 from specter_detector.lints.server import gather
 from specter_detector.presets.catalogue import PRESETS
+from specter_detector.presets.loading import PresetLoader
+from specter_detector.presets.remembered import recall, remember
 from specter_detector.presets.watch import PresetWatch
 from specter_detector.prometheus_api import PrometheusApi, open_api
 from specter_detector.reader import PrometheusReader, RefusedError, SlowError, UnreachableError
+from specter_detector.schema import DetectorSchema
 from tests.servers.exposition import exposing
 from tests.servers.prometheus import Prometheus, free_port, running_prometheus
+
+
+class ManualClock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 pytestmark = pytest.mark.integration
 
@@ -76,8 +95,8 @@ def api(prometheus: Prometheus) -> Iterator[PrometheusApi]:
 def test_what_the_server_has_is_on_and_its_series_are_counted(
     prometheus: Prometheus, api: PrometheusApi
 ) -> None:
-    watch = PresetWatch(default_config(prometheus.url), api)
-    new = watch.check(time.time())
+    watch = PresetWatch(default_config(prometheus.url))
+    new = watch.check(time.time(), api)
     series = {chosen.query.alias: chosen.cost.series for chosen in new}
     assert series == {
         "node_cpu_used": 1, "node_load_per_cpu": 1, "node_cpu_iowait": 1, "node_disk_free": 1,
@@ -107,6 +126,64 @@ def test_what_the_server_has_is_on_and_its_series_are_counted(
 )
 def test_prometheus_accepts_every_expression(api: PrometheusApi, expr: str) -> None:
     assert api.cost(expr, time.time(), 5.0).series >= 0
+
+
+def test_what_is_on_stays_on_across_a_restart_although_it_vanished(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    clock = ManualClock(time.time())
+    config = default_config(prometheus.url)
+    loader = PresetLoader(lambda: config, tmp_path, clock)
+    first = loader()
+    assert "queue_depth" in first.reader.queries
+    assert not loader.due()
+    assert not loader.check()
+    # Restarted a day later, when nothing of it is there any more.
+    clock.now += 86400
+    assert PresetLoader(lambda: config, tmp_path, clock)() == first
+    assert "queue_depth" not in PresetLoader(lambda: config, tmp_path / "new", clock)().reader.queries
+
+
+def test_presets_come_when_the_server_does(prometheus: Prometheus, tmp_path: Path) -> None:
+    clock = ManualClock(time.time())
+    away = PresetLoader(lambda: default_config(f"http://127.0.0.1:{free_port()}"), tmp_path, clock)
+    assert away().reader.queries == {}
+    assert not away.due()
+    clock.now += 60
+    assert away.due()
+    urls = [f"http://127.0.0.1:{free_port()}", prometheus.url, prometheus.url]
+    there = PresetLoader(lambda: default_config(urls[0]), tmp_path, clock)
+    assert there().reader.queries == {}
+    urls.pop(0)
+    # A reload with another address is another configuration.
+    assert "queue_depth" in there().reader.queries
+    assert not there.check()
+    own = parse_config(
+        "presets: [queues]\nreader: {queries: {queue_depth: {expr: x}}}", DetectorSchema, file="d"
+    )
+    mine = resolve(own, datasource_url=prometheus.url)
+    loaded = PresetLoader(lambda: mine, tmp_path, clock)()
+    assert loaded.reader.queries["queue_depth"].expr == "x"
+    assert set(loaded.reader.queries) == {"queue_depth", "queue_oldest_age"}
+
+
+def test_a_file_of_presets_that_cannot_be_used_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for text in ("{", '{"version": 9}', "[]", '{"version": 1, "on": [{"query": "x"}]}'):
+        (tmp_path / "presets.json").write_text(text)
+        assert recall(tmp_path) == ()
+        assert (tmp_path / "presets.bad").read_text() == text
+        assert "presets.json cannot be used" in caplog.messages[-1]
+    assert recall(tmp_path) == ()
+
+
+def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert not remember(tmp_path / "file", ())
+    assert "presets are decided on anew after a restart" in caplog.messages[-1]
 
 
 def test_only_names_that_were_asked_for_come_back(api: PrometheusApi) -> None:

@@ -69,7 +69,7 @@ def resolve_presets(
         max_series_per_query: a query with more series would be cut.
         own: the configuration's own queries by alias, which win.
         kept: what is on already. It stays so without being asked for: a query whose metrics
-            vanished is the one whose silence must be seen.
+            vanished is the one whose silence must be seen. An own query of the same name replaces it.
 
     Raises:
         UnreachableError: the server does not answer; nothing has been decided.
@@ -78,11 +78,14 @@ def resolve_presets(
         ((name, query) for name in dict.fromkeys(names) for query in PRESETS[name].queries),
         key=lambda pair: pair[1].level != "service",
     )
-    stay = {chosen.query.alias: chosen for chosen in kept}
+    stay = {chosen.query.alias: chosen for chosen in kept if chosen.query.alias not in own}
     needed = {metric for _, query in queries for source in query.sources for metric in source.needs}
     existing = server.existing(needed, at)
     judge = _Judge(server, at, budget, max_series_per_query, own, existing)
-    judge.spent = sum(chosen.cost.series for chosen in stay.values())
+    # What vanished costs nothing now.
+    judge.spent = sum(
+        chosen.cost.series for chosen in stay.values() if existing.issuperset(chosen.source.needs)
+    )
     return [
         Decision(name, query.alias, _told(stay[query.alias].cost), stay[query.alias])
         if query.alias in stay

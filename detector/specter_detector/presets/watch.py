@@ -1,6 +1,7 @@
 """Presets over time: what is on stays on, and what appears later is picked up."""
 
 import logging
+from collections.abc import Iterable
 
 from specter_detector.config import DetectorConfig
 from specter_detector.presets.resolve import Chosen, Decision, Server, resolve_presets, with_presets
@@ -16,30 +17,33 @@ class PresetWatch:
 
     Args:
         config: the configuration as written, without presets.
-        server: what is asked.
+        chosen: what was on before a restart or a reload, and stays on.
     """
 
-    def __init__(self, config: DetectorConfig, server: Server) -> None:
+    def __init__(self, config: DetectorConfig, chosen: Iterable[Chosen] = ()) -> None:
         self._config = config
-        self._server = server
         self._next: float | None = None
         self._told: dict[str, str] = {}
-        self.chosen: tuple[Chosen, ...] = ()
+        self.chosen: tuple[Chosen, ...] = tuple(
+            each
+            for each in chosen
+            if each.preset in config.presets and each.query.alias not in config.reader.queries
+        )
 
     def due(self, now: float) -> bool:
         """Whether `check` should be called at Unix time `now` (s)."""
         return bool(self._config.presets) and (self._next is None or now >= self._next)
 
-    def check(self, now: float) -> tuple[Chosen, ...]:
-        """Ask the server what there is at Unix time `now` (s) and return what is newly on.
+    def check(self, now: float, server: Server) -> tuple[Chosen, ...]:
+        """Ask `server` what there is at Unix time `now` (s) and return what is newly on.
 
         Raises:
-            UnreachableError: the server does not answer; it is due again in a minute.
+            DatasourceError: the server does not say; it is due again in a minute.
         """
         self._next = now + RETRY
         decisions = resolve_presets(
             self._config.presets,
-            self._server,
+            server,
             now,
             budget=self._config.preset_budget,
             max_series_per_query=self._config.reader.inherited.max_series,
