@@ -190,6 +190,11 @@ def _line(node: yaml.Node | None, loc: tuple[int | str, ...]) -> int | None:
     return line
 
 
+def locate(text: str, loc: tuple[int | str, ...]) -> tuple[int | None, str]:
+    """Return the line of what is at `loc` in the YAML document `text`, or nearest to it, and its path."""
+    return _line(yaml.compose(text, Loader=yaml.SafeLoader), loc), _dotted(loc)
+
+
 def _repeated_keys(
     node: yaml.Node | None, file: str, path: tuple[int | str, ...] = (), *, seen_nodes: set[int]
 ) -> list[Problem]:

@@ -120,6 +120,86 @@ QUERY_SERIES = {
     "route_latency_p95": ROUTE_DURATION["p95"],
 }
 
+# --- queues, jobs, logs, sign-ins and business events; the detector's presets read them ---
+
+OUTCOME = "outcome"
+FAILED = "failed"  # the outcome of what did not succeed
+
+QUEUE_DEPTH = Metric(
+    "specter_queue_depth",
+    "gauge",
+    "Messages that wait in the queue, ready to be taken.",
+    ("queue",),
+)
+QUEUE_OLDEST = Metric(
+    "specter_queue_oldest_timestamp_seconds",
+    "gauge",
+    "Unix time at which the oldest waiting message was published, or its head first seen; "
+    "absent while the queue is empty.",
+    ("queue",),
+)
+QUEUE_COMPLETED = Metric(
+    "specter_queue_completed_total", "counter", "Messages that a worker finished.", ("queue",)
+)
+QUEUE_FAILED = Metric(
+    "specter_queue_failed_total", "counter", "Messages that a worker gave up or dropped.", ("queue",)
+)
+JOB_LAST_DURATION = Metric(
+    "specter_job_last_duration_seconds", "gauge", "Duration of the newest finished run.", ("job_name",)
+)
+JOB_LAST_SUCCESS = Metric(
+    "specter_job_last_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which a run last ended well.",
+    ("job_name",),
+)
+LOG_LINES = Metric("specter_log_lines_total", "counter", "Log lines read, by level.", ("level",))
+LOG_NEW_TEMPLATES = Metric(
+    "specter_log_new_templates_total",
+    "counter",
+    "Error messages of a form that had not been seen before.",
+)
+AUTH_ATTEMPTS = Metric("specter_auth_attempts_total", "counter", "Attempts to sign in.", (OUTCOME,))
+BUSINESS_EVENTS = Metric(
+    "specter_business_events_total",
+    "counter",
+    "Business events of the catalogue, by name and outcome.",
+    ("event", OUTCOME),
+)
+
+# --- what must not be learnt from; read by the detector ---
+
+# A window's labels with this prefix say which series it is about: `match_service="shop"` means all series
+# with `service="shop"`; several must all be equal, none means every series. A prefix, because a plain
+# `service` would be overwritten by the target's own. `match_for` is the alias of a detector's query.
+MATCH_PREFIX = "match_"
+
+DEPLOYMENT_TIMESTAMP = Metric(
+    "specter_deployment_timestamp_seconds",
+    "gauge",
+    "Unix time of the newest announced deployment of what the match labels name.",
+    ("match_service", SERVICE_VERSION),
+)
+MAINTENANCE_ACTIVE = Metric(
+    "specter_maintenance_active",
+    "gauge",
+    "1 while what the match labels name is under maintenance.",
+    ("match_service",),
+)
+FEEDBACK_START = Metric(
+    "specter_feedback_start_timestamp_seconds",
+    "gauge",
+    "Unix time at which a window begins that an operator called normal or an incident; "
+    "its match labels name the series.",
+    ("feedback_id", "verdict"),
+)
+FEEDBACK_END = Metric(
+    "specter_feedback_end_timestamp_seconds",
+    "gauge",
+    "Unix time at which such a window ends.",
+    ("feedback_id", "verdict"),
+)
+
 # --- written by Prometheus, Alertmanager and the blackbox exporter themselves ---
 
 UP = "up"

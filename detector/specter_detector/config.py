@@ -10,6 +10,7 @@ from specter_detector import defaults
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Policy
+from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.schema import (
     ConnectionSchema,
     DetectorSchema,
@@ -77,6 +78,16 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Inherited:
+    """What a query has that says nothing else itself; see `Query`."""
+
+    tz: str = "UTC"
+    max_age: float = 90.0
+    holidays: Holidays = NO_HOLIDAYS
+    max_series: int = defaults.MAX_SERIES
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """The data source and what is asked of it.
 
@@ -91,6 +102,15 @@ class Reader:
     max_points: int
     max_concurrent: int = defaults.MAX_CONCURRENT
     retention: float = defaults.RETENTION
+    inherited: Inherited = Inherited()
+
+
+@dataclass(frozen=True, slots=True)
+class PresetBudget:
+    """What presets may cost: series of all their queries, and seconds of each query."""
+
+    max_series: int = defaults.PRESET_MAX_SERIES
+    max_query_seconds: float = defaults.PRESET_MAX_QUERY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +154,8 @@ class DetectorConfig:
     writer: Writer
     shard: Shard = WHOLE
     dask_address: str | None = None
+    presets: tuple[PresetName, ...] = PRESET_NAMES
+    preset_budget: PresetBudget = PresetBudget()
 
 
 def load(path: Path, *, datasource_url: str | None = None) -> DetectorConfig:
@@ -171,6 +193,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             reader.max_points_per_query,
             reader.max_concurrent_queries,
             reader.retention,
+            Inherited(reader.tz, reader.max_age, reader.holidays.resolved(), reader.max_series_per_query),
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -180,7 +203,18 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
         shard=from_environment(schema.shard.resolved()),
         dask_address=schema.dask_address,
+        presets=schema.presets,
+        preset_budget=PresetBudget(schema.preset_budget.max_series, schema.preset_budget.max_query_seconds),
     )
+
+
+def default_config(datasource_url: str) -> DetectorConfig:
+    """Return what holds without a configuration file: every preset, read from and written to one server.
+
+    Raises:
+        UsageError: `datasource_url` is not an HTTP URL.
+    """
+    return resolve(DetectorSchema(), datasource_url=datasource_url)
 
 
 def _masked(url: str | None) -> str:

@@ -39,7 +39,13 @@ class Finding:
 
 def find(document: Mapping[str, object]) -> list[Finding]:
     """Return every contradiction in the parsed YAML `document`."""
-    return [*_own_output(document), *_unknown_aliases(document), *_schedules(document), *_steps(document)]
+    return [
+        *_nothing_to_watch(document),
+        *_own_output(document),
+        *_unknown_aliases(document),
+        *_schedules(document),
+        *_steps(document),
+    ]
 
 
 def _section(document: object, *path: str) -> Mapping[str, object]:
@@ -68,6 +74,11 @@ def _output_name(document: Mapping[str, object]) -> re.Pattern[str]:
     template = VARIABLE.sub("[a-zA-Z0-9_]+", re.escape(name))
     names = "|".join(template.replace(r"\$VAR", output) for output in OUTPUTS)
     return re.compile(rf"(?<![\w:])(?:{names})(?![\w:])")
+
+
+def _nothing_to_watch(document: Mapping[str, object]) -> Iterator[Finding]:
+    if document.get("presets") == [] and "queries" not in _section(document, "reader"):
+        yield Finding(("presets",), "there is nothing to watch: list presets or reader.queries", [])
 
 
 def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:

@@ -30,10 +30,13 @@ from specter_detector.models.calendar import CalendarError, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Direction
 from specter_detector.names import HEADER_NAME, HEADER_VALUE, LABEL_NAME, METRIC_NAME, OWN_HEADERS
+from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.shard import Shard, numbered
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
+
+FEWEST_POINTS = 100
 
 SeriesName = Literal[
     "anomaly_score", "yhat", "yhat_lower", "yhat_upper", "anomaly_confidence", "anomaly_direction"
@@ -83,6 +86,15 @@ def _format(value: dict[str, str]) -> dict[str, str]:
     wrong = [name for name in value if not LABEL_NAME.fullmatch(name)]
     if wrong:
         raise ValueError(f"not a label name: {', '.join(wrong)}")
+    return value
+
+
+def _presets(value: object) -> object:
+    """`auto` means every preset."""
+    if value == "auto":
+        return PRESET_NAMES
+    if isinstance(value, str):
+        raise ValueError("expected auto or a list of presets")  # noqa: TRY004  (pydantic wants a ValueError)
     return value
 
 
@@ -200,10 +212,10 @@ class QuerySchema(Schema):
 class ReaderSchema(ConnectionSchema):
     """Where the series come from."""
 
-    queries: Annotated[dict[Alias, QuerySchema], Field(min_length=1)]
+    queries: Annotated[dict[Alias, QuerySchema], Field(min_length=1)] = Field(default_factory=dict)
     sampling_period: StepDuration = defaults.STEP
     timeout: PositiveDuration = 10.0
-    max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
+    max_points_per_query: Annotated[int, Field(ge=FEWEST_POINTS, le=MAX_POINTS)] = 10_000
     max_series_per_query: MaxSeries = defaults.MAX_SERIES
     max_concurrent_queries: Annotated[int, Field(ge=1, le=64)] = defaults.MAX_CONCURRENT
     max_age: PositiveDuration = 90.0
@@ -244,6 +256,13 @@ class WriterSchema(ConnectionSchema):
     max_pending_samples: Annotated[int, Field(ge=1)] = 500_000
 
 
+class PresetBudgetSchema(Schema):
+    """What presets may cost."""
+
+    max_series: Annotated[int, Field(ge=1)] = defaults.PRESET_MAX_SERIES
+    max_query_seconds: Annotated[float, Field(gt=0, le=60)] = defaults.PRESET_MAX_QUERY_SECONDS
+
+
 class ShardSchema(Schema):
     """Which part of the series is watched."""
 
@@ -267,7 +286,9 @@ class ShardSchema(Schema):
 class DetectorSchema(Schema):
     """The whole file."""
 
-    reader: ReaderSchema
+    reader: ReaderSchema = Field(default_factory=ReaderSchema)
+    presets: Annotated[tuple[PresetName, ...], BeforeValidator(_presets)] = PRESET_NAMES
+    preset_budget: PresetBudgetSchema = PresetBudgetSchema()
     models: Annotated[dict[Alias, ModelSchema], Field(min_length=1)] = Field(
         default_factory=lambda: {"default": ModelSchema()}
     )

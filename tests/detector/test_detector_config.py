@@ -186,7 +186,7 @@ def test_what_is_no_duration_is_refused(wrong: object) -> None:
 
 def test_check_prints_one_line_or_json_and_exits_with_2_on_errors(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.yml", tmp_path / "bad.yml"
-    good.write_text("reader: {queries: {q: {expr: up}}}")
+    good.write_text("reader: {tz: UTC, queries: {q: {expr: up}}}")
     bad.write_text("reader: {queries: {}}")
     runner = CliRunner()
     assert runner.invoke(detector, ["check", str(good)]).output == (

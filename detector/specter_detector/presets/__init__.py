@@ -1,0 +1,1 @@
+"""Ready sets of queries: what to watch of a kind of system, one declarative file each."""

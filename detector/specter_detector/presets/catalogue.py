@@ -1,0 +1,23 @@
+"""Every preset there is."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from specter_detector.presets.business import BUSINESS
+from specter_detector.presets.http import HTTP
+from specter_detector.presets.jobs import JOBS
+from specter_detector.presets.logs import LOGS
+from specter_detector.presets.model import Preset, PresetName, PresetQuery
+from specter_detector.presets.node import NODE
+from specter_detector.presets.postgres import POSTGRES
+from specter_detector.presets.queues import QUEUES
+from specter_detector.presets.signin import SIGNIN
+
+PRESETS: Mapping[PresetName, Preset] = MappingProxyType(
+    {preset.name: preset for preset in (HTTP, NODE, POSTGRES, QUEUES, JOBS, LOGS, BUSINESS, SIGNIN)}
+)
+
+QUERIES: Mapping[str, PresetQuery] = MappingProxyType(
+    {query.alias: query for preset in PRESETS.values() for query in preset.queries}
+)
+"""By alias, for whoever wants a title or a unit for a query of a preset."""

@@ -1,0 +1,203 @@
+"""Queues, brokers and caches: Specter's exporter, RabbitMQ, kafka_exporter, redis_exporter."""
+
+from specter_core.metrics import QUEUE_COMPLETED, QUEUE_DEPTH, QUEUE_FAILED, QUEUE_OLDEST
+from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source
+
+QUEUE = "service, queue"
+RABBIT = "service, job, vhost, queue"
+GROUP = "consumergroup, topic"
+LAG, OFFSETS = "kafka_consumergroup_lag", "kafka_topic_partition_current_offset"
+MISSES, HITS = "redis_keyspace_misses_total", "redis_keyspace_hits_total"
+
+
+def rabbit(what: str, aggregate: str = "sum") -> tuple[Source, ...]:
+    """Return a RabbitMQ gauge: by queue from /metrics/detailed, or as /metrics has it."""
+    names = (f"rabbitmq_detailed_queue_{what}", f"rabbitmq_queue_{what}")
+    return tuple(Source(f"{aggregate} by ({RABBIT}) ({name})", (name,)) for name in names)
+
+
+def redis(name: str, limit: str | None = None) -> tuple[Source, ...]:
+    """Return a gauge of each Redis server."""
+    return (Source(f"max by (service, job, instance) ({name})", (name,), limit),)
+
+
+QUEUES = Preset(
+    "queues",
+    "queues, brokers and caches",
+    (
+        PresetQuery(
+            "queue_depth",
+            "Messages waiting in a queue",
+            "workers stopped, or more work comes than they can do",
+            "messages",
+            "service",
+            (Source(f"sum by ({QUEUE}) ({QUEUE_DEPTH.name})", (QUEUE_DEPTH.name,)),),
+            direction="above_expected",
+            min_dev=50,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "queue_oldest_age",
+            "Age of the oldest waiting message",
+            "work waits longer than usual, however short the queue",
+            "seconds",
+            "service",
+            (
+                Source(
+                    f"clamp_min(time() - min by ({QUEUE}) ({QUEUE_OLDEST.name} > 0), 0)"
+                    f" or 0 * sum by ({QUEUE}) ({QUEUE_DEPTH.name} == 0)",
+                    (QUEUE_OLDEST.name, QUEUE_DEPTH.name),
+                ),
+            ),
+            direction="above_expected",
+            min_dev=2 * MINUTE,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "queue_completion_rate",
+            "Messages finished",
+            "workers stopped, or the work did not come",
+            "messages/s",
+            "service",
+            (Source(f"sum by ({QUEUE}) (rate({QUEUE_COMPLETED.name}[5m]))", (QUEUE_COMPLETED.name,)),),
+            min_dev=0.1,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "queue_failure_rate",
+            "Messages given up",
+            "a worker's defect, or what it depends on fails",
+            "messages/s",
+            "service",
+            (Source(f"sum by ({QUEUE}) (rate({QUEUE_FAILED.name}[5m]))", (QUEUE_FAILED.name,)),),
+            direction="above_expected",
+            min_dev=0.02,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "rabbitmq_ready",
+            "RabbitMQ messages ready",
+            "consumers stopped, or more is published than they can take",
+            "messages",
+            "service",
+            rabbit("messages_ready"),
+            direction="above_expected",
+            min_dev=50,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "rabbitmq_unacked",
+            "RabbitMQ messages taken and not acknowledged",
+            "consumers hang while they work",
+            "messages",
+            "detail",
+            rabbit("messages_unacked"),
+            direction="above_expected",
+            min_dev=20,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "rabbitmq_consumers",
+            "RabbitMQ consumers",
+            "workers died",
+            "consumers",
+            "detail",
+            rabbit("consumers"),
+            direction="below_expected",
+            min_dev=0.5,
+            min_rel_dev=0.3,
+        ),
+        PresetQuery(
+            "kafka_consumer_lag",
+            "Kafka consumer lag",
+            "a consumer group falls behind",
+            "messages",
+            "service",
+            (Source(f"sum by ({GROUP}) ({LAG} >= 0)", (LAG,)),),
+            direction="above_expected",
+            min_dev=1000,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "kafka_message_rate",
+            "Kafka messages produced",
+            "producers stop or flood",
+            "messages/s",
+            "service",
+            (Source(f"sum by (topic) (rate({OFFSETS}[5m]))", (OFFSETS,)),),
+            min_dev=1,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "redis_memory_used",
+            "Redis memory",
+            "keys without an end; the leak score sees a creep towards maxmemory",
+            "bytes",
+            "service",
+            redis("redis_memory_used_bytes", limit="redis_memory_max_bytes > 0"),
+            direction="above_expected",
+            min_dev=50_000_000,
+            min_rel_dev=0.3,
+        ),
+        PresetQuery(
+            "redis_clients",
+            "Redis clients",
+            "connections leak; the leak score sees a creep towards maxclients",
+            "connections",
+            "detail",
+            redis("redis_connected_clients", limit="redis_config_maxclients"),
+            direction="above_expected",
+            min_dev=20,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "redis_command_rate",
+            "Redis commands",
+            "what uses the cache stops, or asks far more",
+            "commands/s",
+            "detail",
+            (
+                Source(
+                    "sum by (service, job, instance) (rate(redis_commands_processed_total[5m]))",
+                    ("redis_commands_processed_total",),
+                ),
+            ),
+            min_dev=5,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "redis_miss_ratio",
+            "Redis cache miss ratio",
+            "the cache is cold, was invalidated, or its keys changed",
+            "ratio",
+            "detail",
+            (
+                Source(
+                    f"sum by (service, job, instance) (rate({MISSES}[5m])) / "
+                    f"((sum by (service, job, instance) (rate({MISSES}[5m]))"
+                    f" + sum by (service, job, instance) (rate({HITS}[5m]))) >= 1)",
+                    (MISSES, HITS),
+                ),
+            ),
+            direction="above_expected",
+            min_dev=0.1,
+            data_range=RATIO,
+        ),
+        PresetQuery(
+            "redis_eviction_rate",
+            "Redis keys evicted",
+            "memory is full: a cache forgets what it needs, a broker loses messages",
+            "keys/s",
+            "service",
+            (
+                Source(
+                    "sum by (service, job, instance) (rate(redis_evicted_keys_total[5m]))",
+                    ("redis_evicted_keys_total",),
+                ),
+            ),
+            direction="above_expected",
+            min_dev=1,
+            min_rel_dev=0.5,
+        ),
+    ),
+)

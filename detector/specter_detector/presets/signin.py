@@ -1,0 +1,49 @@
+"""Signing in: whether users can, and whether somebody tries who should not."""
+
+from specter_core.metrics import AUTH_ATTEMPTS, FAILED, OUTCOME
+from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source
+
+ATTEMPTS = AUTH_ATTEMPTS.name
+ALL = f"sum by (service, job) (rate({ATTEMPTS}[5m]))"
+REFUSED = f'sum by (service, job) (rate({ATTEMPTS}{{{OUTCOME}="{FAILED}"}}[5m]))'
+# No failure has been seen yet is a rate of 0, not an unknown one.
+NONE_YET = f"({REFUSED} or 0 * {ALL})"
+
+SIGNIN = Preset(
+    "signin",
+    "attempts to sign in",
+    (
+        PresetQuery(
+            "signin_attempt_rate",
+            "Attempts",
+            "users cannot reach the form any more, or a machine fills it in",
+            "attempts/s",
+            "service",
+            (Source(ALL, (ATTEMPTS,)),),
+            min_dev=0.1,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
+            "signin_failure_rate",
+            "Failed attempts",
+            "credential stuffing or password spraying",
+            "attempts/s",
+            "service",
+            (Source(NONE_YET, (ATTEMPTS,)),),
+            direction="above_expected",
+            min_dev=0.1,
+            min_rel_dev=1.0,
+        ),
+        PresetQuery(
+            "signin_success_ratio",
+            "Share of attempts that succeed",
+            "users are locked out: a broken provider, an expired key, a bad release",
+            "ratio",
+            "service",
+            (Source(f"clamp_min(1 - {NONE_YET} / ({ALL} >= 0.05), 0)", (ATTEMPTS,)),),
+            direction="below_expected",
+            min_dev=0.15,
+            data_range=RATIO,
+        ),
+    ),
+)

@@ -1,0 +1,191 @@
+"""Windows that are not learnt from: laid over samples, and read from a real Prometheus."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specter_core import metrics
+from specter_detector.config import default_config
+from specter_detector.exclusion_reader import ExclusionReader
+from specter_detector.exclusions import MOST_WINDOWS, Window, excluded, matching, merged
+from specter_detector.prometheus_api import open_api
+from specter_detector.reader import RefusedError, UnreachableError
+from specter_detector.series import labels_of
+from tests.servers.prometheus import Prometheus, running_prometheus
+
+SHOP, PAY = labels_of({"service": "shop", "route": "/a"}), labels_of({"service": "pay", "route": "/a"})
+OF_SHOP = (("service", "shop"),)
+
+
+def window(start: float, end: float, match: tuple[tuple[str, str], ...] = ()) -> Window:
+    return Window("maintenance", match, start, end)
+
+
+def test_a_window_covers_the_series_whose_labels_match_from_its_start_to_its_end() -> None:
+    times = np.arange(0.0, 10.0)
+    found = excluded(times, [SHOP, PAY], [window(2, 5, OF_SHOP), window(8, 9)], reach=0)
+    assert np.flatnonzero(found[0]).tolist() == [2, 3, 4, 8]
+    assert np.flatnonzero(found[1]).tolist() == [8]
+
+
+def test_a_sample_that_speaks_of_the_window_counts_too() -> None:
+    times = np.arange(0.0, 3000.0, 300.0)
+    found = excluded(times, [SHOP], [window(600, 900)])
+    # At 900 and up to 1200 a rate over five minutes still holds some of it.
+    assert times[found[0]].tolist() == [600.0, 900.0]
+
+
+def test_every_label_must_match_and_for_names_the_query() -> None:
+    times = np.array([1.0])
+    both = labels_of({"service": "shop", "route": "/b"})
+    of_query = labels_of({"service": "shop", "for": "rate"})
+    assert not excluded(times, [SHOP], [window(0, 2, both)]).any()
+    assert excluded(times, [SHOP], [window(0, 2, of_query)], alias="rate").all()
+    assert not excluded(times, [SHOP], [window(0, 2, of_query)], alias="latency").any()
+    assert not excluded(times, [SHOP], [window(0, 2, labels_of({"pod": "x"}))]).any()
+
+
+def test_one_tick_and_no_series_have_their_shapes() -> None:
+    assert excluded(np.array([5.0]), [SHOP, PAY], [window(0, 9)]).tolist() == [[True], [True]]
+    assert excluded(np.array([5.0]), [], [window(0, 9)]).shape == (0, 1)
+    assert excluded(np.array([]), [SHOP], [window(0, 9)]).shape == (1, 0)
+
+
+def test_overlapping_windows_become_one_and_old_ones_go() -> None:
+    found = merged([window(5, 7), window(1, 3), window(2, 4), window(4, 5), window(2, 9, OF_SHOP)], since=4)
+    assert found == (window(1, 7), window(2, 9, OF_SHOP))
+    assert merged([window(1, 3)], since=3) == ()
+    many = [window(start, start + 1) for start in range(0, 3 * MOST_WINDOWS, 3)]
+    kept = merged(many, since=0)
+    assert len(kept) == MOST_WINDOWS
+    assert kept[-1] == many[-1]
+
+
+def test_a_metrics_match_labels_say_what_it_is_about() -> None:
+    labels = {
+        "__name__": "x",
+        "job": "incidents",
+        "service": "incidents",
+        "match_service": "shop",
+        "match_": "y",
+    }
+    assert matching(labels) == OF_SHOP
+    assert matching({"job": "incidents"}) == ()
+
+
+STEP = 15
+
+
+def history(end: int) -> Iterator[str]:
+    """Yield four hours of samples every 15 s, of what the next test expects."""
+    times = range(end - 4 * 3600, end, STEP)
+
+    def series(name: str, labels: str, value: str, first: int, last: int) -> Iterator[str]:
+        return (f"{name}{{{labels}}} {value} {at}" for at in times if first <= at < last)
+
+    info = metrics.TARGET_INFO.name
+    yield f"# TYPE {info} gauge"
+    yield from series(info, 'service="shop",job="a",service_version="1"', "1", 0, end - 7200)
+    yield from series(info, 'service="shop",job="a",service_version="2"', "1", end - 7200, end)
+    # Away for half an hour, and back with the same version: no deployment.
+    yield from series(info, 'service="pay",job="b",service_version="1"', "1", 0, end - 9000)
+    yield from series(info, 'service="pay",job="b",service_version="1"', "1", end - 7200, end)
+    yield "# TYPE worker_build_info gauge"
+    yield from series("worker_build_info", 'job="worker",version="1"', "1", 0, end - 1800)
+    yield from series("worker_build_info", 'job="worker",version="2"', "1", end - 1800, end)
+    yield f"# TYPE {metrics.MAINTENANCE_ACTIVE.name} gauge"
+    of_pay = 'job="incidents",service="incidents",match_service="pay"'
+    yield from series(metrics.MAINTENANCE_ACTIVE.name, of_pay, "0", 0, end - 6000)
+    yield from series(metrics.MAINTENANCE_ACTIVE.name, of_pay, "1", end - 6000, end - 5400)
+    yield f"# TYPE {metrics.DEPLOYMENT_TIMESTAMP.name} gauge"
+    of_web = 'match_service="web"'
+    yield from series(metrics.DEPLOYMENT_TIMESTAMP.name, of_web, str(end - 4000), end - 3990, end - 1000)
+    yield from series(metrics.DEPLOYMENT_TIMESTAMP.name, of_web, str(end - 1010), end - 1000, end)
+    for metric, value in ((metrics.FEEDBACK_START, end - 9000), (metrics.FEEDBACK_END, end - 8000)):
+        yield f"# TYPE {metric.name} gauge"
+        yield from series(
+            metric.name, 'feedback_id="1",verdict="incident",match_for="rate"', str(value), 0, end
+        )
+        yield from series(metric.name, 'feedback_id="2",verdict="odd",match_for="rate"', str(value), 0, end)
+
+
+@pytest.fixture(scope="module")
+def end() -> int:
+    now = int(time.time())
+    return now - now % STEP
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[Prometheus]:
+    folder: Path = tmp_path_factory.mktemp("prometheus")
+    with running_prometheus(folder, history=history(end)) as server:
+        yield server
+
+
+def starts(windows: tuple[Window, ...], end: int) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[int]]:
+    """Return the beginnings before `end` by kind and match."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[int]] = {}
+    for each in windows:
+        found.setdefault((each.kind, each.match), []).append(round(end - each.start))
+    return found
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("first", [0, 3600], ids=["at once", "in two parts"])
+def test_windows_are_read_from_their_metrics(prometheus: Prometheus, end: int, first: int) -> None:
+    with closing(open_api(default_config(prometheus.url).reader)) as api:
+        reader = ExclusionReader(api, horizon=4 * 3600, timeout=10)
+        assert reader.due(end - 60)
+        if first:
+            reader.update(end - first)
+        windows = reader.update(end - STEP)
+        assert not reader.due(end)
+        assert reader.due(end + 60)
+    shop, worker, web = (("service", "shop"),), (("job", "worker"),), (("service", "web"),)
+    assert starts(windows, end) == {
+        # An edge may lie anywhere in the step before.
+        ("deployment", shop): [pytest.approx(7200, abs=2 * STEP)],
+        ("deployment", worker): [pytest.approx(1800, abs=2 * STEP)],
+        ("deployment", web): [4000, 1010],
+        ("maintenance", (("service", "pay"),)): [pytest.approx(6000, abs=2 * STEP)],
+        ("incident", (("for", "rate"),)): [9000],
+    }
+    (maintenance,) = [each for each in windows if each.kind == "maintenance"]
+    # Without a marker the server repeats the last value for five minutes.
+    assert end - maintenance.end == pytest.approx(5400 - 300, abs=2 * STEP)
+    (deployed,) = [each for each in windows if each.match == shop]
+    assert deployed.end - (end - 7200) == pytest.approx(600, abs=2 * STEP)
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error: Exception | None = error
+
+    def query(self, expr: str, at: float, timeout: float) -> list[object]:
+        if self.error is not None:
+            raise self.error
+        return []
+
+    def query_range(self, expr: str, start: float, end: float, step: float, timeout: float) -> list[object]:
+        return self.query(expr, end, timeout)
+
+
+def test_what_cannot_be_read_is_told_once_and_read_from_where_it_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    server = Failing(RefusedError("no"))
+    reader = ExclusionReader(server, horizon=3600, timeout=1)
+    assert reader.update(0.0) == ()
+    reader.update(60.0)
+    assert caplog.messages.count("maintenance cannot be read, and are learnt from: no") == 1
+    server.error = None
+    reader.update(120.0)
+    assert "maintenance can be read again" in caplog.messages
+    server.error = UnreachableError("away")
+    with pytest.raises(UnreachableError):
+        reader.update(180.0)
