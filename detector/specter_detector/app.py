@@ -6,6 +6,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -14,20 +16,26 @@ from specter_core.errors import SpecterError
 from specter_core.web import WebOptions, WebServer
 from specter_detector.config import DetectorConfig
 from specter_detector.engine import Engine
+from specter_detector.exclusion_reader import ExclusionReader
 from specter_detector.fitting import Fitter, PoolFitter
 from specter_detector.histories import QueryHistory
 from specter_detector.http import open_session
+from specter_detector.own_output import own_output
 from specter_detector.pages import web_app
 from specter_detector.pools import DaskPool, LocalPool
+from specter_detector.presets.loading import PresetLoader
+from specter_detector.prometheus_api import open_api
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.saving import Savings
 from specter_detector.service import Service
 from specter_detector.storage import Storage
+from specter_detector.store.folder import DataFolder
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 
 LOGGER = logging.getLogger(__name__)
+PRESETS_POLL = 5.0
 
 
 class Detector:
@@ -55,7 +63,13 @@ class Detector:
         self.config = config
         self.telemetry = telemetry
         self.telemetry.prepare(list(config.reader.queries))
-        self._reader = PrometheusReader(config.reader, open_session(config.reader.connection))
+        own = own_output(config.writer.metric_format)
+        self._reader = PrometheusReader(
+            config.reader,
+            open_session(config.reader.connection),
+            accepts=lambda labels: config.shard.owns(labels) and not own(labels),
+        )
+        self._api = open_api(config.reader)
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
         self._fitter = fitter or _fitter(config)
         self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
@@ -83,10 +97,16 @@ class Detector:
             histories=self._histories,
             writer=writer,
             fitter=self._fitter,
+            exclusions=ExclusionReader(
+                self._api,
+                horizon=max(scheduler.fit_window for scheduler in config.schedulers.values()),
+                timeout=config.reader.connection.timeout,
+            ),
             telemetry=self.telemetry,
             clock=clock,
         )
         self._savings = Savings(self.engine.jobs, storage, clock=clock, telemetry=telemetry)
+        storage.sweep(config.reader.queries.values(), clock.time())
         self._savings.restore()
         self.service = Service(
             self.engine,
@@ -102,6 +122,7 @@ class Detector:
         self._fitter.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._reader.close()
+        self._api.close()
         self._client.close()
         self._savings.close()
         for history in self._histories.values():
@@ -215,30 +236,51 @@ def job_keys(config: DetectorConfig) -> Iterable[str]:
     )
 
 
-def run(load: Callable[[], DetectorConfig], storage: Storage, web: WebOptions) -> None:
-    """Run the detector with its web server until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
-    runner = Runner(load, storage)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: runner.stop())
-    hangup = threading.Event()
-    signal.signal(signal.SIGHUP, lambda _number, _frame: hangup.set())
-    reloads = threading.Thread(target=_reload_on, args=(hangup, runner), name="reload", daemon=True)
-    reloads.start()
-    server = WebServer(web_app(runner, web.telemetry_path), web)
-    server.start()
-    LOGGER.info("listening on %s", server.url)
-    try:
-        runner.run()
-    finally:
-        server.stop()
+def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> None:
+    """Run the detector with its web server until SIGTERM or SIGINT; SIGHUP reloads the configuration.
+
+    Args:
+        load: reads the configuration, without presets.
+        folder: where the detector remembers.
+        web: where its pages are.
+
+    Raises:
+        SpecterError: the configuration is invalid, or the folder cannot be used.
+    """
+    clock = SystemClock()
+    with closing(Storage(DataFolder.open(folder))) as storage:
+        presets = PresetLoader(load, folder, clock)
+        runner = Runner(presets, storage, clock=clock)
+        hangup = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: runner.stop())
+        signal.signal(signal.SIGHUP, lambda _number, _frame: hangup.set())
+        reloads = threading.Thread(
+            target=_reload_when_told, args=(hangup, presets, runner), name="reload", daemon=True
+        )
+        reloads.start()
+        server = WebServer(web_app(runner, web.telemetry_path), web)
+        server.start()
+        LOGGER.info("listening on %s", server.url)
+        try:
+            runner.run()
+        finally:
+            server.stop()
 
 
-def _reload_on(hangup: threading.Event, runner: Runner) -> None:
-    """Reload at each SIGHUP; not in the signal's handler, which interrupts whatever holds a lock."""
-    while hangup.wait():
+def _reload_when_told(hangup: threading.Event, presets: PresetLoader, runner: Runner) -> None:
+    """Reload at each SIGHUP, and when there is more to watch.
+
+    Not in the signal's handler, which interrupts whatever holds a lock.
+    """
+    while True:
+        told = hangup.wait(PRESETS_POLL)
         hangup.clear()
         try:
-            runner.reload()
+            if told or (presets.due() and presets.check()):
+                runner.reload()
         except SpecterError:
             # `reload` has logged it and counts it.
             continue
+        except Exception:
+            LOGGER.exception("the configuration cannot be reloaded")

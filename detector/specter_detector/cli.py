@@ -67,12 +67,11 @@ def run_command(
     """
     from specter_detector.app import run  # noqa: PLC0415  (numpy; not for --help)
     from specter_detector.config import default_config, load  # noqa: PLC0415
-    from specter_detector.storage import Storage  # noqa: PLC0415
 
     if config_file is not None:
-        run(lambda: load(config_file, datasource_url=datasource_url), Storage(storage_path), web)
+        run(lambda: load(config_file, datasource_url=datasource_url), storage_path, web)
     elif datasource_url is not None:
-        run(lambda: default_config(datasource_url), Storage(storage_path), web)
+        run(lambda: default_config(datasource_url), storage_path, web)
     else:
         raise UsageError(NEITHER)
 

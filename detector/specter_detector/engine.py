@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import replace
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from specter_core.clock import Clock, align_down
 from specter_detector.config import DetectorConfig, Query
+from specter_detector.exclusion_reader import ExclusionReader
+from specter_detector.exclusions import REACH, excluded
 from specter_detector.fitting import FitError, FitRequest, Fitter
 from specter_detector.histories import QueryHistory
 from specter_detector.jobs import Job
 from specter_detector.limits import limits_of
-from specter_detector.models.arrays import Floats
+from specter_detector.models.arrays import Bools, Floats, Ints
 from specter_detector.output import Sample
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
 from specter_detector.series import History, Labels, Vector
@@ -38,9 +40,11 @@ class Engine:
         histories: Mapping[str, QueryHistory],
         writer: Writer,
         fitter: Fitter,
+        exclusions: ExclusionReader,
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
+        self._exclusions = exclusions
         self._queries = config.reader.queries
         self._reader = reader
         self._threads = threads
@@ -191,8 +195,38 @@ class Engine:
             known,
             new,
             self._limits(query, now, labels),
+            self._excluded(query, times, labels),
         )
         return request, labels
+
+    def update_exclusions(self, now: float) -> None:
+        """Read again, if it is time, when series must not be learnt from.
+
+        Raises:
+            UnreachableError: the data source is out of reach.
+        """
+        if self._exclusions.due(now):
+            self._exclusions.update(now)
+
+    def _excluded(
+        self, query: Query, times: Floats, labels: Sequence[Labels]
+    ) -> Callable[[Ints], Bools | None]:
+        windows = self._exclusions.windows
+
+        def of(rows: Ints) -> Bools | None:
+            found = excluded(times, [labels[row] for row in rows.tolist()], windows, alias=query.alias)
+            return found if found.any() else None
+
+        return of
+
+    def _learning(self, alias: str, at: float, series: Collection[Labels]) -> dict[Labels, bool]:
+        """Return False for each of `series` that must not be learnt from at `at`."""
+        windows = [each for each in self._exclusions.windows if each.start <= at < each.end + REACH]
+        if not windows:
+            return {}
+        named = tuple(series)
+        rows = excluded(np.array([at]), named, windows, alias=alias)[:, 0]
+        return dict.fromkeys((named[row] for row in np.flatnonzero(rows).tolist()), False)
 
     def _remember(self, alias: str, at: float, vector: Vector) -> None:
         self._histories[alias].add(at, vector.samples)
@@ -234,7 +268,8 @@ class Engine:
     def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
         if vector is None:
             return job.close(at)
-        seen = job.observe(at, vector)
+        learning = self._learning(job.query.alias, at, vector.samples)
+        seen = job.observe(at, vector, learning)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
         if seen.unwritable:

@@ -85,7 +85,6 @@ class QueryHistory:
     def close(self) -> None:
         """Write what is not on disk yet."""
         self._kept(lambda: self._ring.flush())
-        self._ring.close()
 
     def _forget(self, before: float) -> int:
         self._ring.forget(self._ring.vanished(before))

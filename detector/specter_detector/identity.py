@@ -1,32 +1,63 @@
 """Know the labels of a series by the bytes that the server writes them with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
 from specter_detector.datasource import RefusedError
 from specter_detector.series import Labels, labels_of
 
+Accepts = Callable[[Labels], bool]
+MOST_REJECTED = 2_000_000
+"""Up to here what is not accepted is remembered, at about 60 bytes each."""
+
+
+def everything(_labels: Labels) -> bool:
+    """Accept every series."""
+    return True
+
 
 class Identities:
     """Labels by their JSON, so that a series that stays costs no parsing and is the same object each time.
 
     Not larger than the last `keep`, and what has been looked up since.
+
+    Args:
+        accepts: whether a series is watched here at all, asked once a series.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, accepts: Accepts = everything) -> None:
+        self._accepts = accepts
         self._known: dict[bytes, Labels] = {}
+        # By hash: with many shards these are the most. Two of a million that agree are one in ten million.
+        self._rejected: set[int] = set()
+
+    @property
+    def accepts(self) -> Accepts:
+        """What tells which series are watched here."""
+        return self._accepts
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def find(self, text: bytes) -> Labels:
-        """Return the labels that `text`, a JSON object, stands for.
+    def find(self, text: bytes) -> Labels | None:
+        """Return the labels that `text`, a JSON object, stands for; None if they are not accepted.
 
         Raises:
             RefusedError: it is no JSON object of strings.
         """
-        return self._known.get(text) or _parsed(text)
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        if hash(text) in self._rejected:
+            return None
+        labels = _parsed(text)
+        if self._accepts(labels):
+            return labels
+        if len(self._rejected) >= MOST_REJECTED:
+            self._rejected.clear()
+        self._rejected.add(hash(text))
+        return None
 
     def keep(self, seen: Iterable[tuple[bytes, Labels]]) -> None:
         """Know these from now on, and no others."""

@@ -23,13 +23,12 @@ from specter_detector.config import Model, Query, Scheduler
 from specter_detector.defaults import RETENTION
 from specter_detector.findings import Findings
 from specter_detector.models.arrays import Bools, Floats, Ints
-from specter_detector.models.batch import joined, take
+from specter_detector.models.batch import joined
 from specter_detector.models.fit import FitOptions, Fitted
-from specter_detector.models.shape import Shape
-from specter_detector.models.state import State
 from specter_detector.output import Sample
 from specter_detector.outputs import Outputs
 from specter_detector.series import Labels, Vector
+from specter_detector.store.checkpoint import Learnt, snapshot
 from specter_detector.verdict import Verdict, Verdicts, joined_verdicts
 from specter_detector.watched import Watched
 
@@ -50,24 +49,6 @@ class Observation:
     samples: list[Sample]
     unwritable: int
     alarms: list[Verdict]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
-    """What a job knows of its series, as it is saved.
-
-    Attributes:
-        at: Unix time (s) of the last tick.
-        labels: of the series, (series,).
-        last_seen: (series,) Unix time (s) of the last value.
-        shape, state: of the same series.
-    """
-
-    at: float
-    labels: tuple[Labels, ...]
-    last_seen: Floats
-    shape: Shape
-    state: State
 
 
 class Job:
@@ -150,8 +131,8 @@ class Job:
     def to_fit(self, labels: Sequence[Labels], last_seen: Floats, at: float) -> tuple[Ints, Ints]:
         """Return the rows of series that are known and need a new shape, and of those that are new.
 
-        What was neither there at the last tick nor within the retention before `at` is not looked at: it would be
-        forgotten at once.
+        What was neither there at the last tick nor within the retention before `at` is not looked at: it
+        would be forgotten at once.
 
         Args:
             labels: of the series there is history of.
@@ -219,19 +200,19 @@ class Job:
         if not blocks or self._ticked is None:
             return None
         labels = tuple(labels for block in blocks for labels in block.labels)
-        last_seen = np.array([self._last_seen.get(each, np.nan) for each in labels])
-        everything = [take(block.shape, range(len(block.labels))) for block in blocks]
-        states = [take(block.state, range(len(block.labels))) for block in blocks]
         if len(blocks) == 1:
-            return Learnt(self._ticked, labels, last_seen, everything[0], states[0])
-        return Learnt(self._ticked, labels, last_seen, joined(everything), joined(states))
+            return snapshot(Learnt(self._ticked, labels, blocks[0].shape, blocks[0].state, self._last_seen))
+        # What is joined is a copy already.
+        shape, state = joined([block.shape for block in blocks]), joined([block.state for block in blocks])
+        return Learnt(self._ticked, labels, shape, state, dict(self._last_seen))
 
     def restore(self, learnt: Learnt) -> None:
-        """Go on from where `learnt` was saved. Called before the first tick."""
-        self._watched.restore(learnt.labels, learnt.shape, learnt.state)
-        self._last_seen = dict(zip(learnt.labels, learnt.last_seen.tolist(), strict=True))
-        self._known = frozenset(learnt.labels)
+        """Go on from where `learnt` was taken. Called before the first tick."""
+        self._last_seen = dict(learnt.last_seen)
         self._ticked = learnt.at
+        if learnt.shape is not None and learnt.state is not None:
+            self._watched.restore(learnt.labels, learnt.shape, learnt.state)
+            self._known = frozenset(learnt.labels)
 
     def close(self, at: float) -> list[Sample]:
         """End every open output: nothing is known at `at`, and an old score must not look current."""

@@ -147,7 +147,8 @@ class RangeReader:
         def take(text: bytes, values: bytes) -> None:
             nonlocal count
             count += 1
-            row = grid.row(identities.find(text))
+            labels = identities.find(text)
+            row = None if labels is None else grid.row(labels)
             if row is not None:
                 stamps, numbers_there = numbers(values)
                 places = np.rint((stamps - start) / grid.step).astype(np.int64)
@@ -171,10 +172,11 @@ class RangeReader:
             deadline=self._transport.deadline(None),
         )
         count = 0
+        accepts = self._identities(query).accepts
         for labels, at, values in series:
             count += 1
             resampled, there = resample(at, values, stamps, back, closed=server.closed)
-            row = grid.row(labels) if there else None
+            row = grid.row(labels) if there and accepts(labels) else None
             if row is not None:
                 row[piece] = resampled
         return count

@@ -17,7 +17,7 @@ from specter_detector.config import Query
 from specter_detector.config import Reader as ReaderConfig
 from specter_detector.datasource import DatasourceError, RefusedError, SlowError, UnreachableError
 from specter_detector.freshness import fresh, lookback
-from specter_detector.identity import Identities
+from specter_detector.identity import Accepts, Identities, everything
 from specter_detector.range_reader import RangeReader
 from specter_detector.rows import number, read_rows
 from specter_detector.selection import Selection
@@ -66,6 +66,7 @@ class PrometheusReader:
         settings: the server, and how much may be asked of it at a time.
         session: see `open_session`; belongs to the reader from now on.
         monotonic: returns seconds that never step back.
+        accepts: which series of the configured queries are watched; the others are as if they were not there.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class PrometheusReader:
         settings: ReaderConfig,
         session: requests.Session,
         monotonic: Callable[[], float] = time.monotonic,
+        accepts: Accepts = everything,
     ) -> None:
+        self._queries = settings.queries
+        self._accepts = accepts
         self._transport = Transport(settings, session, monotonic)
         self._ranges = RangeReader(settings, self._transport, self._warned, self._identities_of)
         self._identities: dict[tuple[str, str], Identities] = {}
@@ -150,7 +154,7 @@ class PrometheusReader:
 
         def take(text: bytes, value: bytes) -> None:
             labels = identities.find(text)
-            if selection.wants(labels):
+            if labels is not None and selection.wants(labels):
                 seen[text] = labels
                 selection.put(labels, number(value))
 
@@ -161,8 +165,15 @@ class PrometheusReader:
         return Vector(samples, selection.cut)
 
     def _identities_of(self, query: Query) -> Identities:
-        # A limit is asked for under its query's alias, with another expression.
-        return self._identities.setdefault((query.alias, query.expr), Identities())
+        known = self._identities.get((query.alias, query.expr))
+        if known is not None:
+            return known
+        # A limit is asked for under its query's alias, with another expression: its series are all wanted.
+        configured = self._queries.get(query.alias)
+        own = configured is not None and configured.expr == query.expr
+        return self._identities.setdefault(
+            (query.alias, query.expr), Identities(self._accepts if own else everything)
+        )
 
     def _warned(self, alias: str, warnings: tuple[str, ...]) -> None:
         """Log what the server warns of, once each."""

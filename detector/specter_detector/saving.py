@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from specter_core.clock import Clock
-from specter_detector.jobs import Job, Learnt
+from specter_detector.jobs import Job
 from specter_detector.storage import Storage
+from specter_detector.store.checkpoint import Learnt
 from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
@@ -52,4 +53,6 @@ class Savings:
     def _save(self, copies: Sequence[tuple[Job, Learnt | None]]) -> None:
         started = self._clock.monotonic()
         failed = [job for job, learnt in copies if learnt is not None and not self._storage.save(job, learnt)]
+        for _ in failed:
+            self._telemetry.storage_failed("state")
         self._telemetry.saved(not failed, self._clock.time(), self._clock.monotonic() - started)

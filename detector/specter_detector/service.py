@@ -17,6 +17,7 @@ from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
 FIT_POLL = 0.25
+IDLE = 1.0
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
 CATCH_UP = 3600.0
@@ -91,6 +92,9 @@ class Service:
                 self._probe()
             return
         now = self._clock.time()
+        if not self._schedules:
+            stop.wait(IDLE)
+            return
         alias, schedule = min(self._schedules.items(), key=lambda item: item[1].wait(now))
         wait = schedule.wait(now)
         if wait > 0:
@@ -136,11 +140,23 @@ class Service:
         failures = 0
         while not stop.wait(FIT_POLL if failures == 0 else BACKOFF.delay(failures, self._random)):
             now = self._clock.time()
+            self._exclude(now)
             for job in self._engine.jobs:
                 if stop.is_set() or not self._availability.up:
                     break
                 if job.fit_due(now):
                     failures = 0 if self._fit(job, now) else failures + 1
+
+    def _exclude(self, now: float) -> None:
+        if not self._availability.up:
+            return
+        try:
+            self._engine.update_exclusions(now)
+        except UnreachableError as error:
+            self._availability.lost(error)
+        except Exception:
+            # As for a fit: this thread must not end. It is tried again in a minute.
+            LOGGER.exception("it cannot be found out what must not be learnt from")
 
     def _fit(self, job: Job, now: float) -> bool:
         """Fit one job; False when a defect, not the data source, was in the way."""

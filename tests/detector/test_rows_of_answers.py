@@ -53,7 +53,13 @@ def cut_up(body: bytes, size: int) -> Iterator[bytes]:
 def rows_of(body: bytes, kind: Kind, size: int = 1 << 20) -> list[tuple[Labels, bytes]]:
     taken: list[tuple[Labels, bytes]] = []
     identities = Identities()
-    read_rows(cut_up(body, size), kind, lambda text, value: taken.append((identities.find(text), value)))
+
+    def take(text: bytes, value: bytes) -> None:
+        labels = identities.find(text)
+        assert labels is not None
+        taken.append((labels, value))
+
+    read_rows(cut_up(body, size), kind, take)
     return taken
 
 

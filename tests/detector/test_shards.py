@@ -3,7 +3,8 @@
 import pytest
 
 from specter_core.errors import UsageError
-from specter_detector.series import labels_of
+from specter_detector.identity import Identities
+from specter_detector.series import Labels, labels_of
 from specter_detector.shard import WHOLE, Shard, from_environment, numbered
 
 SERIES = [labels_of({"__name__": "x", "pod": str(number)}) for number in range(3000)]
@@ -58,3 +59,18 @@ def test_without_variables_the_configuration_holds() -> None:
         from_environment(WHOLE, {"SPECTER_DETECTOR_SHARD_COUNT": "many"})
     with pytest.raises(UsageError, match="index 2 of 2 shards"):
         numbered(2, 2, 1)
+
+
+def test_what_is_not_accepted_is_asked_about_once() -> None:
+    asked: list[Labels] = []
+
+    def accepts(labels: Labels) -> bool:
+        asked.append(labels)
+        return dict(labels)["pod"] != "2"
+
+    identities = Identities(accepts)
+    for _ in range(3):
+        found = [identities.find(b'{"pod":"%d"}' % number) for number in (1, 2)]
+        assert found == [labels_of({"pod": "1"}), None]
+        identities.keep([(b'{"pod":"1"}', labels_of({"pod": "1"}))])
+    assert asked == [labels_of({"pod": "1"}), labels_of({"pod": "2"})]

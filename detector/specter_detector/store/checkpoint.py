@@ -47,13 +47,12 @@ class Learnt:
 
 
 def snapshot(learnt: Learnt) -> Learnt:
-    """Return `learnt` with copies of what a tick changes in place: the state, and when series were seen.
+    """Return `learnt` with copies of all that ticks and fits change in place.
 
-    To be called between two ticks; what it returns may be saved from any thread. Shapes are never changed
-    in place, so they are shared.
+    To be called between two ticks; what it returns may be saved from any thread.
     """
-    state = None if learnt.state is None else copy.deepcopy(learnt.state)
-    return Learnt(learnt.at, learnt.labels, learnt.shape, state, dict(learnt.last_seen), dict(learnt.extra))
+    shape, state = copy.deepcopy(learnt.shape), copy.deepcopy(learnt.state)
+    return Learnt(learnt.at, learnt.labels, shape, state, dict(learnt.last_seen), dict(learnt.extra))
 
 
 def save_learnt(path: Path, learnt: Learnt, options: str, *, durable: bool = True) -> None:
