@@ -26,10 +26,11 @@ from specter_core.errors import UsageError
 from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
+from specter_detector.headers import HeaderFiles, Headers, HeaderValue
 from specter_detector.models.calendar import CalendarError, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Direction
-from specter_detector.names import HEADER_NAME, HEADER_VALUE, LABEL_NAME, METRIC_NAME, OWN_HEADERS
+from specter_detector.names import LABEL_NAME, METRIC_NAME
 from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.shard import Shard, numbered
 
@@ -98,35 +99,6 @@ def _presets(value: object) -> object:
     return value
 
 
-def _header_names(value: dict[str, Any]) -> dict[str, Any]:
-    wrong = [name for name in value if not HEADER_NAME.fullmatch(name)]
-    if wrong:
-        raise ValueError(f"not the name of a header: {', '.join(map(repr, wrong))}")
-    own = [name for name in value if name.lower() in OWN_HEADERS]
-    if own:
-        raise ValueError(f"cannot be set: {', '.join(own)}")
-    if len({name.lower() for name in value}) < len(value):
-        raise ValueError("names of headers that differ only in case")
-    return value
-
-
-def _tenant(text: str) -> str:
-    if not HEADER_VALUE.fullmatch(text):
-        raise ValueError("expected printable ASCII without spaces around")
-    return text
-
-
-def _headers(value: dict[str, str]) -> dict[str, str]:
-    if any(name.lower() == "authorization" for name in value):
-        raise ValueError("no secrets here: use bearer_token_file, password_file or headers_files")
-    wrong = [name for name, text in value.items() if not HEADER_VALUE.fullmatch(text)]
-    if wrong:
-        raise ValueError(f"values must be printable ASCII without spaces around: {', '.join(wrong)}")
-    return value
-
-
-Headers = Annotated[dict[str, str], AfterValidator(_header_names), AfterValidator(_headers)]
-HeaderFiles = Annotated[dict[str, Path], AfterValidator(_header_names)]
 Url = Annotated[str, AfterValidator(check_url)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
@@ -142,7 +114,7 @@ class ConnectionSchema(Schema):
     password_file: Path | None = None
     bearer_token_file: Path | None = None
     ca_file: Path | None = None
-    tenant_id: Annotated[str, AfterValidator(_tenant)] | None = None
+    tenant_id: HeaderValue | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     headers: Headers = Field(default_factory=dict)
