@@ -50,7 +50,7 @@ def snapshot(learnt: Learnt) -> Learnt:
     """Return `learnt` with copies of what a tick changes in place: the state, and when series were seen.
 
     To be called between two ticks; what it returns may be saved from any thread. Shapes are never changed
-    in place, so they are shared.
+    in place, so they are shared, and so are values inside `extra`.
     """
     state = None if learnt.state is None else copy.deepcopy(learnt.state)
     return Learnt(learnt.at, learnt.labels, learnt.shape, state, dict(learnt.last_seen), dict(learnt.extra))
