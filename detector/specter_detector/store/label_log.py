@@ -6,6 +6,7 @@ its end is told from one that the process was just writing when it died: the lat
 """
 
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from specter_detector.series import Labels
 from specter_detector.store.atomic import replace_file
 from specter_detector.store.errors import CorruptError, StoreError, explained
 
+LOGGER = logging.getLogger(__name__)
 FORMAT = 1
 SPARE_RECORDS = 1000
 """Records that were overtaken by later ones before the log is written anew."""
@@ -75,6 +77,7 @@ class LabelLog:
     _file: int = -1
     _size: int = 0
     _lines: int = 0
+    _spare: int = SPARE_RECORDS
 
     @classmethod
     def create(cls, path: Path, token: str) -> "LabelLog":
@@ -127,8 +130,8 @@ class LabelLog:
         self.records += len(lines)
         self._lines += len(lines)
         _apply(self.rows, changes)
-        if self._lines > 2 * len(self.rows) + SPARE_RECORDS:
-            self._rewrite()
+        if self._lines > 2 * len(self.rows) + self._spare:
+            self._shorten()
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
@@ -140,6 +143,15 @@ class LabelLog:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _shorten(self) -> None:
+        try:
+            self._rewrite()
+            self._spare = SPARE_RECORDS
+        except StoreError as error:
+            # What was to be recorded is: the log is longer than it has to be, no more.
+            self._spare += SPARE_RECORDS
+            LOGGER.warning("%s", error)
 
     def _take(self, line: list[Any]) -> None:
         _, row, since, labels = line

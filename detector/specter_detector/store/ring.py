@@ -4,6 +4,7 @@ Values live in blocks (`geometry`, `block`), owners of rows in a log (`label_log
 lock is held for one stretch of one block at a time, so that a fit that reads does not make a tick late.
 """
 
+import itertools
 import logging
 import math
 import threading
@@ -172,14 +173,16 @@ class Ring:
             StoreError: the file system refuses; the column counts as unfilled.
         """
         column = self._column(at)
-        known = {labels: value for labels, value in samples.items() if not math.isnan(value)}
-        values = np.fromiter(known.values(), np.float64, len(known))
+        labels, values = tuple(samples), np.fromiter(samples.values(), np.float64, len(samples))
+        known = ~np.isnan(values)
+        if not known.all():
+            labels, values = tuple(itertools.compress(labels, known.tolist())), values[known]
         with self._lock:
             if column <= self._newest - self.capacity:
                 self._drop_after(column)
             if column <= self._newest:
-                return self._merge(column, tuple(known), values[:, None], complete=True)
-            return self._append(column, tuple(known), values)
+                return self._merge(column, labels, values[:, None], complete=True)
+            return self._append(column, labels, values)
 
     def write(self, history: History, *, complete: bool = True) -> int:
         """Fill what is not known with `history`, whose times follow each other on the grid.
@@ -222,7 +225,8 @@ class Ring:
 
     def flush(self) -> None:
         """Wait until everything is on the disk: a power cut costs what came after."""
-        self._owners.sync()
+        with self._lock:  # the log may be replaced by another file
+            self._owners.sync()
         self._medium.sync()
 
     def close(self) -> None:
@@ -316,11 +320,7 @@ class Ring:
     def _limit_since(self) -> None:
         """Nothing is behind the newest column, so no row's values can begin later than there."""
         limit = self._newest + 1
-        late = {
-            row: Owner(owner.labels, limit)
-            for row, owner in self._rows.owners().items()
-            if owner.since > limit
-        }
+        late = {row: Owner(labels, limit) for row, labels in self._rows.since_after(limit)}
         self._owners.record(late)
         self._rows.assign(late)
 

@@ -48,6 +48,8 @@ class Header:
         Raises:
             CorruptError: it is damaged, or of another version.
         """
+        if len(data) < HEADER:
+            raise CorruptError("it is cut short")
         magic, version, length, crc = HEAD.unpack_from(data)
         if magic != MAGIC:
             raise CorruptError("it is no history file")
@@ -74,6 +76,24 @@ def fingerprint(identity: str) -> str:
     return sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def other_capacity(path: Path, *, step: float, capacity: int, identity: str) -> int | None:
+    """Return the number of columns of `path`, where it is the history wanted, but has another number of them.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    if not path.exists():
+        return None
+    with explained("read", path), path.open("rb") as file:
+        first = file.read(HEADER)
+    try:
+        header = Header.unpacked(first)
+    except CorruptError:
+        return None
+    same = (header.identity, header.step) == (fingerprint(identity), step)
+    return header.capacity if same and header.capacity != capacity else None
+
+
 def open_ring_file(path: Path, *, step: float, capacity: int, identity: str) -> RingFile:
     """Open `path`; make it anew where it is not there, damaged, or of another query, step or capacity.
 
@@ -82,8 +102,8 @@ def open_ring_file(path: Path, *, step: float, capacity: int, identity: str) -> 
     """
     labels = path.with_suffix(".labels")
     with explained("write", path):
-        for unfinished in (path.with_name(path.name + NEW), labels.with_name(labels.name + NEW)):
-            unfinished.unlink(missing_ok=True)
+        for unfinished in path.parent.glob(f"{path.stem}.*{NEW}"):
+            unfinished.unlink()
         there = path.exists()
     wanted = Header(step, capacity, fingerprint(identity), secrets.token_hex(8))
     if there:

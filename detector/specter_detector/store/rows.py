@@ -84,9 +84,10 @@ class Rows:
         """Note that `rows` have values at `column`, or at as many columns."""
         self.seen[rows] = np.maximum(self.seen[rows], column)
 
-    def owners(self) -> dict[int, Owner]:
-        """Return the owners, by row."""
-        return {row: Owner(labels, int(self.since[row])) for labels, row in self._row.items()}
+    def since_after(self, column: int) -> list[tuple[int, Labels]]:
+        """Return the rows whose values begin behind `column`, and their owners."""
+        late = set(np.flatnonzero(self.since > column).tolist())
+        return [(row, labels) for labels, row in self._row.items() if row in late]
 
     def unseen(self) -> Ints:
         """Return the rows that have an owner and no value."""

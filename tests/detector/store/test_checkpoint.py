@@ -183,6 +183,10 @@ def test_a_snapshot_is_written_while_ticks_go_on(tmp_path: Path) -> None:
     after = load_learnt(tmp_path / "job.state", OPTIONS, DAY)
     assert_identical(after.state, expected.state)
     assert now.state.step == now.at / STEP + 199
+    assert expected.state is not None
+    assert (now.state.last == 500).all()
+    assert not (expected.state.last == 500).any()
+    assert not np.shares_memory(now.state.tails.days, expected.state.tails.days)
 
 
 def test_series_that_do_not_fit_their_labels_are_a_mistake_of_ours(tmp_path: Path) -> None:

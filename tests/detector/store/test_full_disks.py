@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specter_detector.store import label_log
 from specter_detector.store.container import load, save
 from specter_detector.store.errors import StoreError
 from specter_detector.store.folder import DataFolder
@@ -171,3 +172,24 @@ def test_a_file_that_someone_cut_short_is_an_error(tmp_path: Path) -> None:
         file.truncate(65536 + 4096 + CAPACITY * 32)
     with pytest.raises(StoreError, match="something has cut it short"):
         ring.history(1000 * STEP, 1000 * STEP)
+
+
+def test_a_log_that_cannot_be_shortened_still_knows_who_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ring = opened(tmp_path)
+
+    def refuse(path: Path, parts: object) -> None:
+        raise StoreError(f"{path}: cannot write: No space left on device")
+
+    monkeypatch.setattr(label_log, "replace_file", refuse)
+    for column in range(1000, 1600):
+        ring.append(column * STEP, {series(column): 1.0, series(column + 1): 2.0})
+        ring.forget([series(column)])
+    assert "history.labels: cannot write" in caplog.text
+    assert len(caplog.messages) == 1
+    ring.close()
+    monkeypatch.undo()
+    again = opened(tmp_path)
+    assert again.labels == (series(1600),)
+    assert again.history(1599 * STEP, 1599 * STEP).values.tolist() == [[2.0]]
