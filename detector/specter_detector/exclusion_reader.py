@@ -6,7 +6,10 @@ DESIGN: parts that do not know each other talk through Prometheus. Names are in
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 from specter_core.clock import align_down
@@ -32,15 +35,34 @@ SETTLING = 600.0
 OVERLAP = 600.0
 """Seconds read again: samples arrive late."""
 
-MOST_POINTS = 10_000
-SHORTEST_STEP = 15.0
-DAY = 86400.0
+STEP, PAST_STEP = 15.0, 300.0
+"""Seconds between looks at the present, and at the past: what they cost grows with their number."""
+
+PIECE, SHORTEST_PIECE = 86400.0, 3600.0
+BUDGET = 5.0
+"""Seconds of an update that may go into the past; the rest of it is read in the next ones."""
+
+LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What says which version runs: its selector, the labels of what is deployed, that of the version."""
+
+    of: str
+    selector: str
+    by: str
+    version: str
+
 
 VERSIONS = (
-    (f'{TARGET_INFO.name}{{{SERVICE_VERSION}!=""}}', f"{SERVICE}, job", SERVICE_VERSION),
-    ('{__name__=~".+_build_info", version!=""}', f"__name__, {SERVICE}, job", "version"),
+    Versions(
+        TARGET_INFO.name, f'{TARGET_INFO.name}{{{SERVICE_VERSION}!=""}}', f"{SERVICE}, job", SERVICE_VERSION
+    ),
+    Versions(
+        "build_info", '{__name__=~".+_build_info", version!=""}', f"__name__, {SERVICE}, job", "version"
+    ),
 )
-"""What says which version runs: selector, labels of what is deployed, label of the version."""
 
 VERDICTS: Mapping[str, Kind] = {"normal": "normal", "incident": "incident"}
 
@@ -55,6 +77,24 @@ class Server(Protocol):
         """Return the rows of a range query."""
 
 
+@dataclass(slots=True)
+class _Source:
+    """One kind of metric, and the time from `first` to `last` (Unix s) that has been read of it.
+
+    A read that fails is tried again in smaller pieces, and ever more rarely: a query that is too much for the
+    server is no better a minute later.
+    """
+
+    name: str
+    read: Callable[[float, float, float], Iterator[Window]]
+    first: float = math.nan
+    last: float = math.nan
+    piece: float = PIECE
+    wait: float = EVERY
+    not_before: float = -math.inf
+    failure: str = ""
+
+
 class ExclusionReader:
     """Keeps the windows of the last `horizon` seconds; `windows` after each `update`.
 
@@ -62,70 +102,88 @@ class ExclusionReader:
         server: what is asked.
         horizon: seconds back, as long as the longest `fit_window`.
         timeout: of one query (s).
+        monotonic: returns seconds that never step back.
     """
 
-    def __init__(self, server: Server, *, horizon: float, timeout: float) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        horizon: float,
+        timeout: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._server = server
         self._horizon = horizon
         self._timeout = timeout
-        self._read_to: dict[str, float] = {}
+        self._monotonic = monotonic
         self._next = -math.inf
-        self._failing: dict[str, str] = {}
+        self._sources = (
+            _Source("maintenance", self._maintenance),
+            _Source("announced deployments", self._announced),
+            *(_Source(f"versions of {each.of}", partial(self._versions, each)) for each in VERSIONS),
+        )
+        self._feedback_failure = ""
         self.windows: tuple[Window, ...] = ()
 
     def due(self, now: float) -> bool:
         """Whether `update` should be called at Unix time `now` (s)."""
         return now >= self._next
 
-    def update(self, now: float) -> tuple[Window, ...]:
-        """Read what is new at Unix time `now` (s): all of the horizon at first, then the last minutes.
+    @property
+    def complete(self) -> bool:
+        """Whether all of the horizon has been read."""
+        return all(source.first <= source.last - self._horizon for source in self._sources)
 
-        A query that is refused is logged once; what it would have told is read when it works again.
+    def update(self, now: float) -> tuple[Window, ...]:
+        """Read the minutes before Unix time `now` (s), and for some seconds of what lies before them.
+
+        A query that is refused or too slow is logged once, and tried again more rarely and in smaller pieces.
 
         Raises:
             UnreachableError: the server does not answer; the windows stay as they are.
         """
         self._next = now + EVERY
+        deadline = self._monotonic() + BUDGET
         found: list[Window] = []
-        for name, read in (
-            ("maintenance", self._maintenance),
-            ("announced deployments", self._announced),
-            ("versions of target_info", lambda start, end, step: self._versions(0, start, end, step)),
-            ("versions of build_info", lambda start, end, step: self._versions(1, start, end, step)),
-        ):
-            found += self._since(name, now, read)
-        found += self._safely("feedback", lambda: list(self._feedback(now))) or []
-        # Feedback is read whole each time, so that what was taken back is gone.
-        kept = [window for window in self.windows if window.kind in {"maintenance", "deployment"}]
-        self.windows = merged([*kept, *found], now - self._horizon)
+        for source in self._sources:
+            if now >= source.not_before:
+                found += self._read(source, now, deadline)
+        feedback = self._feedback(now)
+        # Read whole each time, so that what was taken back is gone.
+        kept = [window for window in self.windows if feedback is None or window.kind not in VERDICTS.values()]
+        self.windows = merged([*kept, *found, *(feedback or ())], now - self._horizon)
         return self.windows
 
-    def _since(
-        self, name: str, now: float, read: Callable[[float, float, float], Iterator[Window]]
-    ) -> list[Window]:
-        """Read from where this was last read to."""
-        start = max(now - self._horizon, self._read_to.get(name, -math.inf) - OVERLAP)
-        step = SHORTEST_STEP * math.ceil(max(1.0, (now - start) / MOST_POINTS / SHORTEST_STEP))
-        start = align_down(start, step)
-        windows = self._safely(name, lambda: list(read(start, align_down(now, step), step)))
-        if windows is None:
-            return []
-        self._read_to[name] = now
-        return windows
-
-    def _safely(self, name: str, read: Callable[[], list[Window]]) -> list[Window] | None:
+    def _read(self, source: _Source, now: float, deadline: float) -> list[Window]:
+        """Read the present, then the past from the present on backwards."""
+        found: list[Window] = []
+        if math.isnan(source.last) or not 0 <= now - source.last <= source.piece:
+            source.first = source.last = now
+        oldest = now - self._horizon
         try:
-            windows = read()
+            found += source.read(align_down(source.last - OVERLAP, STEP), align_down(now, STEP), STEP)
+            source.last = now
+            while source.first > oldest and self._monotonic() < deadline:
+                begin = max(source.first - source.piece, oldest)
+                found += source.read(
+                    align_down(begin, PAST_STEP), align_down(source.first, PAST_STEP), PAST_STEP
+                )
+                source.first = begin
         except UnreachableError:
             raise
         except DatasourceError as error:
-            if self._failing.get(name) != str(error):
-                self._failing[name] = str(error)
-                LOGGER.warning("%s cannot be read, and are learnt from: %s", name, error)
-            return None
-        if self._failing.pop(name, None) is not None:
-            LOGGER.info("%s can be read again", name)
-        return windows
+            source.not_before = now + source.wait
+            source.wait = min(2 * source.wait, LONGEST_WAIT)
+            source.piece = max(source.piece / 2, SHORTEST_PIECE)
+            if source.failure != str(error):
+                LOGGER.warning("%s cannot be read, and are learnt from: %s", source.name, error)
+            source.failure = str(error)
+            return found
+        if source.failure:
+            LOGGER.info("%s can be read again", source.name)
+        source.failure, source.wait = "", EVERY
+        return found
 
     def _maintenance(self, start: float, end: float, step: float) -> Iterator[Window]:
         for row in self._range(f"{MAINTENANCE_ACTIVE.name} > 0", start, end, step):
@@ -142,13 +200,12 @@ class ExclusionReader:
                 if math.isfinite(at):
                     yield Window("deployment", matching(row["metric"]), at, at + SETTLING)
 
-    def _versions(self, which: int, start: float, end: float, step: float) -> Iterator[Window]:
-        selector, by, version = VERSIONS[which]
-        before = f"last_over_time({selector}[15m] offset {step:g}s)"
+    def _versions(self, of: Versions, start: float, end: float, step: float) -> Iterator[Window]:
+        before = f"last_over_time({of.selector}[15m] offset {step:g}s)"
         expr = (
-            f"group by ({by}, {version}) ({selector})"
-            f" unless on ({by}, {version}) group by ({by}, {version}) ({before})"
-            f" and on ({by}) group by ({by}) ({before})"
+            f"group by ({of.by}, {of.version}) ({of.selector})"
+            f" unless on ({of.by}, {of.version}) group by ({of.by}, {of.version}) ({before})"
+            f" and on ({of.by}) group by ({of.by}) ({before})"
         )
         for row in self._range(expr, start, end, step):
             labels = row["metric"]
@@ -159,7 +216,21 @@ class ExclusionReader:
                 match = labels_of({about: labels[about]})
                 yield Window("deployment", match, float(at) - step, float(at) + SETTLING)
 
-    def _feedback(self, now: float) -> Iterator[Window]:
+    def _feedback(self, now: float) -> list[Window] | None:
+        """Return the operators' windows; None where they cannot be read."""
+        try:
+            windows = list(self._judged(now))
+        except UnreachableError:
+            raise
+        except DatasourceError as error:
+            if str(error) != self._feedback_failure:
+                LOGGER.warning("feedback cannot be read: %s", error)
+            self._feedback_failure = str(error)
+            return None
+        self._feedback_failure = ""
+        return windows
+
+    def _judged(self, now: float) -> Iterator[Window]:
         starts, ends = (
             {labels_of({**row["metric"], "__name__": ""}): float(row["value"][1]) for row in rows}
             for rows in (

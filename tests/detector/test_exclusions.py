@@ -147,45 +147,91 @@ def test_windows_are_read_from_their_metrics(prometheus: Prometheus, end: int, f
         assert reader.due(end + 60)
     shop, worker, web = (("service", "shop"),), (("job", "worker"),), (("service", "web"),)
     assert starts(windows, end) == {
-        # An edge may lie anywhere in the step before.
-        ("deployment", shop): [pytest.approx(7200, abs=2 * STEP)],
-        ("deployment", worker): [pytest.approx(1800, abs=2 * STEP)],
+        # An edge may lie anywhere in the step before, which is five minutes in the past.
+        ("deployment", shop): [pytest.approx(7500, abs=300)],
+        ("deployment", worker): [pytest.approx(2100, abs=300)],
         ("deployment", web): [4000, 1010],
-        ("maintenance", (("service", "pay"),)): [pytest.approx(6000, abs=2 * STEP)],
+        ("maintenance", (("service", "pay"),)): [pytest.approx(6300, abs=300)],
         ("incident", (("for", "rate"),)): [9000],
     }
     (maintenance,) = [each for each in windows if each.kind == "maintenance"]
     # Without a marker the server repeats the last value for five minutes.
-    assert end - maintenance.end == pytest.approx(5400 - 300, abs=2 * STEP)
+    assert end - maintenance.end == pytest.approx(5400 - 600, abs=300)
     (deployed,) = [each for each in windows if each.match == shop]
-    assert deployed.end - (end - 7200) == pytest.approx(600, abs=2 * STEP)
+    assert deployed.end - (end - 7200) == pytest.approx(750, abs=150)
 
 
 class Failing:
-    def __init__(self, error: Exception) -> None:
-        self.error: Exception | None = error
+    """Answers nothing, or with an error; keeps what it was asked."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+        self.asked = 0
+        self.ranges: list[tuple[float, float, float]] = []
 
     def query(self, expr: str, at: float, timeout: float) -> list[object]:
+        self.asked += 1
         if self.error is not None:
             raise self.error
         return []
 
     def query_range(self, expr: str, start: float, end: float, step: float, timeout: float) -> list[object]:
+        self.ranges.append((start, end, step))
         return self.query(expr, end, timeout)
 
 
-def test_what_cannot_be_read_is_told_once_and_read_from_where_it_was(
+def test_what_cannot_be_read_is_told_once_and_tried_again_more_rarely(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
     server = Failing(RefusedError("no"))
     reader = ExclusionReader(server, horizon=3600, timeout=1)
-    assert reader.update(0.0) == ()
-    reader.update(60.0)
+    asked = []
+    for minute in range(130):
+        before = server.asked
+        assert reader.update(minute * 60.0) == ()
+        asked.append(server.asked - before)
+    # Four sources: after 1, 2, 4, 8, 16, 32 and then each 60 minutes; feedback each time.
+    assert [minute for minute, count in enumerate(asked) if count > 1] == [0, 1, 3, 7, 15, 31, 63, 123]
     assert caplog.messages.count("maintenance cannot be read, and are learnt from: no") == 1
+    assert caplog.messages.count("feedback cannot be read: no") == 1
+    complete = reader.complete
+    assert not complete
     server.error = None
-    reader.update(120.0)
+    reader.update(130 * 60.0 + 3600)
     assert "maintenance can be read again" in caplog.messages
+    assert reader.complete
     server.error = UnreachableError("away")
     with pytest.raises(UnreachableError):
-        reader.update(180.0)
+        reader.update(1e6)
+
+
+def test_the_past_is_read_from_the_present_backwards_within_a_budget() -> None:
+    server = Failing(None)
+    clock = iter(np.arange(0.0, 1e6, 1.5))
+    reader = ExclusionReader(server, horizon=28 * 86400, timeout=1, monotonic=lambda: float(next(clock)))
+    now = 100 * 86400.0
+    updates = 0
+    while not reader.complete:
+        before = len(server.ranges)
+        reader.update(now + 60 * updates)
+        assert len(server.ranges) - before <= 4 + 4
+        updates += 1
+    assert updates > 10
+    past = [(start, end) for start, end, step in server.ranges if step == 300]
+    # Each of the four kinds of metric in 28 pieces of a day, one beside the other.
+    assert len(past) == pytest.approx(4 * 28, abs=4)
+    assert {round(end - start) for start, end in past} <= {86400, *range(0, 86400, 300)}
+    first = sorted({(start, end) for start, end in past if end > now - 86400})
+    assert first[-1][1] == now
+
+
+def test_a_long_sleep_is_the_past_too() -> None:
+    server = Failing(None)
+    reader = ExclusionReader(server, horizon=7 * 86400, timeout=1)
+    reader.update(100 * 86400.0)
+    assert reader.complete
+    server.ranges.clear()
+    reader.update(105 * 86400.0)
+    assert reader.complete
+    assert max(end - start for start, end, _ in server.ranges) <= 86400 + 300
