@@ -9,6 +9,7 @@ from specter_detector.jobs import Job
 from specter_detector.store.checkpoint import Learnt, restored, save_learnt
 from specter_detector.store.errors import StoreError
 from specter_detector.store.folder import DataFolder, folder_name
+from specter_detector.store.history import open_history
 from specter_detector.store.ring import Ring
 
 LOGGER = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Storage:
         if self._folder is None:
             return Ring.in_memory(name, step=query.step, capacity=capacity, max_series=most)
         try:
-            return Ring.open(
+            return open_history(
                 self._folder.query(query.alias, _identity(query)),
                 "history",
                 step=query.step,

@@ -49,8 +49,8 @@ class Learnt:
 def snapshot(learnt: Learnt) -> Learnt:
     """Return `learnt` with copies of all that ticks and fits change in place.
 
-    To be called between two ticks; what it returns may be saved from any thread. Shapes are never changed
-    in place, so they are shared, and so are values inside `extra`.
+    To be called between two ticks; what it returns may be saved from any thread. Values inside `extra` are
+    shared.
     """
     shape, state = copy.deepcopy(learnt.shape), copy.deepcopy(learnt.state)
     return Learnt(learnt.at, learnt.labels, shape, state, dict(learnt.last_seen), dict(learnt.extra))
