@@ -6,9 +6,13 @@ from pathlib import Path
 
 from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
+from specter_detector import defaults
+from specter_detector.formats import OutputFormat
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Policy
+from specter_detector.outputs import Bands
+from specter_detector.packing import Limits
 from specter_detector.schema import (
     ConnectionSchema,
     DetectorSchema,
@@ -18,6 +22,7 @@ from specter_detector.schema import (
     WriterSchema,
     check_url,
 )
+from specter_detector.spool import SpoolOptions
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
@@ -48,6 +53,7 @@ class Query:
         max_age: seconds after which a sample no longer counts as the present.
         holidays: days that are like a Sunday.
         limit: PromQL expression for where the series end, see `limits`; None for nowhere.
+        anomaly_type: what promql-anomaly-detection's dashboards take the series for.
     """
 
     alias: str
@@ -59,6 +65,7 @@ class Query:
     max_age: float
     holidays: Holidays = NO_HOLIDAYS
     limit: str | None = None
+    anomaly_type: str = "resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Model:
     schedulers: tuple[str, ...]
     policy: Policy
     provide_series: tuple[str, ...]
+    bands: Bands = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +103,23 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Where the output goes and what it is called."""
+    """Where the output goes and what it is called.
+
+    Attributes:
+        connection: the remote-write server.
+        scrape: whether the outputs are shown on our own page instead of sent.
+        form: what they are called.
+        max_bands: series of a query whose band is written at a time, where it is not always.
+        limits: of one request.
+        spool: what waits for the server.
+    """
 
     connection: Connection
-    metric_format: Mapping[str, str]
-    max_pending_samples: int
+    scrape: bool
+    form: OutputFormat
+    max_bands: int
+    limits: Limits
+    spool: SpoolOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +204,7 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         max_age=schema.max_age or reader.max_age,
         holidays=(schema.holidays or reader.holidays).resolved(),
         limit=schema.limit,
+        anomaly_type=schema.anomaly_type,
     )
 
 
@@ -197,8 +218,17 @@ def _model(alias: str, schema: ModelSchema, whole: DetectorSchema) -> Model:
             schema.detection_direction, schema.min_dev_from_expected, schema.min_rel_dev_from_expected
         ),
         provide_series=schema.provide_series or whole.writer.provide_series,
+        bands=schema.bands or whole.writer.bands,
     )
 
 
 def _writer(schema: WriterSchema, connection: Connection) -> Writer:
-    return Writer(connection, schema.metric_format, schema.max_pending_samples)
+    kind = schema.format or ("default" if schema.metric_format is None else "template")
+    return Writer(
+        connection,
+        scrape=schema.mode == "scrape",
+        form=OutputFormat(kind, schema.metric_format or defaults.METRIC_FORMAT),
+        max_bands=schema.max_bands,
+        limits=Limits(schema.max_samples_per_request, schema.max_bytes_per_request),
+        spool=SpoolOptions(schema.spool.folder, schema.spool.max_bytes, schema.spool.max_age),
+    )

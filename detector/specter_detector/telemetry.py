@@ -7,6 +7,10 @@ from specter_core.metrics import Metric
 
 STATES = ("scored", "warming", "absent", "invalid", "over_limit")
 READ_OUTCOMES = ("ok", "empty", "error", "unreachable")
+DROP_REASONS = (
+    "invalid", "duplicate", "future", "too_old", "out_of_order", "conflict", "rejected",
+    "expired", "spool_full", "corrupt",
+)  # fmt: skip
 
 
 def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
@@ -38,13 +42,16 @@ class Telemetry:
         self._writes = _counter(metrics.DETECTOR_WRITES, registry)
         self._written = _counter(metrics.DETECTOR_SAMPLES_WRITTEN, registry)
         self._dropped = _counter(metrics.DETECTOR_SAMPLES_DROPPED, registry)
+        self._spool_samples = _gauge(metrics.DETECTOR_SPOOL_SAMPLES, registry)
+        self._spool_bytes = _gauge(metrics.DETECTOR_SPOOL_BYTES, registry)
+        self._spool_persistent = _gauge(metrics.DETECTOR_SPOOL_PERSISTENT, registry)
         self._up = _gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
 
     def prepare(self, queries: list[str]) -> None:
         """Show every counter at 0 from the start, so that its first increase is seen by `rate`."""
         for outcome in ("ok", "rejected", "unreachable"):
             self._writes.labels(outcome)
-        for reason in ("rejected", "unreachable", "future", "duplicate", "invalid"):
+        for reason in DROP_REASONS:
             self._dropped.labels(reason)
         for query in queries:
             for outcome in READ_OUTCOMES:
@@ -92,6 +99,12 @@ class Telemetry:
     def dropped(self, reason: str, samples: int) -> None:
         """`samples` were given up."""
         self._dropped.labels(reason).inc(samples)
+
+    def spooled(self, samples: int, nbytes: int, *, persistent: bool) -> None:
+        """What waits for the server, and whether it would survive this process."""
+        self._spool_samples.set(samples)
+        self._spool_bytes.set(nbytes)
+        self._spool_persistent.set(1 if persistent else 0)
 
     def datasource(self, up: bool) -> None:
         """The data source is reachable or not."""
