@@ -13,14 +13,16 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from specter_core.clock import Clock, SystemClock
 from specter_core.web import WebOptions, WebServer
 from specter_detector.config import DetectorConfig
+from specter_detector.disk_spool import open_spool
 from specter_detector.engine import Engine
+from specter_detector.exposed import Exposed
 from specter_detector.fitting import Fitter, ProcessFitter
 from specter_detector.http import open_session
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.service import Service
 from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
+from specter_detector.writer import Destination, Writer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,20 +49,26 @@ class Detector:
         self._reader = PrometheusReader(config.reader, open_session(config.reader.connection))
         self._fit_reader = PrometheusReader(config.reader, open_session(config.reader.connection))
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
+        self._writer: Destination
+        if config.writer.scrape:
+            self._writer = exposed = Exposed(clock=clock, telemetry=self.telemetry)
+            self.telemetry.registry.register(exposed)
+        else:
+            self._writer = Writer(
+                self._client,
+                open_spool(config.writer.spool, self.telemetry.dropped),
+                clock=clock,
+                random=chance,
+                telemetry=self.telemetry,
+                timeout=config.writer.connection.timeout,
+                limits=config.writer.limits,
+            )
         self._fitter = fitter or ProcessFitter()
-        writer = Writer(
-            self._client,
-            clock=clock,
-            random=chance,
-            telemetry=self.telemetry,
-            max_pending=config.writer.max_pending_samples,
-            timeout=config.writer.connection.timeout,
-        )
         self.engine = Engine(
             config,
             reader=self._reader,
             fit_reader=self._fit_reader,
-            writer=writer,
+            writer=self._writer,
             fitter=self._fitter,
             telemetry=self.telemetry,
             clock=clock,
@@ -74,6 +82,7 @@ class Detector:
         self._fitter.close()
         self._reader.close()
         self._fit_reader.close()
+        self._writer.close()
         self._client.close()
 
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 from specter_core.clock import Clock, align_down
 from specter_detector.config import DetectorConfig, Query
 from specter_detector.fitting import FitError, Fitter
+from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.limits import limits_of
 from specter_detector.models.arrays import Floats
-from specter_detector.output import Sample
+from specter_detector.outputs import Written
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
 from specter_detector.series import Labels, Vector
 from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
+from specter_detector.writer import Destination
 
 LOGGER = logging.getLogger(__name__)
 WRITE_SHARE = 0.3
@@ -31,7 +32,7 @@ class Engine:
         *,
         reader: SeriesReader,
         fit_reader: SeriesReader,
-        writer: Writer,
+        writer: Destination,
         fitter: Fitter,
         telemetry: Telemetry,
         clock: Clock,
@@ -45,9 +46,15 @@ class Engine:
         self._clock = clock
         self._failing: dict[tuple[str, str], str] = {}
         self._failing_lock = threading.Lock()
+        identities = Identities()
         self.jobs = tuple(
             Job(
-                config.reader.queries[query], model, config.schedulers[scheduler], config.writer.metric_format
+                config.reader.queries[query],
+                model,
+                config.schedulers[scheduler],
+                config.writer.form,
+                max_bands=config.writer.max_bands,
+                identities=identities,
             )
             for model in config.models.values()
             for scheduler in model.schedulers
@@ -73,11 +80,9 @@ class Engine:
                 break
             except DatasourceError:
                 continue
-        samples: list[Sample] = []
-        for job in jobs:
-            samples += self._observe(job, at, vectors.get(job.query.alias))
+        written = [self._observe(job, at, vectors.get(job.query.alias)) for job in jobs]
         self._report(jobs)
-        self._writer.enqueue(samples)
+        self._writer.enqueue(scheduler, at, written)
         self._writer.flush(jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0)
         self._telemetry.ticked(self._clock.monotonic() - started)
         if unreachable is not None:
@@ -123,7 +128,9 @@ class Engine:
 
     def close(self, at: float, budget: float) -> None:
         """End every open output at `at`, trying for `budget` seconds."""
-        self._writer.enqueue([sample for job in self.jobs for sample in job.close(at)])
+        for scheduler in dict.fromkeys(job.scheduler.alias for job in self.jobs):
+            jobs = [job for job in self.jobs if job.scheduler.alias == scheduler]
+            self._writer.enqueue(scheduler, at, [job.close(at) for job in jobs])
         self._writer.flush(budget)
 
     def _read(self, alias: str, at: float) -> Vector:
@@ -160,19 +167,13 @@ class Engine:
         self._works(query.alias, "capacity limit")
         return limits_of(series, vector.samples)
 
-    def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
+    def _observe(self, job: Job, at: float, vector: Vector | None) -> Written:
         if vector is None:
             return job.close(at)
         seen = job.observe(at, vector)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
-        if seen.unwritable:
-            self._telemetry.dropped("invalid", seen.unwritable * len(job.model.provide_series))
-            message = f"{seen.unwritable} series have labels that cannot be written"
-            self._fails(job.query.alias, "labels", message)
-        else:
-            self._works(job.query.alias, "labels")
-        return seen.samples
+        return seen.written
 
     def _report(self, jobs: list[Job]) -> None:
         for alias in {job.query.alias for job in jobs}:

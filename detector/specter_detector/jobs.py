@@ -6,7 +6,7 @@ what fits have learnt, and turns a tick's values into output samples. No I/O.
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,14 +18,16 @@ from specter_core.metrics import (
     YHAT,
     YHAT_LOWER,
     YHAT_UPPER,
+    Y,
 )
 from specter_detector.alarms import Alarms
 from specter_detector.config import Model, Query, Scheduler
 from specter_detector.findings import Findings
-from specter_detector.models.arrays import Ints
+from specter_detector.formats import OutputFormat
+from specter_detector.identities import Identities
+from specter_detector.models.arrays import Floats, Ints
 from specter_detector.models.fit import FitOptions, Fitted
-from specter_detector.output import Sample
-from specter_detector.outputs import Outputs
+from specter_detector.outputs import Outputs, Written
 from specter_detector.series import History, Labels, Vector
 from specter_detector.verdict import Verdict
 from specter_detector.watched import Watched
@@ -42,13 +44,11 @@ class Observation:
     """What came of a tick.
 
     Attributes:
-        samples: output, with a staleness marker for each series that had one before and has none now.
-        unwritable: number of series whose labels cannot be written.
+        written: output, with a staleness marker for each series that had one before and has none now.
         alarms: those that began, as far as they are worth a line.
     """
 
-    samples: list[Sample]
-    unwritable: int
+    written: Written
     alarms: list[Verdict]
 
 
@@ -56,7 +56,14 @@ class Job:
     """State of one job. Ticks and fits come from different threads."""
 
     def __init__(
-        self, query: Query, model: Model, scheduler: Scheduler, metric_format: Mapping[str, str]
+        self,
+        query: Query,
+        model: Model,
+        scheduler: Scheduler,
+        form: OutputFormat,
+        *,
+        max_bands: int,
+        identities: Identities,
     ) -> None:
         self.query = query
         self.model = model
@@ -68,8 +75,17 @@ class Job:
             "QUERY_KEY": query.alias,
             "MODEL_ALIAS": model.alias,
             "SCHEDULER_ALIAS": scheduler.alias,
+            "ANOMALY_TYPE": query.anomaly_type,
         }
-        self._outputs = Outputs(query.alias, metric_format, variables, model.provide_series)
+        self._outputs = Outputs(
+            query.alias,
+            form,
+            variables,
+            model.provide_series,
+            bands=model.bands,
+            max_bands=max_bands,
+            identities=identities,
+        )
         self._watched = Watched(self.options, scheduler.infer_every)
         self._alarms = Alarms()
         self.findings = Findings()
@@ -150,24 +166,26 @@ class Job:
             self._last_seen[labels] = at
         gone = self._forget(at)
         verdicts = self._watched.judge(at, vector.samples)
-        told = {verdict.labels: _values(verdict) for verdict in verdicts if math.isfinite(verdict.score)}
-        samples, unwritable = self._outputs.tick(at, told)
+        told = [verdict for verdict in verdicts if math.isfinite(verdict.score)]
+        anomalous = np.array([verdict.anomalous for verdict in told], np.bool_)
+        written = self._outputs.tick(at, [verdict.labels for verdict in told], _columns(told), anomalous)
         self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
         present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
         valid = sum(math.isfinite(verdict.value) for verdict in present)
-        scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)} & told.keys()
+        scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)}
+        scored &= {verdict.labels for verdict in told}
         self.counts = {
-            "scored": len(scored.difference(unwritable)),
+            "scored": len(scored.difference(written.unwritable)),
             "warming": len(self._unknown) + valid - len(scored),
             "absent": len(verdicts) - len(present),
             "invalid": len(present) - valid,
             "over_limit": vector.cut,
         }
-        return Observation(samples, len(unwritable), self._alarms.begun(at, verdicts))
+        return Observation(written, self._alarms.begun(at, verdicts))
 
-    def close(self, at: float) -> list[Sample]:
+    def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
         return self._outputs.close(at)
@@ -193,12 +211,12 @@ class Job:
         return gone
 
 
-def _values(verdict: Verdict) -> dict[str, float]:
-    return {
-        ANOMALY_SCORE: verdict.score,
-        YHAT: verdict.yhat,
-        YHAT_LOWER: verdict.lower,
-        YHAT_UPPER: verdict.upper,
-        ANOMALY_CONFIDENCE: verdict.confidence,
-        ANOMALY_DIRECTION: float(verdict.direction),
-    }
+def _columns(verdicts: Sequence[Verdict]) -> dict[str, Floats]:
+    """Return the values of each output, (verdicts,)."""
+    rows = [
+        (each.score, each.value, each.yhat, each.lower, each.upper, each.confidence, float(each.direction))
+        for each in verdicts
+    ]
+    names = (ANOMALY_SCORE, Y, YHAT, YHAT_LOWER, YHAT_UPPER, ANOMALY_CONFIDENCE, ANOMALY_DIRECTION)
+    columns = np.array(rows, np.float64).reshape(len(rows), len(names)).T
+    return dict(zip(names, columns, strict=True))
