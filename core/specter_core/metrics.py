@@ -219,12 +219,22 @@ SCORES_STALE_SECONDS = 120.0
 ANOMALY_SCORE = "anomaly_score"
 ANOMALY_CONFIDENCE = "anomaly_confidence"
 ANOMALY_DIRECTION = "anomaly_direction"
+Y = "y"
 YHAT = "yhat"
 YHAT_LOWER = "yhat_lower"
 YHAT_UPPER = "yhat_upper"
 FOR = "for"
 MODEL_ALIAS = "model_alias"
 SCHEDULER_ALIAS = "scheduler_alias"
+# The names that the dashboards of grafana/promql-anomaly-detection read.
+ANOMALY_BAND_NAMES = (
+    (Y, "anomaly:level"),
+    (YHAT_UPPER, "anomaly:upper_band"),
+    (YHAT_LOWER, "anomaly:lower_band"),
+)
+ANOMALY_NAME = "anomaly_name"
+ANOMALY_TYPE = "anomaly_type"
+ANOMALY_STRATEGY = "anomaly_strategy"
 
 # --- the detector about itself ---
 
@@ -291,7 +301,8 @@ DETECTOR_SAMPLES_WRITTEN = Metric(
 DETECTOR_SAMPLES_DROPPED = Metric(
     "specter_detector_samples_dropped_total",
     "counter",
-    "Samples given up, because the server refused them or stayed away too long.",
+    "Samples given up: not sent (invalid, duplicate, future), refused by the server (too_old, out_of_order, "
+    "conflict, rejected), or lost while they waited (expired, spool_full, corrupt).",
     ("reason",),
 )
 DETECTOR_RELOAD_SUCCESSFUL = Metric(
@@ -326,6 +337,21 @@ DETECTOR_SAVE_DURATION = Metric(
     "specter_detector_save_duration_seconds",
     "gauge",
     "Duration of the newest save.",
+)
+DETECTOR_SPOOL_SAMPLES = Metric(
+    "specter_detector_spool_samples",
+    "gauge",
+    "Samples that wait for the remote-write server.",
+)
+DETECTOR_SPOOL_BYTES = Metric(
+    "specter_detector_spool_bytes",
+    "gauge",
+    "Size of what is kept for the remote-write server, on disk or in memory.",
+)
+DETECTOR_SPOOL_PERSISTENT = Metric(
+    "specter_detector_spool_persistent",
+    "gauge",
+    "1 if samples are on disk before they are sent, else 0: no folder is set, or it cannot be written to.",
 )
 DETECTOR_DATASOURCE_UP = Metric(
     "specter_detector_datasource_up",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -15,8 +16,10 @@ from specter_core.clock import Clock, SystemClock
 from specter_core.errors import SpecterError
 from specter_core.web import WebOptions, WebServer
 from specter_detector.config import DetectorConfig
+from specter_detector.disk_spool import open_spool
 from specter_detector.engine import Engine
 from specter_detector.exclusion_reader import ExclusionReader
+from specter_detector.exposed import Exposed
 from specter_detector.fitting import Fitter, PoolFitter
 from specter_detector.histories import QueryHistory
 from specter_detector.http import open_session
@@ -32,7 +35,7 @@ from specter_detector.service import Service
 from specter_detector.storage import Storage
 from specter_detector.store.folder import DataFolder
 from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
+from specter_detector.writer import Destination, Writer
 
 LOGGER = logging.getLogger(__name__)
 PRESETS_POLL = 5.0
@@ -63,7 +66,7 @@ class Detector:
         self.config = config
         self.telemetry = telemetry
         self.telemetry.prepare(list(config.reader.queries))
-        own = own_output(config.writer.metric_format)
+        own = own_output(config.writer.form.template)
         self._reader = PrometheusReader(
             config.reader,
             open_session(config.reader.connection),
@@ -82,20 +85,13 @@ class Detector:
             )
             for alias, query in config.reader.queries.items()
         }
-        writer = Writer(
-            self._client,
-            clock=clock,
-            random=chance,
-            telemetry=self.telemetry,
-            max_pending=config.writer.max_pending_samples,
-            timeout=config.writer.connection.timeout,
-        )
+        self._writer = self._destination(storage, clock, chance)
         self.engine = Engine(
             config,
             reader=self._reader,
             threads=self._threads,
             histories=self._histories,
-            writer=writer,
+            writer=self._writer,
             fitter=self._fitter,
             exclusions=ExclusionReader(
                 self._api,
@@ -117,12 +113,34 @@ class Detector:
             random=chance,
         )
 
+    def _destination(self, storage: Storage, clock: Clock, chance: random.Random) -> Destination:
+        settings = self.config.writer
+        if settings.scrape:
+            exposed = Exposed(clock=clock, telemetry=self.telemetry)
+            self.telemetry.registry.register(exposed)
+            return exposed
+        spool = settings.spool
+        if spool.folder is None and storage.path is not None:
+            spool = replace(spool, folder=storage.path / "spool")
+        return Writer(
+            self._client,
+            open_spool(spool, self.telemetry.dropped),
+            clock=clock,
+            random=chance,
+            telemetry=self.telemetry,
+            timeout=settings.connection.timeout,
+            limits=settings.limits,
+        )
+
     def close(self) -> None:
         """Stop the fitting processes, save what is known and close every connection."""
         self._fitter.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._reader.close()
         self._api.close()
+        self._writer.close()
+        if isinstance(self._writer, Exposed):
+            self.telemetry.registry.unregister(self._writer)
         self._client.close()
         self._savings.close()
         for history in self._histories.values():

@@ -7,9 +7,12 @@ from pathlib import Path
 from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
 from specter_detector import defaults
+from specter_detector.formats import OutputFormat
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Policy
+from specter_detector.outputs import Bands
+from specter_detector.packing import Limits
 from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.schema import (
     ConnectionSchema,
@@ -21,6 +24,7 @@ from specter_detector.schema import (
     check_url,
 )
 from specter_detector.shard import WHOLE, Shard, from_environment
+from specter_detector.spool import SpoolOptions
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
@@ -63,6 +67,7 @@ class Query:
         holidays: days that are like a Sunday.
         limit: PromQL expression for where the series end, see `limits`; None for nowhere.
         max_series: how many of its series are watched.
+        anomaly_type: what promql-anomaly-detection's dashboards take the series for.
     """
 
     alias: str
@@ -75,6 +80,7 @@ class Query:
     holidays: Holidays = NO_HOLIDAYS
     limit: str | None = None
     max_series: int = defaults.MAX_SERIES
+    anomaly_type: str = "resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ class Model:
     schedulers: tuple[str, ...]
     policy: Policy
     provide_series: tuple[str, ...]
+    bands: Bands = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +144,23 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Where the output goes and what it is called."""
+    """Where the output goes and what it is called.
+
+    Attributes:
+        connection: the remote-write server.
+        scrape: whether the outputs are shown on our own page instead of sent.
+        form: what they are called.
+        max_bands: series of a query whose band is written at a time, where it is not always.
+        limits: of one request.
+        spool: what waits for the server.
+    """
 
     connection: Connection
-    metric_format: Mapping[str, str]
-    max_pending_samples: int
+    scrape: bool
+    form: OutputFormat
+    max_bands: int
+    limits: Limits
+    spool: SpoolOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +205,7 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
     # A writer without a URL of its own writes where the reader reads, with the same login.
     login = writer if override is None and writer.datasource_url else reader
     writer_url = override or writer.datasource_url or reader_url
+    shard = from_environment(schema.shard.resolved())
     return DetectorConfig(
         reader=Reader(
             _connection(reader, reader_url, reader.timeout),
@@ -200,8 +220,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             alias: Scheduler(alias, scheduler.fit_every, scheduler.fit_window, scheduler.infer_every)
             for alias, scheduler in schema.schedulers.items()
         },
-        writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
-        shard=from_environment(schema.shard.resolved()),
+        writer=_writer(writer, _connection(login, writer_url, writer.timeout), shard),
+        shard=shard,
         dask_address=schema.dask_address,
         presets=schema.presets,
         preset_budget=PresetBudget(schema.preset_budget.max_series, schema.preset_budget.max_query_seconds),
@@ -250,6 +270,7 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         holidays=(schema.holidays or reader.holidays).resolved(),
         limit=schema.limit,
         max_series=schema.max_series or reader.max_series_per_query,
+        anomaly_type=schema.anomaly_type,
     )
 
 
@@ -263,8 +284,17 @@ def _model(alias: str, schema: ModelSchema, whole: DetectorSchema) -> Model:
             schema.detection_direction, schema.min_dev_from_expected, schema.min_rel_dev_from_expected
         ),
         provide_series=schema.provide_series or whole.writer.provide_series,
+        bands=schema.bands or whole.writer.bands,
     )
 
 
-def _writer(schema: WriterSchema, connection: Connection) -> Writer:
-    return Writer(connection, schema.metric_format, schema.max_pending_samples)
+def _writer(schema: WriterSchema, connection: Connection, shard: Shard) -> Writer:
+    kind = schema.format or ("default" if schema.metric_format is None else "template")
+    return Writer(
+        connection,
+        scrape=schema.mode == "scrape",
+        form=OutputFormat(kind, schema.metric_format or defaults.METRIC_FORMAT, shard.extra_labels),
+        max_bands=schema.max_bands,
+        limits=Limits(schema.max_samples_per_request, schema.max_bytes_per_request),
+        spool=SpoolOptions(schema.spool.folder, schema.spool.max_bytes, schema.spool.max_age),
+    )

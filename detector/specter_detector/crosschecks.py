@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from specter_core.metrics import (
+    ANOMALY_BAND_NAMES,
     ANOMALY_CONFIDENCE,
     ANOMALY_DIRECTION,
     ANOMALY_SCORE,
     YHAT,
     YHAT_LOWER,
     YHAT_UPPER,
+    Y,
 )
 from specter_detector import defaults
 from specter_detector.durations import format_duration, parse_duration
@@ -72,13 +74,28 @@ def _output_name(document: Mapping[str, object]) -> re.Pattern[str]:
     if not isinstance(name, str) or "$VAR" not in name:
         name = defaults.METRIC_FORMAT["__name__"]
     template = VARIABLE.sub("[a-zA-Z0-9_]+", re.escape(name))
-    names = "|".join(template.replace(r"\$VAR", output) for output in OUTPUTS)
+    # `y` is a word that others use as well: it is ours only where it is written.
+    outputs = (*OUTPUTS, Y) if _provided(document, Y) else OUTPUTS
+    written = [template.replace(r"\$VAR", output) for output in outputs]
+    if _section(document, "writer").get("format") == "promql-anomaly-detection":
+        written += [name for _, name in ANOMALY_BAND_NAMES]
+    names = "|".join(written)
     return re.compile(rf"(?<![\w:])(?:{names})(?![\w:])")
 
 
 def _nothing_to_watch(document: Mapping[str, object]) -> Iterator[Finding]:
     if document.get("presets") == [] and "queries" not in _section(document, "reader"):
         yield Finding(("presets",), "there is nothing to watch: list presets or reader.queries", [])
+
+
+def _provided(document: Mapping[str, object], output: str) -> bool:
+    sections = [_section(document, "writer"), *_models(document)]
+    return any(output in _items(section.get("provide_series")) for section in sections)
+
+
+def _models(document: Mapping[str, object]) -> list[Mapping[str, object]]:
+    models = _section(document, "models")
+    return [_section({"model": model}, "model") for model in models.values()]
 
 
 def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -14,14 +15,15 @@ from specter_detector.exclusion_reader import ExclusionReader
 from specter_detector.exclusions import REACH, excluded
 from specter_detector.fitting import FitError, FitRequest, Fitter
 from specter_detector.histories import QueryHistory
+from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.limits import limits_of
 from specter_detector.models.arrays import Bools, Floats, Ints
-from specter_detector.output import Sample
+from specter_detector.outputs import Written
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
 from specter_detector.series import History, Labels, Vector
 from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
+from specter_detector.writer import Destination
 
 LOGGER = logging.getLogger(__name__)
 WRITE_SHARE = 0.3
@@ -38,7 +40,7 @@ class Engine:
         reader: SeriesReader,
         threads: Executor,
         histories: Mapping[str, QueryHistory],
-        writer: Writer,
+        writer: Destination,
         fitter: Fitter,
         exclusions: ExclusionReader,
         telemetry: Telemetry,
@@ -55,18 +57,25 @@ class Engine:
         self._clock = clock
         self._failing: dict[tuple[str, str], str] = {}
         self._failing_lock = threading.Lock()
+        identities = Identities()
         self.jobs = tuple(
             Job(
                 config.reader.queries[query],
                 model,
                 config.schedulers[scheduler],
-                config.writer.metric_format,
-                config.reader.retention,
+                config.writer.form,
+                max_bands=config.writer.max_bands,
+                identities=identities,
+                retention=config.reader.retention,
             )
             for model in config.models.values()
             for scheduler in model.schedulers
             for query in model.queries
         )
+        now = clock.time()
+        last = {job.key: writer.last_tick(job.key) for job in self.jobs}
+        # A tick that is yet to come was written under another clock.
+        self._written_before = {key: -inf if at is None or at > now else at for key, at in last.items()}
 
     def tick(self, scheduler: str, at: float) -> None:
         """Score every query of `scheduler` at `at` and write the result.
@@ -96,7 +105,7 @@ class Engine:
                 self._remember(asked[future], at, vector)
             for job in jobs:
                 if job.query.alias == asked[future]:
-                    self._writer.enqueue(self._observe(job, at, vector))
+                    self._write(job, at, self._observe(job, at, vector))
             self._writer.flush(0.0 if _waiting(asked) else budget)
         self._report(jobs)
         self._telemetry.ticked(self._clock.monotonic() - started)
@@ -133,7 +142,7 @@ class Engine:
                 self._remember(alias, at, vector)
                 # A tick that was broken off has been judged for some of the queries.
                 for job in (job for job in jobs if job.ticked is None or at > job.ticked):
-                    self._writer.enqueue(self._observe(job, at, vector))
+                    self._write(job, at, self._observe(job, at, vector))
                     ticks.add(at)
             judged = max(judged, len(ticks))
         self._writer.flush(self._jobs(scheduler)[0].scheduler.infer_every * WRITE_SHARE)
@@ -169,8 +178,9 @@ class Engine:
 
     def close(self, at: float, budget: float, keys: Container[str] | None = None) -> None:
         """End the open outputs of the jobs `keys`, all if None, at `at`; tries for `budget` seconds."""
-        ended = [job for job in self.jobs if keys is None or job.key in keys]
-        self._writer.enqueue([sample for job in ended for sample in job.close(at)])
+        for job in self.jobs:
+            if keys is None or job.key in keys:
+                self._write(job, at, job.close(at))
         self._writer.flush(budget)
 
     def _jobs(self, scheduler: str) -> list[Job]:
@@ -265,20 +275,23 @@ class Engine:
         self._works(query.alias, "capacity limit")
         return limits_of(series, vector.samples)
 
-    def _observe(self, job: Job, at: float, vector: Vector | None) -> list[Sample]:
+    def _observe(self, job: Job, at: float, vector: Vector | None) -> Written:
         if vector is None:
             return job.close(at)
         learning = self._learning(job.query.alias, at, vector.samples)
         seen = job.observe(at, vector, learning)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
-        if seen.unwritable:
-            self._telemetry.dropped("invalid", seen.unwritable * len(job.model.provide_series))
-            message = f"{seen.unwritable} series have labels that cannot be written"
-            self._fails(job.query.alias, "labels", message)
-        else:
-            self._works(job.query.alias, "labels")
-        return seen.samples
+        return seen.written
+
+    def _write(self, job: Job, at: float, written: Written) -> None:
+        """Hand over what `job` has to say of `at`, unless an earlier process has.
+
+        It may have said something else, from a state that was never saved, and the server would refuse the
+        second value of one time.
+        """
+        if at > self._written_before[job.key]:
+            self._writer.enqueue(job.key, at, [written])
 
     def _report(self, jobs: list[Job]) -> None:
         for alias in {job.query.alias for job in jobs}:

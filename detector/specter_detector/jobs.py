@@ -7,8 +7,10 @@ what fits have learnt, and turns a tick's values into output samples. No I/O.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specter_core.metrics import (
     ANOMALY_CONFIDENCE,
@@ -17,16 +19,18 @@ from specter_core.metrics import (
     YHAT,
     YHAT_LOWER,
     YHAT_UPPER,
+    Y,
 )
 from specter_detector.alarms import Alarms
 from specter_detector.config import Model, Query, Scheduler
 from specter_detector.defaults import RETENTION
 from specter_detector.findings import Findings
+from specter_detector.formats import OutputFormat
+from specter_detector.identities import Identities
 from specter_detector.models.arrays import Bools, Floats, Ints
 from specter_detector.models.batch import joined
 from specter_detector.models.fit import FitOptions, Fitted
-from specter_detector.output import Sample
-from specter_detector.outputs import Outputs
+from specter_detector.outputs import Outputs, Written
 from specter_detector.series import Labels, Vector
 from specter_detector.store.checkpoint import Learnt, snapshot
 from specter_detector.verdict import Verdict, Verdicts, joined_verdicts
@@ -41,13 +45,11 @@ class Observation:
     """What came of a tick.
 
     Attributes:
-        samples: output, with a staleness marker for each series that had one before and has none now.
-        unwritable: number of series whose labels cannot be written.
+        written: output, with a staleness marker for each series that had one before and has none now.
         alarms: those that began, as far as they are worth a line.
     """
 
-    samples: list[Sample]
-    unwritable: int
+    written: Written
     alarms: list[Verdict]
 
 
@@ -59,7 +61,10 @@ class Job:
         query: Query,
         model: Model,
         scheduler: Scheduler,
-        metric_format: Mapping[str, str],
+        form: OutputFormat,
+        *,
+        max_bands: int,
+        identities: Identities,
         retention: float = RETENTION,
     ) -> None:
         self.key = f"{scheduler.alias}/{model.alias}/{query.alias}"
@@ -74,8 +79,17 @@ class Job:
             "QUERY_KEY": query.alias,
             "MODEL_ALIAS": model.alias,
             "SCHEDULER_ALIAS": scheduler.alias,
+            "ANOMALY_TYPE": query.anomaly_type,
         }
-        self._outputs = Outputs(query.alias, metric_format, variables, model.provide_series)
+        self._outputs = Outputs(
+            query.alias,
+            form,
+            variables,
+            model.provide_series,
+            bands=model.bands,
+            max_bands=max_bands,
+            identities=identities,
+        )
         self._watched = Watched(self.options, scheduler.infer_every)
         self._alarms = Alarms()
         self.findings = Findings()
@@ -166,23 +180,22 @@ class Job:
         gone = self._forget(at)
         verdicts = self._watched.judge(at, vector.samples, learn or {})
         told = np.isfinite(verdicts.score)
-        values = {verdicts.labels[row]: _values(verdicts[row]) for row in np.flatnonzero(told).tolist()}
-        samples, unwritable = self._outputs.tick(at, values)
+        written = self._outputs.tick(at, verdicts.labels, _columns(verdicts), verdicts.anomalous)
         self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
         valid = verdicts.present & np.isfinite(verdicts.value)
-        scored = int(np.count_nonzero(valid & told)) - len(unwritable)
+        scored = int(np.count_nonzero(valid & told))
         present = int(np.count_nonzero(verdicts.present))
         self.counts = {
-            "scored": scored,
-            "warming": len(self._unknown) + int(np.count_nonzero(valid & ~told)),
+            "scored": scored - len(written.unwritable),
+            "warming": len(self._unknown) + int(np.count_nonzero(valid)) - scored,
             "absent": len(verdicts) - present,
             "invalid": present - int(np.count_nonzero(valid)),
             "over_limit": vector.cut,
         }
         self._latest, self._ticked = verdicts, at
-        return Observation(samples, len(unwritable), self._alarms.begun(at, verdicts))
+        return Observation(written, self._alarms.begun(at, verdicts))
 
     @property
     def latest(self) -> Verdicts:
@@ -214,7 +227,7 @@ class Job:
             self._watched.restore(learnt.labels, learnt.shape, learnt.state)
             self._known = frozenset(learnt.labels)
 
-    def close(self, at: float) -> list[Sample]:
+    def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
         return self._outputs.close(at)
@@ -241,12 +254,16 @@ class Job:
         return gone
 
 
-def _values(verdict: Verdict) -> dict[str, float]:
-    return {
-        ANOMALY_SCORE: verdict.score,
-        YHAT: verdict.yhat,
-        YHAT_LOWER: verdict.lower,
-        YHAT_UPPER: verdict.upper,
-        ANOMALY_CONFIDENCE: verdict.confidence,
-        ANOMALY_DIRECTION: float(verdict.direction),
+def _columns(verdicts: Verdicts) -> dict[str, Floats]:
+    """Return the values of each output, (series,), NaN where nothing can be said."""
+    told = np.isfinite(verdicts.score)
+    columns: dict[str, NDArray[Any]] = {
+        ANOMALY_SCORE: verdicts.score,
+        Y: verdicts.value,
+        YHAT: verdicts.yhat,
+        YHAT_LOWER: verdicts.lower,
+        YHAT_UPPER: verdicts.upper,
+        ANOMALY_CONFIDENCE: verdicts.confidence,
+        ANOMALY_DIRECTION: verdicts.direction,
     }
+    return {name: np.where(told, column, np.nan) for name, column in columns.items()}

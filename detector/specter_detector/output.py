@@ -1,72 +1,85 @@
-"""Names and labels of what the detector writes, and the checks that servers do not make."""
+"""Labels of what the detector writes, and the checks that servers do not make."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from specter_detector.names import LABEL_NAME, METRIC_NAME
-from specter_detector.series import Labels, labels_of
+from specter_detector.names import LABEL_NAME
+from specter_detector.protobuf import encode_label
+from specter_detector.series import Labels
 
 NAME = "__name__"
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One value of one output series; `value` None ends the series with a staleness marker.
+Parts = tuple[bytes, bytes]
+"""The encoded labels of an output that sort before its metric's name, and those after it."""
 
-    `score_of` is the alias of the query whose anomaly score this is, empty for all other outputs.
+
+class OutputLabels:
+    """Makes the labels of the outputs of each series, those that differ in their metric's name alone.
+
+    The input's labels without its name, plus `added`. An input label that goes by
+    a name of those is kept as `exported_NAME`, as Prometheus does with a scraped
+    `job`.
     """
 
-    labels: Labels
-    value: float | None
-    timestamp: float
-    score_of: str = ""
+    def __init__(self, added: Mapping[str, str]) -> None:
+        self._names = frozenset((NAME, *added))
+        # An empty value means that the label is not there, as in Prometheus.
+        self._added = {name: encode_label(name, value) for name, value in added.items() if value}
+        self._fields: dict[tuple[str, str], bytes] = {}
+        self._parts: dict[Labels, Parts] = {}
+
+    def parts(self, labels: Labels) -> Parts:
+        """Return the encoded labels of an output, but for its name, which belongs between them."""
+        known = self._parts.get(labels)
+        if known is None:
+            known = self._parts[labels] = self._made(labels)
+        return known
+
+    def tidy(self) -> None:
+        """Drop what is kept because the outputs of one tick share it."""
+        self._fields.clear()
+        self._parts.clear()
+
+    def _made(self, labels: Labels) -> Parts:
+        encoded = dict(self._added)
+        for label in labels:
+            name, value = label
+            if name == NAME or not value:
+                continue
+            if name in self._names:
+                kept = self._free(name, encoded)
+                encoded[kept] = encode_label(kept, value)
+                continue
+            field = self._fields.get(label)
+            if field is None:
+                field = self._fields[label] = encode_label(name, value)
+            encoded[name] = field
+        names = sorted(encoded)
+        middle = bisect_left(names, NAME)
+        before, after = names[:middle], names[middle:]
+        return b"".join([encoded[name] for name in before]), b"".join([encoded[name] for name in after])
+
+    def _free(self, name: str, taken: Mapping[str, bytes]) -> str:
+        while name in self._names or name in taken:
+            name = f"exported_{name}"
+        return name
 
 
-class InvalidLabelsError(ValueError):
-    """These labels cannot be written."""
-
-
-def output_labels(labels: Labels, metric_format: Mapping[str, str], variables: Mapping[str, str]) -> Labels:
-    """Return the labels of an output series.
-
-    The input's labels without its name, plus those of `metric_format` with
-    `$VAR`, `$QUERY_KEY`, `$MODEL_ALIAS` and `$SCHEDULER_ALIAS` replaced. An input
-    label that goes by a name of the format is kept as `exported_NAME`, as
-    Prometheus does with a scraped `job`.
-
-    Raises:
-        InvalidLabelsError: a name is not allowed or text is not UTF-8.
-    """
-    result = {name: _substitute(template, variables) for name, template in metric_format.items()}
-    for name, value in labels:
-        if name == NAME:
-            continue
-        kept = name
-        while kept in result:
-            kept = f"exported_{kept}"
-        result[kept] = value
-    validate(result)
-    return labels_of(result)
-
-
-def _substitute(template: str, variables: Mapping[str, str]) -> str:
+def substituted(template: str, variables: Mapping[str, str]) -> str:
+    """Return `template` with `$NAME` replaced for each of `variables`; the longest name counts."""
     for name in sorted(variables, key=len, reverse=True):
         template = template.replace(f"${name}", variables[name])
     return template
 
 
-def validate(labels: Mapping[str, str]) -> None:
-    """Check what remote-write receivers let through and choke on later.
-
-    Raises:
-        InvalidLabelsError: see `output_labels`.
-    """
-    if not METRIC_NAME.fullmatch(labels.get(NAME, "")):
-        raise InvalidLabelsError(f"{labels.get(NAME, '')!r} is not a metric name")
-    for name, value in labels.items():
-        if name != NAME and not LABEL_NAME.fullmatch(name):
-            raise InvalidLabelsError(f"{name!r} is not a label name")
-        try:
+def writable(labels: Labels) -> bool:
+    """Whether the names are allowed and the text is UTF-8: receivers do not look, and choke on it later."""
+    try:
+        for name, value in labels:
+            if name != NAME and not LABEL_NAME.fullmatch(name):
+                return False
             value.encode()
-        except UnicodeEncodeError:
-            raise InvalidLabelsError(f"the value of label {name} is not UTF-8") from None
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -26,13 +26,17 @@ from specter_core.errors import UsageError
 from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
+from specter_detector.formats import FormatName
 from specter_detector.headers import HeaderFiles, Headers, HeaderValue
 from specter_detector.models.calendar import CalendarError, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Direction
 from specter_detector.names import LABEL_NAME, METRIC_NAME
+from specter_detector.outputs import Bands
+from specter_detector.packing import DEFAULT_LIMITS
 from specter_detector.presets.model import PRESET_NAMES, PresetName
 from specter_detector.shard import Shard, numbered
+from specter_detector.sizes import Size
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
@@ -40,7 +44,7 @@ MAX_POINTS = 11_000
 FEWEST_POINTS = 100
 
 SeriesName = Literal[
-    "anomaly_score", "yhat", "yhat_lower", "yhat_upper", "anomaly_confidence", "anomaly_direction"
+    "anomaly_score", "y", "yhat", "yhat_lower", "yhat_upper", "anomaly_confidence", "anomaly_direction"
 ]
 PROVIDE_SERIES: tuple[SeriesName, ...] = ("anomaly_score", "yhat", "yhat_lower", "yhat_upper")
 
@@ -103,6 +107,8 @@ Url = Annotated[str, AfterValidator(check_url)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
 MaxSeries = Annotated[int, Field(ge=1, le=100_000)]
+AnomalyType = Literal["requests", "latency", "errors", "resource"]
+"""What promql-anomaly-detection's dashboards tell apart."""
 Alias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_\-]*$", max_length=64)]
 
 
@@ -179,6 +185,7 @@ class QuerySchema(Schema):
     offset: WholeDuration = 0.0
     max_age: PositiveDuration | None = None
     max_series: MaxSeries | None = None
+    anomaly_type: AnomalyType = "resource"
 
 
 class ReaderSchema(ConnectionSchema):
@@ -206,6 +213,7 @@ class ModelSchema(Schema):
     min_dev_from_expected: Pair = (0.0, 0.0)
     min_rel_dev_from_expected: Pair = (0.0, 0.0)
     provide_series: tuple[SeriesName, ...] | None = None
+    bands: Bands | None = None
 
 
 class SchedulerSchema(Schema):
@@ -217,15 +225,35 @@ class SchedulerSchema(Schema):
     infer_every: StepDuration = defaults.INFER_EVERY
 
 
+class SpoolSchema(Schema):
+    """What waits for the server, and where."""
+
+    folder: Path | None = None
+    max_bytes: Annotated[Size, Field(ge=1 << 20)] | None = None
+    max_age: PositiveDuration = 86400.0
+
+
 class WriterSchema(ConnectionSchema):
     """Where the scores go; the reader's server unless told otherwise."""
 
-    metric_format: Annotated[dict[str, str], AfterValidator(_format)] = Field(
-        default_factory=lambda: dict(defaults.METRIC_FORMAT)
-    )
+    mode: Literal["remote_write", "scrape"] = "remote_write"
+    format: FormatName | None = None
+    metric_format: Annotated[dict[str, str], AfterValidator(_format)] | None = None
     provide_series: tuple[SeriesName, ...] = PROVIDE_SERIES
+    bands: Bands = "always"
+    max_bands: Annotated[int, Field(ge=0)] = 100
     timeout: PositiveDuration = 10.0
-    max_pending_samples: Annotated[int, Field(ge=1)] = 500_000
+    max_samples_per_request: Annotated[int, Field(ge=1)] = DEFAULT_LIMITS.samples
+    max_bytes_per_request: Annotated[Size, Field(ge=1024)] = DEFAULT_LIMITS.nbytes
+    spool: SpoolSchema = SpoolSchema()
+
+    @model_validator(mode="after")
+    def _one_format(self) -> "WriterSchema":
+        if self.format == "template" and self.metric_format is None:
+            raise ValueError("format: template needs a metric_format")
+        if self.format not in {None, "template"} and self.metric_format is not None:
+            raise ValueError(f"metric_format is for format: template, not {self.format}")
+        return self
 
 
 class PresetBudgetSchema(Schema):

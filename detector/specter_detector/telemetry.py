@@ -9,6 +9,10 @@ from specter_core.metrics import Metric
 
 STATES = ("scored", "warming", "absent", "invalid", "over_limit")
 READ_OUTCOMES = ("ok", "empty", "error", "unreachable")
+DROP_REASONS = (
+    "invalid", "duplicate", "future", "too_old", "out_of_order", "conflict", "rejected",
+    "expired", "spool_full", "corrupt",
+)  # fmt: skip
 
 
 def _counter(metric: Metric, registry: CollectorRegistry) -> Counter:
@@ -52,6 +56,9 @@ class Telemetry:
         self._save_duration = _gauge(metrics.DETECTOR_SAVE_DURATION, registry)
         for outcome in ("ok", "error"):
             self._saves.labels(outcome)
+        self._spool_samples = _gauge(metrics.DETECTOR_SPOOL_SAMPLES, registry)
+        self._spool_bytes = _gauge(metrics.DETECTOR_SPOOL_BYTES, registry)
+        self._spool_persistent = _gauge(metrics.DETECTOR_SPOOL_PERSISTENT, registry)
         self._up = _gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
 
     def prepare(self, queries: Sequence[str]) -> None:
@@ -64,7 +71,7 @@ class Telemetry:
             self._forget(query)
         for outcome in ("ok", "rejected", "unreachable"):
             self._writes.labels(outcome)
-        for reason in ("rejected", "unreachable", "future", "duplicate", "invalid"):
+        for reason in DROP_REASONS:
             self._dropped.labels(reason)
         for query in queries:
             for outcome in READ_OUTCOMES:
@@ -145,6 +152,12 @@ class Telemetry:
     def dropped(self, reason: str, samples: int) -> None:
         """`samples` were given up."""
         self._dropped.labels(reason).inc(samples)
+
+    def spooled(self, samples: int, nbytes: int, *, persistent: bool) -> None:
+        """What waits for the server, and whether it would survive this process."""
+        self._spool_samples.set(samples)
+        self._spool_bytes.set(nbytes)
+        self._spool_persistent.set(1 if persistent else 0)
 
     def datasource(self, up: bool) -> None:
         """The data source is reachable or not."""

@@ -26,7 +26,8 @@ from specter_demo.history.keeper import STEP_SECONDS, HistoryKeeper
 from specter_demo.history.simulate import Array, Series, counters, draw_requests, time_grid
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.traffic.shape import ROUTES, TrafficShape
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import record_of
 from specter_detector.remote_write import RemoteWriteClient
 from specter_stack.programs import find_program
 from tests.servers.prometheus import Prometheus, free_port, running_prometheus
@@ -213,7 +214,7 @@ def test_the_gap_begins_right_after_the_last_sample_even_if_the_series_was_ended
 def _mark_stale(prometheus: Prometheus, at: float) -> None:
     labels = (("__name__", SERVICE_REQUEST_RATE), (SERVICE, "shop"))
     client = RemoteWriteClient(prometheus.url, requests.Session())
-    assert client.send([Sample(labels, None, at)], 5.0).kind == "ok"
+    assert client.send(request([record_of(labels, None, at)]), 5.0).kind == "ok"
     client.close()
 
 

@@ -20,7 +20,8 @@ from specter_demo.story.observe import (
     series_name,
 )
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import record_of
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.series import labels_of
 from tests.servers.prometheus import Prometheus, free_port, running_prometheus
@@ -43,7 +44,7 @@ def put(prometheus: Prometheus, name: str, value: float, at: float, **labels: st
 
     labels = {key.removesuffix("_"): text for key, text in labels.items()}
     client = RemoteWriteClient(prometheus.url, requests.Session())
-    outcome = client.send([Sample(labels_of({"__name__": name, **labels}), value, at)], 5.0)
+    outcome = client.send(request([record_of(labels_of({"__name__": name, **labels}), value, at)]), 5.0)
     client.close()
     assert outcome.kind == "ok", outcome
 

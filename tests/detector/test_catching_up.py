@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from specter_core.config import parse_config
 from specter_detector.app import Detector
 from specter_detector.config import DetectorConfig, resolve
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import record_of
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.scheduler import TickSchedule
 from specter_detector.schema import DetectorSchema
@@ -55,12 +56,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[P
     ]
     labels = labels_of({"__name__": "shop_rate", "service": "shop"})
     hole = range(end + 15 * 20, end + 15 * 30)
-    live = [Sample(labels, value, at) for at, value in pairs if at > end and at not in hole]
+    live = [record_of(labels, value, at) for at, value in pairs if at > end and at not in hole]
     with (
         running_prometheus(tmp_path_factory.mktemp("prometheus"), history=lines) as server,
         requests.Session() as session,
     ):
-        assert RemoteWriteClient(server.url, session).send(live, 5).kind == "ok"
+        assert RemoteWriteClient(server.url, session).send(request(live), 5).kind == "ok"
         yield server
 
 

@@ -13,9 +13,12 @@ from specter_core.errors import UsageError
 from specter_detector.cli import detector
 from specter_detector.config import DetectorConfig, load, resolve
 from specter_detector.durations import format_duration, parse_duration
+from specter_detector.formats import OutputFormat
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.policy import Policy
+from specter_detector.packing import Limits
 from specter_detector.schema import DetectorSchema
+from specter_detector.spool import SpoolOptions
 
 ROOT = Path(__file__).parents[2]
 WRONG = """\
@@ -131,6 +134,65 @@ def test_holidays_of_the_reader_hold_for_queries_without_their_own() -> None:
     assert config.reader.queries["q"].holidays == Holidays("DE", "BY")
     assert config.reader.queries["own"].holidays == Holidays(dates=("2026-12-24", "2026-12-31"))
     assert parsed("reader: {queries: {q: {expr: x}}}").reader.queries["q"].holidays == NO_HOLIDAYS
+
+
+def test_what_is_written_is_a_choice_of_formats_bands_and_bounds() -> None:
+    query = "reader: {queries: {q: {expr: x, anomaly_type: latency}}}\n"
+    plain = parsed(query).writer
+    assert (plain.form.kind, plain.scrape, plain.max_bands) == ("default", False, 100)
+    assert plain.spool == SpoolOptions(None, None, 86400.0)
+    config = parsed(
+        f"{query}writer: {{format: promql-anomaly-detection, bands: anomalous, max_bands: 7, mode: scrape,"
+        " spool: {folder: /var/lib/x, max_bytes: 2GiB, max_age: 6h}, max_bytes_per_request: 500kB}\n"
+        "models: {a: {}, b: {bands: always}}"
+    )
+    assert (config.writer.form.kind, config.writer.scrape, config.writer.max_bands) == (
+        "promql-anomaly-detection", True, 7,
+    )  # fmt: skip
+    assert config.writer.spool == SpoolOptions(Path("/var/lib/x"), 2 << 30, 6 * 3600.0)
+    assert config.writer.limits == Limits(5000, 500_000)
+    assert [model.bands for model in config.models.values()] == ["anomalous", "always"]
+    assert config.reader.queries["q"].anomaly_type == "latency"
+    assert parsed(f"{query}writer: {{metric_format: {{__name__: a_$VAR}}}}").writer.form == OutputFormat(
+        "template", {"__name__": "a_$VAR"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("writer", "path", "message"),
+    [
+        ("format: template", "writer", "format: template needs a metric_format"),
+        (
+            "format: default, metric_format: {__name__: a_$VAR}",
+            "writer",
+            "is for format: template, not default",
+        ),
+        ("spool: {max_bytes: 3 apples}", "writer.spool.max_bytes", "expected a size such as 512MiB or 1GiB"),
+        ("spool: {max_bytes: 10kB}", "writer.spool.max_bytes", "greater than or equal to 1048576"),
+        ("mode: push", "writer.mode", "'remote_write' or 'scrape'"),
+    ],
+)
+def test_a_writer_that_cannot_be_is_an_error_with_its_place(writer: str, path: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parsed(f"reader: {{queries: {{q: {{expr: x}}}}}}\nwriter: {{{writer}}}")
+    (problem,) = caught.value.problems
+    assert problem.path == path
+    assert message in problem.message
+
+
+@pytest.mark.parametrize(
+    ("expr", "writer"),
+    [
+        ("anomaly:level", "format: promql-anomaly-detection"),
+        ("rate(anomaly:upper_band[5m])", "format: promql-anomaly-detection"),
+        ("y", "provide_series: [anomaly_score, y]"),
+    ],
+)
+def test_output_of_another_format_is_output_only_where_it_is_written(expr: str, writer: str) -> None:
+    query = f"reader: {{queries: {{q: {{expr: '{expr}'}}}}}}\n"
+    with pytest.raises(ConfigError, match="own output"):
+        parsed(f"{query}writer: {{{writer}}}")
+    assert parsed(query).reader.queries["q"].expr == expr
 
 
 def test_the_detectors_further_output_is_output_too() -> None:

@@ -6,11 +6,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import psutil
@@ -18,20 +17,15 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry
 
-from specter_core.clock import SystemClock
 from specter_core.config import ConfigError, parse_config, read_secret_file
 from specter_core.errors import SpecterError, UsageError
 from specter_detector.config import Connection, DetectorConfig, load, resolve
 from specter_detector.fitting import FitError, FitRequest, PoolFitter
 from specter_detector.http import open_session
 from specter_detector.models.fit import FitOptions
-from specter_detector.output import Sample
 from specter_detector.pools import LocalPool
 from specter_detector.reader import UnreachableError
-from specter_detector.remote_write import Outcome
 from specter_detector.schema import DetectorSchema
-from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
 from specter_stack.programs import find_program
 from tests.detector.fitted import constant_history, named, watched
 from tests.detector.running import detector_of
@@ -218,42 +212,6 @@ def test_a_fit_that_hangs_is_ended_and_its_process_replaced() -> None:
         assert fitted(fitter) == 1
     finally:
         fitter.close()
-
-
-class Flaky:
-    """Refuses a whole batch, then goes away."""
-
-    def __init__(self) -> None:
-        self.outcomes = [Outcome("rejected", "HTTP 400")]
-        self.away = True
-        self.taken: list[Sample] = []
-
-    def send(self, samples: Iterable[Sample], timeout: float) -> Outcome:
-        if self.outcomes:
-            return self.outcomes.pop()
-        if self.away:
-            return Outcome("unreachable", "gone")
-        self.taken += samples
-        return Outcome("ok")
-
-
-def test_a_server_that_goes_away_while_a_batch_is_halved_loses_nothing() -> None:
-    server, registry = Flaky(), CollectorRegistry()
-    writer = Writer(
-        server, clock=SystemClock(), random=Random(1), telemetry=Telemetry(registry),
-        max_pending=100, timeout=5,
-    )  # fmt: skip
-    batch = [Sample((("__name__", "x"), ("i", str(i))), 1.0, 900.0, "q") for i in range(8)]
-    writer.enqueue(batch)
-    assert not writer.flush(0.2)
-    assert writer.pending == 8
-    server.away = False
-    assert writer.flush(5)
-    assert server.taken == batch
-    dropped = registry.get_sample_value("specter_detector_samples_dropped_total", {"reason": "rejected"})
-    assert dropped in (None, 0)
-    last = registry.get_sample_value("specter_detector_last_tick_timestamp_seconds", {"query": "q"})
-    assert last == 900.0
 
 
 def test_secrets_stay_out_of_messages(tmp_path: Path) -> None:

@@ -4,24 +4,21 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from random import Random
 
 import numpy as np
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
 
-from specter_core.clock import SystemClock
 from specter_core.config import parse_config
 from specter_detector.config import DetectorConfig, resolve
 from specter_detector.models.fit import fit
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import record_of
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import labels_of
-from specter_detector.telemetry import Telemetry
-from specter_detector.writer import Writer
 from tests.detector.fitted import constant_history
 from tests.detector.generated_series import load, p95, request_rate
 from tests.detector.running import detector_of
@@ -89,8 +86,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, end: int) -> Iterator[P
 
 def put(server: Prometheus, name: str, value: float, at: float, **labels: str) -> None:
     with requests.Session() as session:
-        sample = Sample(labels_of({"__name__": name, **labels}), value, at)
-        assert RemoteWriteClient(server.url, session).send([sample], 5).kind == "ok"
+        record = record_of(labels_of({"__name__": name, **labels}), value, at)
+        assert RemoteWriteClient(server.url, session).send(request([record]), 5).kind == "ok"
 
 
 def sample_value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
@@ -278,20 +275,3 @@ def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) 
         pytest.raises(UnreachableError, match="Connection refused"),
     ):
         reader.instant(gone.reader.queries["bad"], end)
-
-
-def test_one_refused_sample_does_not_take_the_batch_with_it(prometheus: Prometheus) -> None:
-    """Prometheus rolls a whole request back for one duplicate with another value."""
-    now = int(time.time()) - 5
-    put(prometheus, "batch", 1.0, now, i="7")
-    registry = CollectorRegistry()
-    with requests.Session() as session:
-        writer = Writer(
-            RemoteWriteClient(prometheus.url, session), clock=SystemClock(), random=Random(1),
-            telemetry=Telemetry(registry), max_pending=1000, timeout=5,
-        )  # fmt: skip
-        writer.enqueue([Sample(labels_of({"__name__": "batch", "i": str(i)}), 2.0, now) for i in range(20)])
-        assert writer.flush(5)
-    assert prometheus.values("count(batch == 2)", now) == [19]
-    assert registry.get_sample_value("specter_detector_samples_dropped_total", {"reason": "rejected"}) == 1
-    assert registry.get_sample_value("specter_detector_samples_written_total") == 19

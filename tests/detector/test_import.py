@@ -92,7 +92,7 @@ def test_what_has_a_counterpart_is_taken_over(tmp_path: Path) -> None:
     assert (short.infer_every, short.fit_every, short.fit_window) == (60.0, 3600.0, 4 * 3600.0)
     assert config.writer.connection.url == "http://write.example:8428"
     assert config.writer.connection.bearer_token_file == Path("/run/token")
-    assert config.writer.metric_format["__name__"] == "vmanomaly_$VAR"
+    assert config.writer.form.template["__name__"] == "vmanomaly_$VAR"
     # What was not watched before is not watched now.
     assert config.presets == ()
 

@@ -16,7 +16,8 @@ from specter_core.config import parse_config
 from specter_detector import range_reader
 from specter_detector.config import DetectorConfig, Query, resolve
 from specter_detector.http import open_session
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import record_of
 from specter_detector.range_reader import RangeReader
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
@@ -145,8 +146,8 @@ def test_a_selector_is_not_read_raw_where_a_label_could_be_the_servers_own(
     with requests.Session() as session:
         own = labels_of({"__name__": "odd_region", "region": "eu", "n": "1"})
         others = labels_of({"__name__": "odd_region", "region": "us"})
-        sent = [Sample(labels, 4.0, end + 30) for labels in (own, others)]
-        assert RemoteWriteClient(prometheus.url, session).send(sent, 5).kind == "ok"
+        sent = [record_of(labels, 4.0, end + 30) for labels in (own, others)]
+        assert RemoteWriteClient(prometheus.url, session).send(request(sent), 5).kind == "ok"
     with reading(prometheus.url, expr="odd_region", step="60s") as (reader, query):
         history = reader.range(query, end, end + 60, 30)
     assert history.labels == (own, others)
@@ -160,7 +161,7 @@ def test_a_staleness_marker_ends_a_series_at_once(prometheus: Prometheus, end: i
     with requests.Session() as session:
         client = RemoteWriteClient(prometheus.url, session)
         for at, value in ((end + 30, 0.0), (end + 60, 2.0), (end + 90, None), (end + 150, math.nan)):
-            assert client.send([Sample(labels, value, at)], 5).kind == "ok"
+            assert client.send(request([record_of(labels, value, at)]), 5).kind == "ok"
     with reading(prometheus.url, expr="ended", step="30s", max_age="5m") as (reader, query):
         history = reader.range(query, end + 30, end + 150, 30)
     np.testing.assert_array_equal(history.values, [[0.0, 2.0, *[math.nan] * 3]])

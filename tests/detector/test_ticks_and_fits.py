@@ -17,6 +17,7 @@ from specter_core.config import parse_config
 from specter_detector.availability import Availability
 from specter_detector.config import resolve
 from specter_detector.fitting import FitError, FitRequest, PoolFitter
+from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats
 from specter_detector.models.fit import FitOptions, Fitted, fit
@@ -28,6 +29,7 @@ from specter_detector.series import Labels, Vector, labels_of
 from specter_detector.telemetry import Telemetry
 from tests.detector.fitted import constant_history, named
 from tests.detector.odd_fit import ODD, fit_unless_odd
+from tests.detector.records import samples_of, scores_of
 
 NOW = 100_200.0
 OPTIONS = FitOptions(step=300.0)
@@ -41,7 +43,9 @@ def job(extra: str = "") -> Job:
         config.reader.queries["q"],
         config.models["default"],
         config.schedulers["default"],
-        config.writer.metric_format,
+        config.writer.form,
+        max_bands=config.writer.max_bands,
+        identities=Identities(),
     )
 
 
@@ -105,18 +109,18 @@ def test_a_series_that_vanishes_is_ended_then_absent_and_forgotten_after_a_day()
     here, gone = named("1", "2")
     install(subject, here, gone)
     seen = subject.observe(NOW, Vector({here: 5.0, gone: 5.0}))
-    assert len(seen.samples) == 8
+    assert len(samples_of(seen.written)) == 8
     seen = subject.observe(NOW + 15, Vector({here: 5.0}))
-    ended = [sample for sample in seen.samples if sample.value is None]
+    ended = [sample for sample in samples_of(seen.written) if sample.value is None]
     assert len(ended) == 4
     assert all(dict(sample.labels)["i"] == "2" for sample in ended)
     assert subject.counts == {"scored": 1, "warming": 0, "absent": 1, "invalid": 0, "over_limit": 0}
-    assert len(subject.observe(NOW + 30, Vector({here: 5.0})).samples) == 4
+    assert len(samples_of(subject.observe(NOW + 30, Vector({here: 5.0})).written)) == 4
     scores, told = {}, []
     for at in np.arange(NOW + 45, NOW + 3 * 86400, 300.0).tolist():
         seen = subject.observe(at, Vector({here: 5.0}))
         told += [(alarm.labels, alarm.reason) for alarm in seen.alarms]
-        for sample in seen.samples:
+        for sample in samples_of(seen.written):
             names = dict(sample.labels)
             if names["__name__"] == "anomaly_score" and names["i"] == "2":
                 scores[at] = sample.value
@@ -138,7 +142,7 @@ def test_a_series_that_comes_back_is_scored_at_once() -> None:
     for tick in range(100):
         vector = Vector({} if 10 <= tick < 90 else {labels: 5.0})
         seen = subject.observe(NOW + 15.0 * tick, vector)
-    assert [sample.value for sample in seen.samples if sample.score_of] == [0.0]
+    assert scores_of(seen.written) == [0.0]
 
 
 def test_an_outage_of_the_data_source_is_no_absence() -> None:
@@ -148,7 +152,7 @@ def test_an_outage_of_the_data_source_is_no_absence() -> None:
     subject.observe(NOW, Vector({labels: 5.0}))
     subject.close(NOW + 15)
     seen = subject.observe(NOW + 6 * 3600, Vector({}))
-    assert [sample for sample in seen.samples if sample.value is not None] == []
+    assert [sample for sample in samples_of(seen.written) if sample.value is not None] == []
     assert subject.counts["absent"] == 1
 
 
@@ -158,7 +162,7 @@ def test_a_clock_that_is_set_back_neither_stops_the_scores_nor_makes_alarms() ->
     install(subject, labels)
     for at in (NOW, NOW + 15, NOW - 7200, NOW - 7185, NOW - 7185):
         seen = subject.observe(at, Vector({labels: 5.0}))
-        assert [sample.value for sample in seen.samples if sample.score_of] == [0.0]
+        assert scores_of(seen.written) == [0.0]
 
 
 def test_an_unknown_value_ends_the_output_and_is_no_zero() -> None:
@@ -167,7 +171,7 @@ def test_an_unknown_value_ends_the_output_and_is_no_zero() -> None:
     install(subject, labels)
     subject.observe(NOW, Vector({labels: 5.0}))
     seen = subject.observe(NOW + 15, Vector({labels: float("nan")}))
-    assert [sample.value for sample in seen.samples] == [None] * 4
+    assert [sample.value for sample in samples_of(seen.written)] == [None] * 4
     assert subject.counts["invalid"] == 1
 
 
@@ -175,8 +179,8 @@ def test_a_query_without_an_answer_ends_its_outputs() -> None:
     subject = job()
     install(subject, ())
     subject.observe(NOW, Vector({(): 5.0}))
-    assert [sample.value for sample in subject.close(NOW + 15)] == [None] * 4
-    assert subject.close(NOW + 30) == []
+    assert [sample.value for sample in samples_of(subject.close(NOW + 15))] == [None] * 4
+    assert samples_of(subject.close(NOW + 30)) == []
 
 
 def test_labels_that_cannot_be_written_cost_their_series_alone() -> None:
@@ -184,7 +188,7 @@ def test_labels_that_cannot_be_written_cost_their_series_alone() -> None:
     good, bad = labels_of({"i": "1"}), labels_of({"not-a-name": "1"})
     install(subject, good, bad)
     seen = subject.observe(NOW, Vector({good: 5.0, bad: 5.0}))
-    assert (len(seen.samples), seen.unwritable) == (4, 1)
+    assert (len(samples_of(seen.written)), len(seen.written.unwritable)) == (4, 1)
     assert subject.counts["scored"] == 1
 
 
@@ -193,7 +197,7 @@ def test_direction_and_confidence_are_written_when_asked_for() -> None:
     (labels,) = named("1")
     install(subject, labels)
     seen = subject.observe(NOW, Vector({labels: 9.0}))
-    values = {dict(sample.labels)["__name__"]: sample.value for sample in seen.samples}
+    values = {dict(sample.labels)["__name__"]: sample.value for sample in samples_of(seen.written)}
     # A day of three that make it sure.
     assert values == {"anomaly_direction": 1.0, "anomaly_confidence": pytest.approx(1 / 3, abs=0.01)}
 
@@ -212,7 +216,10 @@ def test_a_later_fit_renews_the_season_and_leaves_the_state() -> None:
     subject.install([new], fit(times, values[fresh], subject.options, with_state=True))
     seen = subject.observe(NOW + 15, Vector({old: 5.0, new: 7.0}))
     # The level is what the ticks made it, not what the history of the later fit says.
-    assert [sample.value for sample in seen.samples if sample.score_of] == [0.0, 0.0]
+    assert scores_of(seen.written) == [
+        0.0,
+        0.0,
+    ]
     assert subject.counts["scored"] == 2
 
 

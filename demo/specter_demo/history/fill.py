@@ -26,7 +26,8 @@ from specter_core.metrics import (
 from specter_demo.history.calibration import BOUNDS, Calibration
 from specter_demo.history.simulate import Array, RateOf, Series, counters, draw_requests, time_grid
 from specter_demo.story.prometheus import PrometheusClient
-from specter_detector.output import Sample
+from specter_detector.packing import request
+from specter_detector.protobuf import Record, record_of
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.series import labels_of
 
@@ -114,9 +115,9 @@ def write(url: str, times: Array, series: Sequence[Series]) -> int:
     client = RemoteWriteClient(url, session)
     written = 0
     try:
-        samples = _samples(times, series)
-        while batch := list(islice(samples, BATCH)):
-            outcome = client.send(batch, WRITE_TIMEOUT)
+        records = _records(times, series)
+        while batch := list(islice(records, BATCH)):
+            outcome = client.send(request(batch), WRITE_TIMEOUT)
             if outcome.kind != "ok":
                 raise SpecterError(f"Prometheus at {url} does not take the history: {outcome.message}")
             written += len(batch)
@@ -125,11 +126,11 @@ def write(url: str, times: Array, series: Sequence[Series]) -> int:
     return written
 
 
-def _samples(times: Array, series: Sequence[Series]) -> Iterator[Sample]:
+def _records(times: Array, series: Sequence[Series]) -> Iterator[Record]:
     """Yield one sample after the other, oldest first: the order in which Prometheus keeps them cheapest."""
     labels = [labels_of({"__name__": one.name, **one.labels}) for one in series]
     for row, timestamp in enumerate(times.tolist()):
         for one, names in zip(series, labels, strict=True):
             value = float(one.values[row])
             if not np.isnan(value):
-                yield Sample(names, value, timestamp)
+                yield record_of(names, value, timestamp)

@@ -183,6 +183,7 @@ def with_presets(config: DetectorConfig, chosen: Iterable[Chosen]) -> DetectorCo
             schedulers=tuple(config.schedulers)[:1],
             policy=query.policy,
             provide_series=query.provide_series,
+            bands=query.bands,
         )
     return replace(config, reader=replace(config.reader, queries=queries), models=models)
 

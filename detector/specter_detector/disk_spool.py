@@ -1,0 +1,278 @@
+"""A spool in a folder: what waits survives the process, and what is sent was on disk before."""
+
+import fcntl
+import logging
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from specter_core.errors import SpecterError
+from specter_detector.batch import Batch, CorruptEntryError
+from specter_detector.cursor import Cursor, load, save
+from specter_detector.segments import Segment, SegmentFile, first_entry, found_in, path_of, recover
+from specter_detector.spool import DISK_BYTES, MEMORY_BYTES, Dropped, MemorySpool, Spool, SpoolOptions
+
+LOGGER = logging.getLogger(__name__)
+SEGMENT_BYTES = 16 << 20
+_SEGMENTS_AT_LEAST = 8
+"""Segments that a full spool consists of: a whole one is dropped to make room."""
+
+
+class SpoolError(SpecterError):
+    """The folder cannot be used."""
+
+
+class DiskSpool:
+    """Keeps batches in `folder`, which one process at a time may use.
+
+    Args:
+        folder: made if missing.
+        max_bytes: of its segments at most; the oldest are dropped beyond.
+        max_age: seconds after its tick at which a batch is dropped.
+        dropped: is told what was.
+
+    Raises:
+        SpoolError: another process uses it, or it cannot be made or read.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, max_age: float, dropped: Dropped) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._dropped = dropped
+        self._memory = MemorySpool(min(max_bytes, MEMORY_BYTES), max_age, dropped)
+        self._file: SegmentFile | None = None
+        self._head: tuple[Batch, int] | None = None
+        self._failing: dict[str, str] = {}
+        self._segments: deque[Segment] = deque()
+        self._offset = 0
+        self._number = 0
+        self._ticks: dict[str, float] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+            self._recover()
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {folder} cannot be used: {error.strerror}; check the folder's owner and disk"
+            ) from error
+
+    @property
+    def samples(self) -> int:
+        """Samples that wait."""
+        return sum(segment.samples for segment in self._segments) + self._memory.samples
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the segments, and of what is in memory."""
+        return sum(segment.size for segment in self._segments) + self._memory.nbytes
+
+    @property
+    def persistent(self) -> bool:
+        """Whether what waits, and what comes next as far as is known, is on disk."""
+        return not self._failing
+
+    def append(self, tick: Sequence[Batch]) -> None:
+        """Add the batches of one tick, all or none; in memory only while the disk does not take them."""
+        if not tick:
+            return
+        try:
+            for waiting in self._memory.ticks():
+                self._write(waiting)
+                for batch in waiting:
+                    self._memory.ack(batch)
+            self._write(tick)
+        except OSError as error:
+            self._fails("keeps samples in memory only", error)
+            self._memory.append(tick)
+        else:
+            self._works("keeps samples in memory only")
+
+    def peek(self, now: float) -> Batch | None:
+        """Return the oldest batch that is not too old at `now`; the same object until it is done with."""
+        while (batch := self._oldest()) is not None and now - batch.at > self._max_age:
+            self._advance()
+            self._dropped("expired", batch.samples)
+        return batch or self._memory.peek(now)
+
+    def ack(self, batch: Batch) -> None:
+        """Drop what `peek` returned: it is done with. Nothing happens if it was dropped meanwhile."""
+        if self._head is not None and self._head[0] is batch:
+            self._advance()
+        else:
+            self._memory.ack(batch)
+            self._note(batch)
+        self._save()
+
+    def last_tick(self, scheduler: str) -> float | None:
+        """Return the newest tick that was added, by an earlier process too as far as it reached the disk."""
+        known = [self._ticks.get(scheduler), self._memory.last_tick(scheduler)]
+        return max((at for at in known if at is not None), default=None)
+
+    def close(self) -> None:
+        """Close the files and let other processes use the folder."""
+        self._seal()
+        os.close(self._lock)
+
+    # --- reading ---
+
+    def _oldest(self) -> Batch | None:
+        """Return the oldest batch on disk; segments that are done with are deleted on the way."""
+        while self._head is None and self._segments:
+            segment = self._segments[0]
+            if self._offset < segment.size:
+                self._head = self._read(segment)
+            elif self._file is not None and self._file.segment is segment:
+                return None
+            else:
+                self._remove_oldest()
+        return None if self._head is None else self._head[0]
+
+    def _read(self, segment: Segment) -> tuple[Batch, int] | None:
+        """Return the next entry; None and the rest of the segment given up if it cannot be read."""
+        try:
+            return first_entry(segment.path, self._offset)
+        except (CorruptEntryError, OSError) as error:
+            LOGGER.warning("spool %s: %d samples cannot be read: %s", segment.path, segment.samples, error)
+            self._dropped("corrupt", segment.samples)
+            segment.samples, self._offset = 0, segment.size
+            return None
+
+    def _advance(self) -> None:
+        if self._head is not None:
+            batch, self._offset = self._head
+            self._segments[0].samples -= batch.samples
+            self._head = None
+
+    def _remove_oldest(self) -> None:
+        segment = self._segments.popleft()
+        if self._file is not None and self._file.segment is segment:
+            self._seal()
+        self._head, self._offset = None, 0
+        # Before the file goes: the ticks in it must stay known.
+        self._save()
+        with suppress(OSError):
+            segment.path.unlink()
+
+    # --- writing ---
+
+    def _write(self, tick: Sequence[Batch]) -> None:
+        data = b"".join([batch.entry() for batch in tick])
+        largest = min(SEGMENT_BYTES, self._max_bytes // _SEGMENTS_AT_LEAST)
+        if self._file is not None and self._file.segment.size + len(data) > largest:
+            self._seal()
+        kept = self._max_bytes - len(data)
+        while self._segments and sum(segment.size for segment in self._segments) > kept:
+            if self._segments[0].samples:
+                self._dropped("spool_full", self._segments[0].samples)
+            self._remove_oldest()
+        try:
+            if self._file is None:
+                self._begin()
+            if self._file is not None:
+                self._file.append(data, sum(batch.samples for batch in tick))
+        except OSError:
+            self._abandon()
+            raise
+        self._note(tick[-1])
+
+    def _begin(self) -> None:
+        self._number += 1
+        segment = Segment(path_of(self._folder, self._number), self._number)
+        self._file = SegmentFile(segment)
+        self._segments.append(segment)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _abandon(self) -> None:
+        """Write no more to a file that may end anywhere; leave no empty ones on a full disk."""
+        if self._file is None:
+            return
+        segment = self._file.segment
+        self._seal()
+        if not segment.size:
+            self._segments.remove(segment)
+            with suppress(OSError):
+                segment.path.unlink()
+
+    def _seal(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _note(self, batch: Batch) -> None:
+        if batch.last:
+            self._ticks[batch.scheduler] = batch.at
+
+    def _save(self) -> None:
+        number = self._segments[0].number if self._segments else self._number
+        offset = self._offset if self._segments else 0
+        try:
+            save(self._folder, Cursor(number, offset, self._ticks))
+        except OSError as error:
+            self._fails("does not know after a restart what was delivered", error)
+        else:
+            self._works("does not know after a restart what was delivered")
+
+    # --- start ---
+
+    def _recover(self) -> None:
+        cursor = load(self._folder)
+        self._ticks = dict(cursor.ticks)
+        self._number = cursor.segment
+        for segment in found_in(self._folder):
+            self._number = max(self._number, segment.number)
+            if segment.number < cursor.segment:
+                segment.path.unlink()
+                continue
+            delivered = cursor.offset if segment.number == cursor.segment else 0
+            self._ticks |= recover(segment, delivered)
+            if not self._segments:
+                self._offset = min(delivered, segment.size)
+            self._segments.append(segment)
+        if self.samples:
+            LOGGER.info("spool %s: %d samples of an earlier run wait", self._folder, self.samples)
+
+    # --- what is wrong ---
+
+    def _fails(self, what: str, error: OSError) -> None:
+        message = error.strerror or str(error)
+        if self._failing.get(what) != message:
+            LOGGER.error("spool %s %s: %s", self._folder, what, message)
+        self._failing[what] = message
+
+    def _works(self, what: str) -> None:
+        if self._failing.pop(what, None) is not None:
+            LOGGER.info("spool %s can be written to again", self._folder)
+
+
+def open_spool(options: SpoolOptions, dropped: Dropped) -> Spool:
+    """Open what waits for the server, in a folder or in memory.
+
+    Raises:
+        SpoolError: see `DiskSpool`.
+    """
+    if options.folder is None:
+        return MemorySpool(options.max_bytes or MEMORY_BYTES, options.max_age, dropped)
+    return DiskSpool(
+        options.folder, max_bytes=options.max_bytes or DISK_BYTES, max_age=options.max_age, dropped=dropped
+    )
+
+
+def _locked(folder: Path) -> int:
+    """Return the descriptor of the folder's lock, held until it is closed."""
+    path = folder / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SpoolError(
+            f"the spool {folder} is in use by another process: give each detector a folder of its own"
+        ) from None
+    return descriptor
