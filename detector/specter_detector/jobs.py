@@ -76,6 +76,7 @@ class Job:
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
+        self._latest: tuple[float, list[Verdict]] | None = None
         # Between the threads: what fits have learnt and the next tick takes over.
         self._lock = threading.Lock()
         self._learnt: list[tuple[Sequence[Labels], Fitted]] = []
@@ -155,6 +156,8 @@ class Job:
         self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
+        waiting = [_unjudged(labels, vector.samples[labels]) for labels in self._unknown]
+        self._latest = at, verdicts + waiting
         present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
         valid = sum(math.isfinite(verdict.value) for verdict in present)
         scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)} & told.keys()
@@ -170,7 +173,21 @@ class Job:
     def close(self, at: float) -> list[Sample]:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
+        self._latest = None
         return self._outputs.close(at)
+
+    # --- what others may know, from any thread ---
+
+    @property
+    def latest_at(self) -> float | None:
+        """Unix time (s) of the last tick; None before the first, and while there is no answer."""
+        latest = self._latest
+        return None if latest is None else latest[0]
+
+    def latest(self) -> list[Verdict]:
+        """Return what the last tick said of each series, those too that wait for their first fit."""
+        latest = self._latest
+        return [] if latest is None else list(latest[1])
 
     def _take_over(self, at: float) -> None:
         with self._lock:
@@ -191,6 +208,11 @@ class Job:
         for labels in gone:
             del self._last_seen[labels]
         return gone
+
+
+def _unjudged(labels: Labels, value: float) -> Verdict:
+    """Return the verdict on a series of which nothing has been learnt."""
+    return Verdict(labels, value, math.nan, 0, "", math.nan, math.nan, math.nan, 0.0)
 
 
 def _values(verdict: Verdict) -> dict[str, float]:

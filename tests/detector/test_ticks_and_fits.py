@@ -387,3 +387,18 @@ def test_fits_in_the_process_do_not_hold_up_this_one() -> None:
     finally:
         thread.join(timeout=60)
         fitter.close()
+
+
+def test_the_last_tick_can_be_asked_for_with_the_series_that_wait_for_their_first_fit() -> None:
+    subject = job()
+    fitted, waiting = named("1", "2")
+    assert (subject.latest_at, subject.latest()) == (None, [])
+    install(subject, fitted)
+    subject.observe(NOW, Vector({fitted: 5.0, waiting: 7.0}))
+    assert subject.latest_at == NOW
+    judged, unjudged = subject.latest()
+    assert (judged.labels, judged.value, judged.score) == (fitted, 5.0, 0.0)
+    assert (unjudged.labels, unjudged.value, unjudged.confidence) == (waiting, 7.0, 0.0)
+    assert np.isnan([unjudged.score, unjudged.yhat, unjudged.lower, unjudged.upper]).all()
+    subject.close(NOW + 15)
+    assert (subject.latest_at, subject.latest()) == (None, [])
