@@ -85,6 +85,7 @@ def _format(value: dict[str, str]) -> dict[str, str]:
 
 
 Url = Annotated[str, AfterValidator(check_url)]
+TimeZone = Annotated[str, AfterValidator(_tz)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
 Alias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_\-]*$", max_length=64)]
@@ -136,7 +137,7 @@ class QuerySchema(Schema):
     limit: Annotated[str, Field(min_length=1)] | None = None
     step: StepDuration | None = None
     data_range: Annotated[tuple[float, float], AfterValidator(_range)] = (-math.inf, math.inf)
-    tz: Annotated[str, AfterValidator(_tz)] | None = None
+    tz: TimeZone | None = None
     holidays: HolidaysSchema | None = None
     offset: WholeDuration = 0.0
     max_age: PositiveDuration | None = None
@@ -151,7 +152,7 @@ class ReaderSchema(ConnectionSchema):
     max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
     max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     max_age: PositiveDuration = 90.0
-    tz: Annotated[str, AfterValidator(_tz)] = "UTC"
+    tz: TimeZone = "UTC"
     holidays: HolidaysSchema = HolidaysSchema()
 
 
