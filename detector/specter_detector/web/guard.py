@@ -51,7 +51,7 @@ class Guard:
         origin = request.headers.get("Origin")
         if (origin is not None and not _is_own(origin, request)) or (site or "none") not in OWN_SITES:
             raise RequestError(403, "the request comes from another site", "Open the detector's own pages.")
-        browser = origin is not None or site is not None or "Cookie" in request.headers
+        browser = origin is not None or site is not None
         token = request.headers.get(TOKEN_HEADER, "")
         if (browser or token) and not compare_digest(token.encode(), self.token.encode()):
             raise RequestError(
