@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import booleans
 from prometheus_client import CollectorRegistry
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import Client
 
@@ -166,7 +167,7 @@ def test_a_history_has_band_score_parts_alarms_deployments_and_marks(
     assert reasons[-1] == "spike"
     assert said["alarms"][-1]["end"] == NOW
     assert [each["id"] for each in said["windows"]] == [window.id]
-    assert said["events"] == [{"at": NOW - 1200, "text": "2.4.<b>0</b>"}]
+    assert said["events"] == [{"at": NOW - 1200, "text": "2.4.0"}]
 
 
 def test_other_settings_are_tried_and_the_running_ones_stay(client: FlaskClient, jobs: list[Any]) -> None:
@@ -400,13 +401,14 @@ def test_every_endpoint_keeps_to_the_document_whatever_it_is_sent(
     app: Flask, operation: str, mode: schemathesis.GenerationMode
 ) -> None:
     document = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)
-    operations = {each.ok().label: each.ok() for each in document.get_all_operations()}
+    found = [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)]
+    operations = {each.label: each for each in found}
     assert operations.keys() == OPERATIONS
 
     @given(case=operations[operation].as_strategy(generation_mode=mode), known=booleans())
     @settings(max_examples=20, deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))  # fmt: skip
-    def keeps_to_it(case: schemathesis.Case, known: bool) -> None:
+    def keeps_to_it(case: "schemathesis.Case[Any]", known: bool) -> None:
         if known and mode is schemathesis.GenerationMode.POSITIVE:
             _of_a_series_that_there_is(case)
         # No schema can say that a start is before an end, or how much may be replayed.
@@ -419,10 +421,10 @@ def test_every_endpoint_keeps_to_the_document_whatever_it_is_sent(
         assert (operation, mode) in NOTHING_TO_BREAK
 
 
-def _of_a_series_that_there_is(case: schemathesis.Case) -> None:
+def _of_a_series_that_there_is(case: "schemathesis.Case[Any]") -> None:
     """Let the request reach what stands behind the look-up of the series."""
     if isinstance(case.body, dict):
-        case.body = {**case.body, **SERIES, "model": "default"}
+        case.body.update({"query": "request_rate", "labels": {**dict(SHOP)}, "model": "default"})
     elif case.query and "query" in case.query:
         real = {"query": "request_rate", "model": "default", "labels": json.dumps(dict(SHOP))}
         case.query.update({name: value for name, value in real.items() if name in case.query})

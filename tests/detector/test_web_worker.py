@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from specter_core.errors import SpecterError
+from specter_detector.models.arrays import Floats
 from specter_detector.models.fit import FitOptions
 from specter_detector.web.stretch import Task, judge
 from specter_detector.web.worker import BusyError, CostlyError, ReplayWorker
@@ -21,7 +22,7 @@ SHORT, LONG = 300, 40_000
 
 
 def task(size: int) -> Task:
-    times = np.arange(size) * STEP
+    times: Floats = np.arange(size, dtype=np.float64) * STEP
     values = np.random.default_rng(0).normal(10.0, 1.0, size)
     return Task(times, values, FitOptions(step=STEP), 0, 0, np.zeros(size, np.bool_))
 

@@ -136,7 +136,8 @@ class GeneratedReader:
         times: Floats = np.arange(np.ceil(start / query.step), end // query.step + 1) * query.step
         if query.alias == "deployments":
             deployed = np.where((times >= DEPLOYED_AT) & (times < DEPLOYED_AT + 360), 1.0, np.nan)
-            return History(times, (labels_of({SERVICE_VERSION: "2.4.<b>0</b>"}),), deployed[None])
+            version = "2.4.<b>0</b>" if "<script>" in query.expr else "2.4.0"
+            return History(times, (labels_of({SERVICE_VERSION: version}),), deployed[None])
         rows = self._rows.get(query.alias, {})
         own = {at: column for column, at in enumerate(self._times.tolist())}
         columns = np.array([own.get(at, -1) for at in times.tolist()])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints
+from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
 from specter_detector.models.fit import FitOptions
 from specter_detector.models.gaps import fill
 from specter_detector.models.learners import learner
@@ -172,7 +172,7 @@ def _judged(task: Task, values: Floats) -> _Said:
             shape, state, step, float(phases[index]), values[index : index + 1],
             policy=options.policy, learn=~task.incidents[index : index + 1],
         )  # fmt: skip
-        columns = said.yhat, said.lower, said.upper, said.score, said.confidence
+        columns: list[Floats | Singles] = [said.yhat, said.lower, said.upper, said.score, said.confidence]
         for column, value in zip(floats, columns, strict=True):
             column[index] = value[0]
         wholes[0][index], wholes[1][index] = said.direction[0], said.reason[0]
