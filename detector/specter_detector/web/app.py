@@ -74,7 +74,7 @@ def create_app(
     app.register_blueprint(api(watch, feedback))
     app.register_blueprint(pages(watch, feedback))
     _add_operations(app, registry, ready, reload, telemetry_path)
-    registry.register(FeedbackCollector(feedback, lambda: [query.alias for query in watch.queries()]))
+    registry.register(FeedbackCollector(feedback, watch.aliases))
     return app
 
 

@@ -132,10 +132,13 @@ class LiveWatch:
         """Return Unix time (s)."""
         return self._clock.time()
 
+    def aliases(self) -> list[str]:
+        """Return the alias of every query."""
+        return list(dict.fromkeys(job.query.alias for job in self._jobs()))
+
     def queries(self) -> list[QueryView]:
         """Return every query."""
-        aliases = dict.fromkeys(job.query.alias for job in self._jobs())
-        return [self.query(alias) for alias in aliases]
+        return [self.query(alias) for alias in self.aliases()]
 
     def query(self, alias: str) -> QueryView:
         """Return one query."""
@@ -164,7 +167,12 @@ class LiveWatch:
 
     def one(self, alias: str, labels: Labels, model: str | None = None) -> Row | None:
         """Return a series at the last tick; None where it is not watched now."""
-        return next((row for row in _rows(self._job(alias, model)) if row.verdict.labels == labels), None)
+        job = self._job(alias, model)
+        at, verdicts, present = job.latest_at, job.latest(), job.present
+        for verdict in verdicts:
+            if at is not None and verdict.labels == labels:
+                return Row(alias, job.model.alias, state_of(verdict, present), verdict, at)
+        return None
 
     def options(self, alias: str, model: str | None = None) -> FitOptions:
         """Return the settings in use."""

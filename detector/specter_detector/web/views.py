@@ -85,6 +85,9 @@ class Watch(Protocol):
     def now(self) -> float:
         """Return Unix time (s)."""
 
+    def aliases(self) -> Sequence[str]:
+        """Return the alias of every query; costs next to nothing."""
+
     def queries(self) -> Sequence[QueryView]:
         """Return every query."""
 
