@@ -358,3 +358,9 @@ DETECTOR_DATASOURCE_UP = Metric(
     "gauge",
     "1 if the last query reached the data source, else 0.",
 )
+DETECTOR_FEEDBACK_WINDOWS = Metric(
+    "specter_detector_feedback_windows",
+    "gauge",
+    "Stretches that people marked on the detector's pages, by kind: normal, incident (not learnt from).",
+    ("query", "kind"),
+)

@@ -4,11 +4,12 @@ import logging
 import random
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 
@@ -19,22 +20,27 @@ from specter_detector.config import DetectorConfig
 from specter_detector.disk_spool import open_spool
 from specter_detector.engine import Engine
 from specter_detector.exclusion_reader import ExclusionReader
+from specter_detector.exclusions import Window
 from specter_detector.exposed import Exposed
 from specter_detector.fitting import Fitter, PoolFitter
 from specter_detector.histories import QueryHistory
 from specter_detector.http import open_session
+from specter_detector.jobs import Job
 from specter_detector.own_output import own_output
-from specter_detector.pages import web_app
 from specter_detector.pools import DaskPool, LocalPool
 from specter_detector.presets.loading import PresetLoader
 from specter_detector.prometheus_api import open_api
-from specter_detector.reader import PrometheusReader
+from specter_detector.reader import PrometheusReader, UnreachableError
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.saving import Savings
 from specter_detector.service import Service
 from specter_detector.storage import Storage
 from specter_detector.store.folder import DataFolder
 from specter_detector.telemetry import Telemetry
+from specter_detector.web.app import create_app, is_protected
+from specter_detector.web.feedback import FeedbackStore, as_windows
+from specter_detector.web.live import KeptHistories, LiveWatch, ReaderHistories
+from specter_detector.web.worker import ReplayWorker
 from specter_detector.writer import Destination, Writer
 
 LOGGER = logging.getLogger(__name__)
@@ -50,6 +56,7 @@ class Detector:
         telemetry: where it counts.
         clock: its time.
         fitter: who fits; what the configuration says if None.
+        feedback: returns what people have said of stretches.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Detector:
         telemetry: Telemetry,
         clock: Clock | None = None,
         fitter: Fitter | None = None,
+        feedback: Callable[[], Sequence[Window]] = tuple,
     ) -> None:
         clock = clock or SystemClock()
         chance = random.Random()  # noqa: S311  (jitter is no secret)
@@ -67,7 +75,7 @@ class Detector:
         self.telemetry = telemetry
         self.telemetry.prepare(list(config.reader.queries))
         own = own_output(config.writer.form.template)
-        self._reader = PrometheusReader(
+        self.reader = PrometheusReader(
             config.reader,
             open_session(config.reader.connection),
             accepts=lambda labels: config.shard.owns(labels) and not own(labels),
@@ -76,7 +84,7 @@ class Detector:
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
         self._fitter = fitter or _fitter(config)
         self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
-        self._histories = {
+        self.histories = {
             alias: QueryHistory(
                 storage.ring(query, _capacity(config, alias)),
                 query.step,
@@ -88,9 +96,9 @@ class Detector:
         self._writer = self._destination(storage, clock, chance)
         self.engine = Engine(
             config,
-            reader=self._reader,
+            reader=self.reader,
             threads=self._threads,
-            histories=self._histories,
+            histories=self.histories,
             writer=self._writer,
             fitter=self._fitter,
             exclusions=ExclusionReader(
@@ -98,6 +106,7 @@ class Detector:
                 horizon=max(scheduler.fit_window for scheduler in config.schedulers.values()),
                 timeout=config.reader.connection.timeout,
             ),
+            feedback=feedback,
             telemetry=self.telemetry,
             clock=clock,
         )
@@ -106,7 +115,7 @@ class Detector:
         self._savings.restore()
         self.service = Service(
             self.engine,
-            reader=self._reader,
+            reader=self.reader,
             savings=self._savings,
             telemetry=self.telemetry,
             clock=clock,
@@ -136,14 +145,14 @@ class Detector:
         """Stop the fitting processes, save what is known and close every connection."""
         self._fitter.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._reader.close()
+        self.reader.close()
         self._api.close()
         self._writer.close()
         if isinstance(self._writer, Exposed):
             self.telemetry.registry.unregister(self._writer)
         self._client.close()
         self._savings.close()
-        for history in self._histories.values():
+        for history in self.histories.values():
             history.close()
 
 
@@ -181,8 +190,10 @@ class Runner:
         registry: CollectorRegistry | None = None,
         clock: Clock | None = None,
         fitter: Callable[[], Fitter] | None = None,
+        feedback: Callable[[], Sequence[Window]] = tuple,
     ) -> None:
         self._load = load
+        self._feedback = feedback
         self._storage = storage
         self._clock = clock or SystemClock()
         self._fitter = fitter
@@ -197,6 +208,24 @@ class Runner:
     def ready(self) -> bool:
         """Whether the data source is there and a tick has come through."""
         return self.detector is not None and self.detector.service.ready
+
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs that run now."""
+        return () if self.detector is None else self.detector.engine.jobs
+
+    def histories(self) -> Mapping[str, QueryHistory]:
+        """Return the history of each query."""
+        return {} if self.detector is None else self.detector.histories
+
+    def reader(self) -> PrometheusReader:
+        """Return what asks the data source.
+
+        Raises:
+            UnreachableError: there is none yet.
+        """
+        if self.detector is None:
+            raise UnreachableError("the detector is starting")
+        return self.detector.reader
 
     def stop(self) -> None:
         """End `run` soon."""
@@ -230,7 +259,12 @@ class Runner:
     def _run_one(self) -> None:
         fitter = self._fitter() if self._fitter is not None else None
         detector = Detector(
-            self._config, storage=self._storage, telemetry=self.telemetry, clock=self._clock, fitter=fitter
+            self._config,
+            storage=self._storage,
+            telemetry=self.telemetry,
+            clock=self._clock,
+            fitter=fitter,
+            feedback=self._feedback,
         )
         self.detector = detector
         try:
@@ -268,7 +302,9 @@ def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> No
     clock = SystemClock()
     with closing(Storage(DataFolder.open(folder))) as storage:
         presets = PresetLoader(load, folder, clock)
-        runner = Runner(presets, storage, clock=clock)
+        feedback = FeedbackStore(folder / "feedback.jsonl", clock=clock, new_id=lambda: uuid4().hex)
+        runner = Runner(presets, storage, clock=clock, feedback=lambda: as_windows(feedback.windows()))
+        replays = ReplayWorker()
         hangup = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: runner.stop())
@@ -277,13 +313,30 @@ def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> No
             target=_reload_when_told, args=(hangup, presets, runner), name="reload", daemon=True
         )
         reloads.start()
-        server = WebServer(web_app(runner, web.telemetry_path), web)
+        watch = LiveWatch(
+            runner.jobs,
+            histories=KeptHistories(runner.histories, ReaderHistories(runner.reader)),
+            replays=replays,
+            windows=feedback.windows,
+            clock=clock,
+        )
+        pages = create_app(
+            watch,
+            registry=runner.telemetry.registry,
+            ready=lambda: runner.ready,
+            reload=runner.reload,
+            feedback=feedback,
+            telemetry_path=web.telemetry_path,
+            protected=is_protected(web),
+        )
+        server = WebServer(pages, web)
         server.start()
         LOGGER.info("listening on %s", server.url)
         try:
             runner.run()
         finally:
             server.stop()
+            replays.close()
 
 
 def _reload_when_told(hangup: threading.Event, presets: PresetLoader, runner: Runner) -> None:

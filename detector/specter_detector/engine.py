@@ -12,7 +12,7 @@ import numpy as np
 from specter_core.clock import Clock, align_down
 from specter_detector.config import DetectorConfig, Query
 from specter_detector.exclusion_reader import ExclusionReader
-from specter_detector.exclusions import REACH, excluded
+from specter_detector.exclusions import REACH, Window, excluded
 from specter_detector.fitting import FitError, FitRequest, Fitter
 from specter_detector.histories import QueryHistory
 from specter_detector.identities import Identities
@@ -43,10 +43,12 @@ class Engine:
         writer: Destination,
         fitter: Fitter,
         exclusions: ExclusionReader,
+        feedback: Callable[[], Sequence[Window]],
         telemetry: Telemetry,
         clock: Clock,
     ) -> None:
         self._exclusions = exclusions
+        self._feedback = feedback
         self._queries = config.reader.queries
         self._reader = reader
         self._threads = threads
@@ -218,10 +220,16 @@ class Engine:
         if self._exclusions.due(now):
             self._exclusions.update(now)
 
+    @property
+    def _windows(self) -> Sequence[Window]:
+        """When what must not be learnt from. What somebody called normal is to be learnt from."""
+        windows = (*self._exclusions.windows, *self._feedback())
+        return [window for window in windows if window.kind != "normal"]
+
     def _excluded(
         self, query: Query, times: Floats, labels: Sequence[Labels]
     ) -> Callable[[Ints], Bools | None]:
-        windows = self._exclusions.windows
+        windows = self._windows
 
         def of(rows: Ints) -> Bools | None:
             found = excluded(times, [labels[row] for row in rows.tolist()], windows, alias=query.alias)
@@ -231,7 +239,7 @@ class Engine:
 
     def _learning(self, alias: str, at: float, series: Collection[Labels]) -> dict[Labels, bool]:
         """Return False for each of `series` that must not be learnt from at `at`."""
-        windows = [each for each in self._exclusions.windows if each.start <= at < each.end + REACH]
+        windows = [each for each in self._windows if each.start <= at < each.end + REACH]
         if not windows:
             return {}
         named = tuple(series)

@@ -7,6 +7,7 @@ what fits have learnt, and turns a tick's values into output samples. No I/O.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from specter_detector.models.fit import FitOptions, Fitted
 from specter_detector.outputs import Outputs, Written
 from specter_detector.series import Labels, Vector
 from specter_detector.store.checkpoint import Learnt, snapshot
-from specter_detector.verdict import Verdict, Verdicts, joined_verdicts
+from specter_detector.verdict import Verdict, Verdicts
 from specter_detector.watched import Watched
 
 WARMING_REFITS = 12
@@ -93,11 +94,11 @@ class Job:
         self._watched = Watched(self.options, scheduler.infer_every)
         self._alarms = Alarms()
         self.findings = Findings()
-        self._latest = joined_verdicts([])
         self._ticked: float | None = None
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
+        self._latest: tuple[float, Verdicts, dict[Labels, float]] | None = None
         # Between the threads: what fits have learnt and the next tick takes over.
         self._lock = threading.Lock()
         self._learnt: list[tuple[Sequence[Labels], Fitted]] = []
@@ -184,6 +185,7 @@ class Job:
         self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
+        waiting = {labels: vector.samples[labels] for labels in self._unknown}
         valid = verdicts.present & np.isfinite(verdicts.value)
         scored = int(np.count_nonzero(valid & told))
         present = int(np.count_nonzero(verdicts.present))
@@ -194,13 +196,8 @@ class Job:
             "invalid": present - int(np.count_nonzero(valid)),
             "over_limit": vector.cut,
         }
-        self._latest, self._ticked = verdicts, at
+        self._latest, self._ticked = (at, verdicts, waiting), at
         return Observation(written, self._alarms.begun(at, verdicts))
-
-    @property
-    def latest(self) -> Verdicts:
-        """What the last tick said."""
-        return self._latest
 
     @property
     def ticked(self) -> float | None:
@@ -230,7 +227,24 @@ class Job:
     def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
+        self._latest = None
         return self._outputs.close(at)
+
+    # --- what others may know, from any thread ---
+
+    @property
+    def latest_at(self) -> float | None:
+        """Unix time (s) of the last tick; None before the first, and while there is no answer."""
+        latest = self._latest
+        return None if latest is None else latest[0]
+
+    def latest(self) -> list[Verdict]:
+        """Return what the last tick said of each series, those too that wait for their first fit."""
+        latest = self._latest
+        if latest is None:
+            return []
+        _, verdicts, waiting = latest
+        return [*verdicts, *(_unjudged(labels, value) for labels, value in waiting.items())]
 
     def _take_over(self, at: float) -> None:
         with self._lock:
@@ -252,6 +266,11 @@ class Job:
         for labels in gone:
             del self._last_seen[labels]
         return gone
+
+
+def _unjudged(labels: Labels, value: float) -> Verdict:
+    """Return the verdict on a series of which nothing has been learnt."""
+    return Verdict(labels, value, nan, 0, "", nan, nan, nan, 0.0)
 
 
 def _columns(verdicts: Verdicts) -> dict[str, Floats]:

@@ -170,7 +170,10 @@ class PrometheusReader:
             return known
         # A limit is asked for under its query's alias, with another expression: its series are all wanted.
         configured = self._queries.get(query.alias)
-        own = configured is not None and configured.expr == query.expr
+        if configured is None or query.expr not in {configured.expr, configured.limit}:
+            # What somebody asks once is not remembered.
+            return Identities()
+        own = configured.expr == query.expr
         return self._identities.setdefault(
             (query.alias, query.expr), Identities(self._accepts if own else everything)
         )

@@ -104,6 +104,7 @@ def _presets(value: object) -> object:
 
 
 Url = Annotated[str, AfterValidator(check_url)]
+TimeZone = Annotated[str, AfterValidator(_tz)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
 MaxSeries = Annotated[int, Field(ge=1, le=100_000)]
@@ -180,7 +181,7 @@ class QuerySchema(Schema):
     limit: Annotated[str, Field(min_length=1)] | None = None
     step: StepDuration | None = None
     data_range: Annotated[tuple[float, float], AfterValidator(_range)] = (-math.inf, math.inf)
-    tz: Annotated[str, AfterValidator(_tz)] | None = None
+    tz: TimeZone | None = None
     holidays: HolidaysSchema | None = None
     offset: WholeDuration = 0.0
     max_age: PositiveDuration | None = None
@@ -199,7 +200,7 @@ class ReaderSchema(ConnectionSchema):
     max_concurrent_queries: Annotated[int, Field(ge=1, le=64)] = defaults.MAX_CONCURRENT
     max_age: PositiveDuration = 90.0
     retention: PositiveDuration = defaults.RETENTION
-    tz: Annotated[str, AfterValidator(_tz)] = "UTC"
+    tz: TimeZone = "UTC"
     holidays: HolidaysSchema = HolidaysSchema()
 
 

@@ -85,13 +85,13 @@ def test_ticks_run_late_write_what_they_would_have_written_in_time(prometheus: P
         detector.engine.fit(job, end)
         for tick in range(1, 11):
             detector.engine.tick("s", end + 15.0 * tick)
-        in_time = list(job.latest)
+        in_time = list(job.latest())
     with closing(detector_of(config_of(prometheus.url, "late"))) as detector:
         (job,) = detector.engine.jobs
         detector.engine.fit(job, end)
         detector.engine.tick("s", end + 15.0)
         assert detector.engine.catch_up("s", end + 30.0, end + 150.0) == 9
-        assert list(job.latest) == in_time
+        assert list(job.latest()) == in_time
         # Those that have been run are not run again.
         assert detector.engine.catch_up("s", end + 30.0, end + 150.0) == 0
     assert scores(prometheus, "late", end) == scores(prometheus, "in_time", end)
@@ -108,7 +108,7 @@ def test_time_of_which_the_server_has_nothing_is_no_absence(prometheus: Promethe
         # Ten samples are missing, and for six of their ticks the one before is not older than 90 s.
         assert judged == 30 - 10 + 6
         assert job.counts["absent"] == 0
-        assert [verdict.reason for verdict in job.latest] == [""]
+        assert [verdict.reason for verdict in job.latest()] == [""]
 
 
 @pytest.mark.integration
@@ -126,7 +126,7 @@ def test_after_a_restart_the_judgement_goes_on_where_it_was(prometheus: Promethe
         whole.engine.fit(job, end)
         for tick in range(1, 11):
             whole.engine.tick("s", end + 15.0 * tick)
-        expected = list(job.latest)
+        expected = list(job.latest())
     storage = Storage(None)
     with closing(detector("restarted", storage)) as first:
         (job,) = first.engine.jobs
@@ -138,7 +138,7 @@ def test_after_a_restart_the_judgement_goes_on_where_it_was(prometheus: Promethe
         assert job.ticked == end + 75.0
         for tick in range(6, 11):
             second.engine.tick("s", end + 15.0 * tick)
-        assert list(job.latest) == expected
+        assert list(job.latest()) == expected
 
 
 def test_a_tick_given_back_counts_as_missed_and_a_resumed_schedule_knows_the_last() -> None:

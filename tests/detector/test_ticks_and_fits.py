@@ -27,6 +27,7 @@ from specter_detector.scheduler import TickSchedule
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import Labels, Vector, labels_of
 from specter_detector.telemetry import Telemetry
+from specter_detector.verdict import Verdict
 from tests.detector.fitted import constant_history, named
 from tests.detector.odd_fit import ODD, fit_unless_odd
 from tests.detector.records import samples_of, scores_of
@@ -399,3 +400,22 @@ def test_fits_in_the_process_do_not_hold_up_this_one() -> None:
     finally:
         thread.join(timeout=60)
         fitter.close()
+
+
+def last_tick(subject: Job) -> tuple[float | None, list[Verdict]]:
+    return subject.latest_at, subject.latest()
+
+
+def test_the_last_tick_can_be_asked_for_with_the_series_that_wait_for_their_first_fit() -> None:
+    subject = job()
+    fitted, waiting = named("1", "2")
+    assert last_tick(subject) == (None, [])
+    install(subject, fitted)
+    subject.observe(NOW, Vector({fitted: 5.0, waiting: 7.0}))
+    assert subject.latest_at == NOW
+    judged, unjudged = subject.latest()
+    assert (judged.labels, judged.value, judged.score) == (fitted, 5.0, 0.0)
+    assert (unjudged.labels, unjudged.value, unjudged.confidence) == (waiting, 7.0, 0.0)
+    assert np.isnan([unjudged.score, unjudged.yhat, unjudged.lower, unjudged.upper]).all()
+    subject.close(NOW + 15)
+    assert last_tick(subject) == (None, [])
