@@ -91,8 +91,8 @@ def test_the_directions_are_those_of_their_kind() -> None:
         if ("latency" in alias or "_age" in alias) and directions[alias] == "above_expected"
     }
     assert {alias for alias, direction in directions.items() if direction == "below_expected"} == {
-        "node_memory_available", "node_disk_free", "node_inodes_free", "pg_cache_hit_ratio",
-        "rabbitmq_consumers", "signin_success_ratio",
+        "node_memory_available", "node_disk_free", "node_inodes_free",
+        "rabbitmq_consumers", "job_successes", "cronjob_successes", "pushes",
     }  # fmt: skip
     assert directions["request_rate"] == directions["business_event_rate"] == "both"
 
@@ -155,7 +155,7 @@ def test_only_what_exists_is_on_and_only_that_is_asked() -> None:
 
 def test_a_list_of_presets_leaves_the_others_alone() -> None:
     assert set(decide(FakeServer(LOAD), "presets: [signin]")) == {
-        "signin_attempt_rate", "signin_failure_rate", "signin_success_ratio",
+        "signin_attempt_rate", "signin_failure_rate", "signin_failure_ratio",
     }  # fmt: skip
 
 

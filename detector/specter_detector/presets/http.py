@@ -1,7 +1,7 @@
 """Requests that services serve and make: rate, errors, duration, saturation."""
 
 from specter_core import metrics
-from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source
+from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source, share
 
 REQUESTS = metrics.HTTP_SERVER_REQUEST_DURATION
 CALLS = metrics.HTTP_CLIENT_REQUEST_DURATION
@@ -24,9 +24,8 @@ def quantile(of: float, by: str, buckets: str) -> str:
 
 
 def error_ratio(by: str, counter: str) -> str:
-    """Return the share that ended in a 5xx; 0 where none was seen yet, nothing where hardly anybody asks."""
-    failed = rate(by, counter, f'{{{metrics.STATUS}=~"5.."}}')
-    return f"({failed} or 0 * {rate(by, counter)}) / ({rate(by, counter)} >= 0.1)"
+    """Return the share that ended in a 5xx, see `share`."""
+    return share(rate(by, counter, f'{{{metrics.STATUS}=~"5.."}}'), rate(by, counter), 0.1)
 
 
 def call_error_ratio() -> str:
@@ -34,7 +33,7 @@ def call_error_ratio() -> str:
     metric = CALLS.count
     no_answer = f'rate({metric}{{{metrics.STATUS}="", error_type!=""}}[5m])'
     failed = f'sum by ({SERVER}) (rate({metric}{{{metrics.STATUS}=~"5.."}}[5m]) or {no_answer})'
-    return f"({failed} or 0 * {rate(SERVER, metric)}) / ({rate(SERVER, metric)} >= 0.1)"
+    return share(failed, rate(SERVER, metric), 0.1)
 
 
 def recorded(name: str) -> Source:

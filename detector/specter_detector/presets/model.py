@@ -32,6 +32,15 @@ class Source:
     limit: str | None = None
 
 
+def share(part: str, whole: str, least: float) -> str:
+    """Return PromQL for `part` / `whole`, 0 where no part has been seen yet.
+
+    Less than `least` of the whole counts as `least`: a share of hardly anything is small and not unknown,
+    or a series would vanish each night, and its absence be an anomaly.
+    """
+    return f"({part} or 0 * {whole}) / clamp_min({whole}, {least:g})"
+
+
 @dataclass(frozen=True, slots=True)
 class PresetQuery:
     """A quantity worth watching.

@@ -1,6 +1,6 @@
 """PostgreSQL, through postgres_exporter."""
 
-from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source
+from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source, share
 
 SERVER = "service, job, instance"
 DATABASE = "service, job, instance, datname"
@@ -16,9 +16,10 @@ def rate(by: str, counter: str) -> str:
     return f"sum by ({by}) (rate({counter}{OWN}[5m]))"
 
 
-def share(of: str, rest: str, least: float) -> str:
-    """Return `of` / (`of` + `rest`) by database; nothing where both are less than `least` a second."""
-    return f"{rate(DATABASE, of)} / (({rate(DATABASE, of)} + {rate(DATABASE, rest)}) >= {least:g})"
+def part_of(part: str, rest: str, least: float) -> str:
+    """Return `part` / (`part` + `rest`) by database, see `share`."""
+    whole = f"({rate(DATABASE, part)} + {rate(DATABASE, rest)})"
+    return share(rate(DATABASE, part), whole, least)
 
 
 POSTGRES = Preset(
@@ -90,7 +91,7 @@ POSTGRES = Preset(
             "statements fail, time out or deadlock",
             "ratio",
             "service",
-            (Source(share(ROLLBACKS, COMMITS, 0.1), (ROLLBACKS, COMMITS)),),
+            (Source(part_of(ROLLBACKS, COMMITS, 0.5), (ROLLBACKS, COMMITS)),),
             direction="above_expected",
             min_dev=0.05,
             data_range=RATIO,
@@ -120,13 +121,13 @@ POSTGRES = Preset(
             min_dev=0.01,
         ),
         PresetQuery(
-            "pg_cache_hit_ratio",
-            "Cache hit ratio of a database",
+            "pg_cache_miss_ratio",
+            "Cache miss ratio of a database",
             "a query reads what used to be in memory: a lost index, a new plan",
             "ratio",
             "detail",
-            (Source(share(HITS, READS, 10), (HITS, READS)),),
-            direction="below_expected",
+            (Source(part_of(READS, HITS, 100), (READS, HITS)),),
+            direction="above_expected",
             min_dev=0.05,
             data_range=RATIO,
         ),

@@ -1,7 +1,7 @@
 """Queues, brokers and caches: Specter's exporter, RabbitMQ, kafka_exporter, redis_exporter."""
 
 from specter_core.metrics import QUEUE_COMPLETED, QUEUE_DEPTH, QUEUE_FAILED, QUEUE_OLDEST
-from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source
+from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source, share
 
 QUEUE = "service, queue"
 RABBIT = "service, job, vhost, queue"
@@ -19,6 +19,11 @@ def rabbit(what: str, aggregate: str = "sum") -> tuple[Source, ...]:
 def redis(name: str, limit: str | None = None) -> tuple[Source, ...]:
     """Return a gauge of each Redis server."""
     return (Source(f"max by (service, job, instance) ({name})", (name,), limit),)
+
+
+def server_rate(counter: str) -> str:
+    """Return how much a second of each Redis server."""
+    return f"sum by (service, job, instance) (rate({counter}[5m]))"
 
 
 QUEUES = Preset(
@@ -173,9 +178,7 @@ QUEUES = Preset(
             "detail",
             (
                 Source(
-                    f"sum by (service, job, instance) (rate({MISSES}[5m])) / "
-                    f"((sum by (service, job, instance) (rate({MISSES}[5m]))"
-                    f" + sum by (service, job, instance) (rate({HITS}[5m]))) >= 1)",
+                    share(server_rate(MISSES), f"({server_rate(MISSES)} + {server_rate(HITS)})", 1),
                     (MISSES, HITS),
                 ),
             ),

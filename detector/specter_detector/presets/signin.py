@@ -1,7 +1,7 @@
 """Signing in: whether users can, and whether somebody tries who should not."""
 
 from specter_core.metrics import AUTH_ATTEMPTS, FAILED, OUTCOME
-from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source
+from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source, share
 
 ATTEMPTS = AUTH_ATTEMPTS.name
 ALL = f"sum by (service, job) (rate({ATTEMPTS}[5m]))"
@@ -35,14 +35,14 @@ SIGNIN = Preset(
             min_rel_dev=1.0,
         ),
         PresetQuery(
-            "signin_success_ratio",
-            "Share of attempts that succeed",
+            "signin_failure_ratio",
+            "Share of attempts that fail",
             "users are locked out: a broken provider, an expired key, a bad release",
             "ratio",
             "service",
-            (Source(f"clamp_min(1 - {NONE_YET} / ({ALL} >= 0.05), 0)", (ATTEMPTS,)),),
-            direction="below_expected",
-            min_dev=0.15,
+            (Source(share(REFUSED, ALL, 0.2), (ATTEMPTS,)),),
+            direction="above_expected",
+            min_dev=0.2,
             data_range=RATIO,
         ),
     ),
