@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from specter_core.errors import SpecterError
-from specter_detector.backtesting.alert_replay import AlertReplay, AlertReport
+from specter_detector.backtesting.alert_replay import AlertReplay
+from specter_detector.backtesting.alert_report import AlertReport
 from specter_detector.backtesting.chunk import Row, Scored, Task, chunks, score, task_of
 from specter_detector.backtesting.executor import Executor
 from specter_detector.backtesting.labels import Windows

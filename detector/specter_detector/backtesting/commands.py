@@ -1,5 +1,6 @@
 """The commands that look at history: backtest, explain, tune, size. Nothing heavy is imported for --help."""
 
+import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -106,6 +107,120 @@ def backtest_command(
     click.echo(result.json() if output == "json" else result.text())
 
 
+@click.command("explain")
+@click.argument("series")
+@click.option("--at", required=True, metavar="T", help="The moment: a time, now, or now-1h.")
+@CONFIG
+@click.option("--query", metavar="ALIAS", help="Look at this query only.")
+@URL
+@OUTPUT
+def explain_command(
+    series: str, at: str, config_file: Path, query: str | None, datasource_url: str | None, output: str
+) -> None:
+    """Say why SERIES has its score at a moment: value, expectation and its parts, band, and what to look at.
+
+    SERIES is a selector; its name may be a metric's or a query's. Without a match, exit with 1.
+
+    \b
+    Examples:
+      specter detector explain 'rate{service="shop"}' --at now --config detector.yml
+      specter detector explain '{service=~"sh.*"}' --at 2026-11-26T10:05:00Z --config detector.yml
+    """
+    from specter_detector.backtesting.explain import explain  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.backtesting.explain_text import as_json, as_text  # noqa: PLC0415
+    from specter_detector.backtesting.selector import parse_selector  # noqa: PLC0415
+    from specter_detector.backtesting.times import parse_moment  # noqa: PLC0415
+    from specter_detector.config import load  # noqa: PLC0415
+
+    selector, moment = parse_selector(series), parse_moment(at, time.time(), "--at")
+    config = load(config_file, datasource_url=datasource_url)
+    check_query(config, query)
+    with closing(open_reader(config)) as reader:
+        explanations = explain(selector, moment, config, reader, query)
+    click.echo(as_json(explanations) if output == "json" else as_text(explanations))
+
+
+@click.command("tune")
+@CONFIG
+@click.option("--query", metavar="ALIAS", help="Tune this query only.")
+@click.option("--days", type=click.FloatRange(1, 366), default=28.0, show_default=True, help="Of history.")
+@click.option("--try-tz", multiple=True, metavar="ZONE", help="A time zone to try, as Europe/Berlin.")
+@URL
+@click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def tune_command(
+    config_file: Path, query: str | None, days: float, try_tz: tuple[str, ...], datasource_url: str | None,
+    output: str,
+) -> None:  # fmt: skip
+    """Suggest settings from history; each is measured by a replay of it.
+
+    \b
+    Examples:
+      specter detector tune --config detector.yml
+      specter detector tune --config detector.yml --query rate --days 60 --try-tz Europe/Berlin
+    """
+    from specter_detector.backtesting.progress import Progress  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.backtesting.sources import settings_of  # noqa: PLC0415
+    from specter_detector.backtesting.times import check_zones  # noqa: PLC0415
+    from specter_detector.backtesting.tune import tune  # noqa: PLC0415
+    from specter_detector.backtesting.tune_text import as_json, as_yaml  # noqa: PLC0415
+    from specter_detector.config import load  # noqa: PLC0415
+
+    check_zones(try_tz)
+    config = load(config_file, datasource_url=datasource_url)
+    check_query(config, query)
+    settings = [
+        settings_of(config, alias)[0]
+        for alias in config.reader.queries
+        if query in {None, alias} and settings_of(config, alias)
+    ]
+    with closing(open_reader(config)) as reader, Progress("tune") as progress:
+        tunings = [
+            tune(
+                config, reader, setting, time.time(), days, try_tz,
+                lambda share: progress.advance(share / len(settings)),
+            )
+            for setting in settings
+        ]  # fmt: skip
+    click.echo(as_json(tunings) if output == "json" else as_yaml(tunings))
+
+
+@click.command("size")
+@click.option("--series", type=click.IntRange(1), required=True, help="How many are to be watched.")
+@click.option("--step", required=True, help="Between two values of the history, as 5m.")
+@click.option("--fit-every", default="1h", show_default=True, help="Between two refits.")
+@click.option("--infer-every", default="15s", show_default=True, help="Between two ticks.")
+@click.option("--days", type=click.FloatRange(1, 366), default=28.0, show_default=True, help="Of history.")
+@click.option("--check", is_flag=True, help="Also run up to 3,000 series and compare; exit with 1 if off.")
+@OUTPUT
+def size_command(
+    series: int, step: str, fit_every: str, infer_every: str, days: float, check: bool, output: str
+) -> None:
+    """Predict CPU, memory, disk, bandwidth and shards, from a short measurement on this machine.
+
+    \b
+    Examples:
+      specter detector size --series 10000 --step 5m
+      specter detector size --series 100000 --step 1m --check --output json
+    """
+    from specter_detector.backtesting import size  # noqa: PLC0415  (numpy; not for --help)
+    from specter_detector.backtesting.times import parse_span, parse_step  # noqa: PLC0415
+
+    seconds, every = parse_step(step), parse_span(infer_every, "--infer-every")
+    fits = parse_span(fit_every, "--fit-every")
+    probe, costs = size.measure(seconds, days, every)
+    sizing = size.predict(costs, series, step=seconds, days=days, fit_every=fits, infer_every=every)
+    checked = size.check(probe, costs, series, every) if check else None
+    click.echo(size.as_json(sizing, checked) if output == "json" else size.as_text(sizing, checked))
+    if checked is not None and not checked.ok:
+        sys.exit(1)
+
+
+def check_query(config: "DetectorConfig", query: str | None) -> None:
+    """Raise UsageError unless the configuration has a query of that alias."""
+    if query is not None and query not in config.reader.queries:
+        raise UsageError(f"--query {query!r} is none of the queries: {', '.join(config.reader.queries)}")
+
+
 def _executor(kind: str, jobs: int | None, dask_address: str | None) -> "Executor":
     from specter_detector.backtesting.executor import Dask, local  # noqa: PLC0415
 
@@ -126,4 +241,4 @@ def open_reader(config: "DetectorConfig") -> "PrometheusReader":
     return PrometheusReader(config.reader, open_session(config.reader.connection))
 
 
-COMMANDS = (backtest_command,)
+COMMANDS = (backtest_command, explain_command, tune_command, size_command)

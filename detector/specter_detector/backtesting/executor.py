@@ -1,4 +1,4 @@
-"""Where chunks are replayed: here, in local processes, or on a Dask cluster. Results come in the order asked."""
+"""Where chunks are replayed: here, in local processes, or on a Dask cluster. Results keep the order."""
 
 import multiprocessing
 import os
@@ -107,7 +107,8 @@ class Dask(_Closing):
             message = "--executor dask needs Dask: pip install 'specter-observability[scale]'"
             raise UsageError(message) from error
         try:
-            self._client: Any = Client(address, timeout=timeout)
+            client: Any = Client  # untyped
+            self._client = client(address, timeout=timeout)
         except (OSError, TimeoutError, ValueError) as error:
             raise ExecutorError(f"--dask-address {address}: cannot be reached: {error}") from error
 

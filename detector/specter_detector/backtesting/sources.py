@@ -1,4 +1,4 @@
-"""Where the series of a backtest come from: files, or the queries of a configuration. Settings go with them."""
+"""Where the series of a backtest come from, and their settings: files, or the queries of a configuration."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

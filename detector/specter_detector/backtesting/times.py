@@ -3,6 +3,8 @@
 import datetime as dt
 import math
 import re
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from specter_core.errors import UsageError
 from specter_detector.crosschecks import LEAST_STEPS_A_DAY
@@ -86,6 +88,15 @@ def parse_span(text: str, option: str, *, zero: bool = False) -> float:
     if not seconds and not zero:
         raise UsageError(f"{option} {text!r}: must be longer than 0s")
     return seconds
+
+
+def check_zones(names: Sequence[str]) -> None:
+    """Raise UsageError where one of `names` is no time zone."""
+    for name in names:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(f"--try-tz {name!r}: expected a time zone such as Europe/Berlin") from None
 
 
 def nearest_step(seconds: float) -> float:
