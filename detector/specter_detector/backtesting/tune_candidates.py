@@ -27,7 +27,7 @@ PERCENT = re.compile(r"percent", re.I)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A setting that may be suggested: where it belongs, what it is, why, and what is replayed to measure it."""
+    """A setting that may be suggested: where it belongs, what it is, why, and what is replayed for it."""
 
     section: str
     key: str
