@@ -22,7 +22,7 @@ RUN ["/opt/venv/bin/python", "-m", "pip", "uninstall", "--yes", \
      "amlint", "coverage", "editables", "hatchling", "httpx", "hypothesis", "import-linter", "mypy", \
      "prometheus-flask-exporter", "promql-parser", "protobuf", "pytest", "pytest-cov", "pytest-timeout", \
      "pytest-xdist", \
-     "ruff", "starlette", "types-cffi", "types-psutil", "types-pyyaml", "types-requests", "pip"]
+     "ruff", "schemathesis", "selenium", "starlette", "types-cffi", "types-psutil", "types-pyyaml", "types-requests", "pip"]
 # The containers' root file systems are read-only: what is not compiled here is compiled at every start.
 RUN ["/opt/venv/bin/python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/src"]
 

@@ -166,6 +166,11 @@ DETECTOR_TICKS_SKIPPED = Metric(
     "counter",
     "Ticks not run to their end: an earlier one took too long, the data source was away, or an error.",
 )
+DETECTOR_TICKS_CAUGHT_UP = Metric(
+    "specter_detector_ticks_caught_up_total",
+    "counter",
+    "Ticks that had been missed and were run later, with the values of their time.",
+)
 DETECTOR_FIT_DURATION = Metric(
     "specter_detector_fit_duration_seconds",
     "gauge",
@@ -208,6 +213,39 @@ DETECTOR_SAMPLES_DROPPED = Metric(
     "counter",
     "Samples given up, because the server refused them or stayed away too long.",
     ("reason",),
+)
+DETECTOR_RELOAD_SUCCESSFUL = Metric(
+    "specter_detector_config_last_reload_successful",
+    "gauge",
+    "1 if the configuration was valid when it was read last, 0 if not and the one before is kept.",
+)
+DETECTOR_RELOAD_TIMESTAMP = Metric(
+    "specter_detector_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "Timestamp at which a valid configuration was read last.",
+)
+DETECTOR_STORAGE_ERRORS = Metric(
+    "specter_detector_storage_errors_total",
+    "counter",
+    "Times that the disk refused, by what: history (read from the server again), state, spool "
+    "(kept in memory).",
+    ("what",),
+)
+DETECTOR_SAVES = Metric(
+    "specter_detector_saves_total",
+    "counter",
+    "Times that what has been learnt was saved, by outcome: ok, error (what was saved before is kept).",
+    ("outcome",),
+)
+DETECTOR_LAST_SAVE = Metric(
+    "specter_detector_last_save_timestamp_seconds",
+    "gauge",
+    "Timestamp at which what has been learnt was saved last.",
+)
+DETECTOR_SAVE_DURATION = Metric(
+    "specter_detector_save_duration_seconds",
+    "gauge",
+    "Duration of the newest save.",
 )
 DETECTOR_DATASOURCE_UP = Metric(
     "specter_detector_datasource_up",

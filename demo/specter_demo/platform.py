@@ -130,6 +130,7 @@ def _detector(platform: Platform) -> Service:
             *("detector", "run"),
             *("--config", str(platform.layout.checkout / "stack" / "detector" / "detector.yml")),
             *("--datasource-url", platform.url("prometheus")),
+            *("--storage.path", str(platform.layout.state / "detector")),
             *("--web.listen-address", address),
         ),
         ready=f"http://{address}/-/healthy",

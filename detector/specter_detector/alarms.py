@@ -1,10 +1,10 @@
 """Which alarms have begun: for the log, which says why; a reason as a label would churn series."""
 
-from collections.abc import Iterable
+import numpy as np
 
 from specter_detector.rationed import Rationed
 from specter_detector.series import Labels
-from specter_detector.verdict import Verdict
+from specter_detector.verdict import Verdict, Verdicts
 
 MOST_A_TICK = 10
 QUIET_FOR = 3600.0
@@ -18,9 +18,11 @@ class Alarms:
         self._open: frozenset[Labels] = frozenset()
         self._told = Rationed[Labels](QUIET_FOR, MOST_A_TICK)
 
-    def begun(self, at: float, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    def begun(self, at: float, verdicts: Verdicts) -> list[Verdict]:
         """Return what to tell of the `verdicts` at Unix time `at` (s): `MOST_A_TICK`, the highest first."""
-        alarms = {verdict.labels: verdict for verdict in verdicts if verdict.anomalous}
-        begun = [(labels, alarm.score) for labels, alarm in alarms.items() if labels not in self._open]
-        self._open = frozenset(alarms)
-        return [alarms[labels] for labels in self._told.choose(at, begun)]
+        rows = {verdicts.labels[row]: row for row in np.flatnonzero(verdicts.anomalous).tolist()}
+        begun = [
+            (labels, float(verdicts.score[row])) for labels, row in rows.items() if labels not in self._open
+        ]
+        self._open = frozenset(rows)
+        return [verdicts[rows[labels]] for labels in self._told.choose(at, begun)]

@@ -1,53 +1,73 @@
-"""Put the detector together from its configuration, and its web pages around it."""
+"""Put the detector together from its configuration; run it, and run it anew when that changes."""
 
-import html
 import logging
 import random
 import signal
 import threading
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client import CollectorRegistry
 
 from specter_core.clock import Clock, SystemClock
+from specter_core.errors import SpecterError
 from specter_core.web import WebOptions, WebServer
 from specter_detector.config import DetectorConfig
 from specter_detector.engine import Engine
-from specter_detector.fitting import Fitter, ProcessFitter
+from specter_detector.fitting import Fitter, PoolFitter
+from specter_detector.histories import QueryHistory
 from specter_detector.http import open_session
+from specter_detector.pages import web_app
+from specter_detector.pools import DaskPool, LocalPool
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
+from specter_detector.saving import Savings
 from specter_detector.service import Service
+from specter_detector.storage import Storage
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOGGER = logging.getLogger(__name__)
 
 
 class Detector:
-    """A detector with everything it holds open; `close` gives it back."""
+    """A detector with everything it holds open; `close` gives it back.
+
+    Args:
+        config: what it does.
+        storage: where it remembers.
+        telemetry: where it counts.
+        clock: its time.
+        fitter: who fits; what the configuration says if None.
+    """
 
     def __init__(
         self,
         config: DetectorConfig,
         *,
+        storage: Storage,
+        telemetry: Telemetry,
         clock: Clock | None = None,
         fitter: Fitter | None = None,
-        registry: CollectorRegistry | None = None,
     ) -> None:
         clock = clock or SystemClock()
         chance = random.Random()  # noqa: S311  (jitter is no secret)
-        self.telemetry = Telemetry(registry or CollectorRegistry())
+        self.config = config
+        self.telemetry = telemetry
         self.telemetry.prepare(list(config.reader.queries))
-        # A session a thread: requests promises nothing about sharing one.
         self._reader = PrometheusReader(config.reader, open_session(config.reader.connection))
-        self._fit_reader = PrometheusReader(config.reader, open_session(config.reader.connection))
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
-        self._fitter = fitter or ProcessFitter()
+        self._fitter = fitter or _fitter(config)
+        self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
+        self._histories = {
+            alias: QueryHistory(
+                storage.ring(query, _capacity(config, alias)),
+                query.step,
+                config.reader.retention,
+                telemetry,
+            )
+            for alias, query in config.reader.queries.items()
+        }
         writer = Writer(
             self._client,
             clock=clock,
@@ -59,65 +79,166 @@ class Detector:
         self.engine = Engine(
             config,
             reader=self._reader,
-            fit_reader=self._fit_reader,
+            threads=self._threads,
+            histories=self._histories,
             writer=writer,
             fitter=self._fitter,
             telemetry=self.telemetry,
             clock=clock,
         )
+        self._savings = Savings(self.engine.jobs, storage, clock=clock, telemetry=telemetry)
+        self._savings.restore()
         self.service = Service(
-            self.engine, reader=self._reader, telemetry=self.telemetry, clock=clock, random=chance
+            self.engine,
+            reader=self._reader,
+            savings=self._savings,
+            telemetry=self.telemetry,
+            clock=clock,
+            random=chance,
         )
 
     def close(self) -> None:
-        """Stop the fitting process and close every connection."""
+        """Stop the fitting processes, save what is known and close every connection."""
         self._fitter.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._reader.close()
-        self._fit_reader.close()
         self._client.close()
+        self._savings.close()
+        for history in self._histories.values():
+            history.close()
 
 
-def web_app(detector: Detector, telemetry_path: str) -> "WSGIApplication":
-    """Return the WSGI application: metrics, health, readiness and a landing page."""
-    metrics = make_wsgi_app(detector.telemetry.registry)
-    landing = (
-        "<!doctype html><title>Specter detector</title><h1>Specter detector</h1>"
-        f'<p><a href="{html.escape(telemetry_path)}">Metrics</a></p>'
-        '<p><a href="/-/ready">Ready?</a></p>'
+def _fitter(config: DetectorConfig) -> Fitter:
+    if config.dask_address is not None:
+        return PoolFitter(DaskPool(config.dask_address))
+    return PoolFitter(LocalPool())
+
+
+def _capacity(config: DetectorConfig, alias: str) -> float:
+    """Return the longest history (s) that is fitted of a query."""
+    windows = [
+        config.schedulers[scheduler].fit_window
+        for model in config.models.values()
+        if alias in model.queries
+        for scheduler in model.schedulers
+    ]
+    return max(windows, default=0.0)
+
+
+class Runner:
+    """Runs a detector until it shall stop, and another one in its place when the configuration changes.
+
+    Args:
+        load: reads the configuration.
+        storage: where detectors remember; the next one goes on with what the last one knew.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], DetectorConfig],
+        storage: Storage,
+        *,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+        fitter: Callable[[], Fitter] | None = None,
+    ) -> None:
+        self._load = load
+        self._storage = storage
+        self._clock = clock or SystemClock()
+        self._fitter = fitter
+        self.telemetry = Telemetry(registry or CollectorRegistry())
+        self._config = load()
+        self.telemetry.reloaded(True, self._clock.time())
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self.detector: Detector | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the data source is there and a tick has come through."""
+        return self.detector is not None and self.detector.service.ready
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stopping.set()
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Read the configuration again and go on with it soon.
+
+        Raises:
+            SpecterError: it is invalid or cannot be read; the one that runs is kept.
+        """
+        try:
+            self._config = self._load()
+        except SpecterError as error:
+            self.telemetry.reloaded(False, self._clock.time())
+            LOGGER.error("the configuration is not reloaded, the old one is kept: %s", error)  # noqa: TRY400
+            raise
+        self.telemetry.reloaded(True, self._clock.time())
+        LOGGER.info("the configuration is reloaded")
+        self._wake.set()
+
+    def run(self) -> None:
+        """Run until `stop` is called."""
+        while not self._stopping.is_set():
+            self._wake.clear()
+            if self._stopping.is_set():
+                break
+            self._run_one()
+
+    def _run_one(self) -> None:
+        fitter = self._fitter() if self._fitter is not None else None
+        detector = Detector(
+            self._config, storage=self._storage, telemetry=self.telemetry, clock=self._clock, fitter=fitter
+        )
+        self.detector = detector
+        try:
+            detector.service.run(self._wake, lambda: self._ended(detector))
+        finally:
+            detector.close()
+
+    def _ended(self, detector: Detector) -> Iterable[str]:
+        """Return the keys of the jobs whose outputs end with `detector`."""
+        keys = {job.key for job in detector.engine.jobs}
+        return keys if self._stopping.is_set() else keys - set(job_keys(self._config))
+
+
+def job_keys(config: DetectorConfig) -> Iterable[str]:
+    """Return the keys of the jobs of a configuration, see `jobs.Job.key`."""
+    return (
+        f"{scheduler}/{model.alias}/{query}"
+        for model in config.models.values()
+        for scheduler in model.schedulers
+        for query in model.queries
     )
 
-    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "/")
-        if path == telemetry_path:
-            exposition: Iterable[bytes] = metrics(environ, start_response)
-            return exposition
-        answers = {
-            "/": ("200 OK", "text/html", landing),
-            "/-/healthy": ("200 OK", "text/plain", "healthy\n"),
-            "/-/ready": ("200 OK", "text/plain", "ready\n")
-            if detector.service.ready
-            else ("503 Service Unavailable", "text/plain", "no tick has reached the data source yet\n"),
-        }
-        status, kind, body = answers.get(path, ("404 Not Found", "text/plain", "not found\n"))
-        start_response(status, [("Content-Type", f"{kind}; charset=utf-8")])
-        return [body.encode()]
 
-    return app
-
-
-def run(config: DetectorConfig, web: WebOptions) -> None:
-    """Run the detector with its web server until SIGTERM or SIGINT."""
-    stop = threading.Event()
+def run(load: Callable[[], DetectorConfig], storage: Storage, web: WebOptions) -> None:
+    """Run the detector with its web server until SIGTERM or SIGINT; SIGHUP reloads the configuration."""
+    runner = Runner(load, storage)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    detector = Detector(config)
+        signal.signal(number, lambda _number, _frame: runner.stop())
+    hangup = threading.Event()
+    signal.signal(signal.SIGHUP, lambda _number, _frame: hangup.set())
+    reloads = threading.Thread(target=_reload_on, args=(hangup, runner), name="reload", daemon=True)
+    reloads.start()
+    server = WebServer(web_app(runner, web.telemetry_path), web)
+    server.start()
+    LOGGER.info("listening on %s", server.url)
     try:
-        server = WebServer(web_app(detector, web.telemetry_path), web)
-        server.start()
-        LOGGER.info("listening on %s", server.url)
-        try:
-            detector.service.run(stop)
-        finally:
-            server.stop()
+        runner.run()
     finally:
-        detector.close()
+        server.stop()
+
+
+def _reload_on(hangup: threading.Event, runner: Runner) -> None:
+    """Reload at each SIGHUP; not in the signal's handler, which interrupts whatever holds a lock."""
+    while hangup.wait():
+        hangup.clear()
+        try:
+            runner.reload()
+        except SpecterError:
+            # `reload` has logged it and counts it.
+            continue

@@ -45,9 +45,21 @@ for command in COMMANDS:
     help="Configuration file (YAML).",
 )
 @URL_OPTION
+@click.option(
+    "--storage.path",
+    "storage_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data-detector"),
+    show_default=True,
+    envvar="SPECTER_DETECTOR_STORAGE_PATH",
+    show_envvar=True,
+    help="Folder for history, what has been learnt, and scores that wait to be written.",
+)
 @web_options(9845)
-def run_command(config_file: Path, datasource_url: str | None, web: WebOptions) -> None:
+def run_command(config_file: Path, datasource_url: str | None, storage_path: Path, web: WebOptions) -> None:
     """Score every query of the configuration until stopped.
+
+    SIGHUP and POST /-/reload read the configuration again; an invalid one is refused and the old one kept.
 
     \b
     Examples:
@@ -56,8 +68,9 @@ def run_command(config_file: Path, datasource_url: str | None, web: WebOptions) 
     """
     from specter_detector.app import run  # noqa: PLC0415  (numpy; not for --help)
     from specter_detector.config import load  # noqa: PLC0415
+    from specter_detector.storage import Storage  # noqa: PLC0415
 
-    run(load(config_file, datasource_url=datasource_url), web)
+    run(lambda: load(config_file, datasource_url=datasource_url), Storage(storage_path), web)
 
 
 @detector.command("check")

@@ -1,11 +1,12 @@
 """What the detector does, as frozen values; read from a file by `load`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from specter_core.config import load_config, without_credentials
 from specter_core.errors import UsageError
+from specter_detector import defaults
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Policy
@@ -18,13 +19,21 @@ from specter_detector.schema import (
     WriterSchema,
     check_url,
 )
+from specter_detector.shard import WHOLE, Shard, from_environment
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A server, and the files that hold what it takes to log in."""
+    """A server, and the files that hold what it takes to log in.
+
+    Attributes:
+        headers: sent with each request; nothing secret.
+        headers_files: headers whose values are in files, read at each request.
+        cert_file: with `key_file`, the certificate that this side shows.
+        ca_file: whom to trust, instead of the system's authorities.
+    """
 
     url: str
     timeout: float
@@ -33,6 +42,10 @@ class Connection:
     bearer_token_file: Path | None = None
     ca_file: Path | None = None
     tenant_id: str | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers_files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Query:
         max_age: seconds after which a sample no longer counts as the present.
         holidays: days that are like a Sunday.
         limit: PromQL expression for where the series end, see `limits`; None for nowhere.
+        max_series: how many of its series are watched.
     """
 
     alias: str
@@ -59,16 +73,24 @@ class Query:
     max_age: float
     holidays: Holidays = NO_HOLIDAYS
     limit: str | None = None
+    max_series: int = defaults.MAX_SERIES
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The data source and what is asked of it."""
+    """The data source and what is asked of it.
+
+    Attributes:
+        max_points: points a series in one range query.
+        max_concurrent: queries that run at a time.
+        retention: seconds for which a series that vanished is absent, before it is forgotten.
+    """
 
     connection: Connection
     queries: Mapping[str, Query]
     max_points: int
-    max_series: int
+    max_concurrent: int = defaults.MAX_CONCURRENT
+    retention: float = defaults.RETENTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,8 @@ class DetectorConfig:
     models: Mapping[str, Model]
     schedulers: Mapping[str, Scheduler]
     writer: Writer
+    shard: Shard = WHOLE
+    dask_address: str | None = None
 
 
 def load(path: Path, *, datasource_url: str | None = None) -> DetectorConfig:
@@ -145,7 +169,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             _connection(reader, reader_url, reader.timeout),
             {alias: _query(alias, query, reader) for alias, query in reader.queries.items()},
             reader.max_points_per_query,
-            reader.max_series_per_query,
+            reader.max_concurrent_queries,
+            reader.retention,
         ),
         models={alias: _model(alias, model, schema) for alias, model in schema.models.items()},
         schedulers={
@@ -153,6 +178,8 @@ def resolve(schema: DetectorSchema, *, datasource_url: str | None = None) -> Det
             for alias, scheduler in schema.schedulers.items()
         },
         writer=_writer(writer, _connection(login, writer_url, writer.timeout)),
+        shard=from_environment(schema.shard.resolved()),
+        dask_address=schema.dask_address,
     )
 
 
@@ -170,6 +197,10 @@ def _connection(schema: ConnectionSchema, url: str, timeout: float) -> Connectio
         bearer_token_file=schema.bearer_token_file,
         ca_file=schema.ca_file,
         tenant_id=schema.tenant_id,
+        cert_file=schema.cert_file,
+        key_file=schema.key_file,
+        headers=schema.headers,
+        headers_files=schema.headers_files,
     )
 
 
@@ -184,6 +215,7 @@ def _query(alias: str, schema: QuerySchema, reader: ReaderSchema) -> Query:
         max_age=schema.max_age or reader.max_age,
         holidays=(schema.holidays or reader.holidays).resolved(),
         limit=schema.limit,
+        max_series=schema.max_series or reader.max_series_per_query,
     )
 
 

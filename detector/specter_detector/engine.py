@@ -2,18 +2,22 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import replace
+
+import numpy as np
 
 from specter_core.clock import Clock, align_down
 from specter_detector.config import DetectorConfig, Query
-from specter_detector.fitting import FitError, Fitter
+from specter_detector.fitting import FitError, FitRequest, Fitter
+from specter_detector.histories import QueryHistory
 from specter_detector.jobs import Job
 from specter_detector.limits import limits_of
 from specter_detector.models.arrays import Floats
 from specter_detector.output import Sample
 from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
-from specter_detector.series import Labels, Vector
+from specter_detector.series import History, Labels, Vector
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 
@@ -30,7 +34,8 @@ class Engine:
         config: DetectorConfig,
         *,
         reader: SeriesReader,
-        fit_reader: SeriesReader,
+        threads: Executor,
+        histories: Mapping[str, QueryHistory],
         writer: Writer,
         fitter: Fitter,
         telemetry: Telemetry,
@@ -38,7 +43,8 @@ class Engine:
     ) -> None:
         self._queries = config.reader.queries
         self._reader = reader
-        self._fit_reader = fit_reader
+        self._threads = threads
+        self._histories = histories
         self._writer = writer
         self._fitter = fitter
         self._telemetry = telemetry
@@ -47,7 +53,11 @@ class Engine:
         self._failing_lock = threading.Lock()
         self.jobs = tuple(
             Job(
-                config.reader.queries[query], model, config.schedulers[scheduler], config.writer.metric_format
+                config.reader.queries[query],
+                model,
+                config.schedulers[scheduler],
+                config.writer.metric_format,
+                config.reader.retention,
             )
             for model in config.models.values()
             for scheduler in model.schedulers
@@ -57,34 +67,76 @@ class Engine:
     def tick(self, scheduler: str, at: float) -> None:
         """Score every query of `scheduler` at `at` and write the result.
 
+        Queries are asked at the same time and their scores written as they come, so that a slow one delays
+        its own alone.
+
         Raises:
-            UnreachableError: the data source is out of reach; open outputs have
-                been ended, in case that the writer's server is another one.
+            UnreachableError: the data source is out of reach; what it did answer has been scored.
         """
         started = self._clock.monotonic()
-        jobs = [job for job in self.jobs if job.scheduler.alias == scheduler]
-        vectors: dict[str, Vector] = {}
+        jobs = self._jobs(scheduler)
+        budget = jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0
         unreachable: UnreachableError | None = None
-        for alias in dict.fromkeys(job.query.alias for job in jobs):
+        asked = {self._threads.submit(self._read, alias, at): alias for alias in _queries(jobs)}
+        for future in as_completed(asked):
+            vector: Vector | None = None
             try:
-                vectors[alias] = self._read(alias, at)
+                vector = future.result()
             except UnreachableError as error:
                 unreachable = error
-                break
-            except DatasourceError:
                 continue
-        samples: list[Sample] = []
-        for job in jobs:
-            samples += self._observe(job, at, vectors.get(job.query.alias))
+            except DatasourceError:
+                # Counted and logged by `_read`; nothing is known of its series.
+                vector = None
+            else:
+                self._remember(asked[future], at, vector)
+            for job in jobs:
+                if job.query.alias == asked[future]:
+                    self._writer.enqueue(self._observe(job, at, vector))
+            self._writer.flush(0.0 if _waiting(asked) else budget)
         self._report(jobs)
-        self._writer.enqueue(samples)
-        self._writer.flush(jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0)
         self._telemetry.ticked(self._clock.monotonic() - started)
         if unreachable is not None:
             raise unreachable
 
+    def catch_up(self, scheduler: str, first: float, last: float) -> int:
+        """Run the ticks from `first` to `last` (Unix s, both inclusive) that were missed.
+
+        Each query is asked once for all of them. A tick of which the server has nothing is not judged: when
+        the server itself was away, nothing is known, and that is no absence.
+
+        Returns:
+            How many of them were judged, of the query with the most.
+
+        Raises:
+            UnreachableError: the data source is out of reach.
+        """
+        judged = 0
+        for alias in _queries(self._jobs(scheduler)):
+            jobs = [job for job in self._jobs(scheduler) if job.query.alias == alias]
+            try:
+                history = self._reader.range(
+                    self._queries[alias], first, last, jobs[0].scheduler.infer_every, jobs[0].present
+                )
+            except UnreachableError:
+                raise
+            except DatasourceError as error:
+                self._fails(alias, "catching up", str(error))
+                continue
+            self._works(alias, "catching up")
+            ticks = set()
+            for at, vector in _vectors(history):
+                self._remember(alias, at, vector)
+                # A tick that was broken off has been judged for some of the queries.
+                for job in (job for job in jobs if job.ticked is None or at > job.ticked):
+                    self._writer.enqueue(self._observe(job, at, vector))
+                    ticks.add(at)
+            judged = max(judged, len(ticks))
+        self._writer.flush(self._jobs(scheduler)[0].scheduler.infer_every * WRITE_SHARE)
+        return judged
+
     def fit(self, job: Job, now: float) -> None:
-        """Read the history of `job` up to `now` and learn from it, batch by batch.
+        """Read what is missing of the history of `job` up to `now` and learn from it, batch by batch.
 
         A failure leaves what has been learnt as it is and is logged once.
 
@@ -94,22 +146,12 @@ class Engine:
         started = self._clock.monotonic()
         job.fit_started(now)
         alias = job.query.alias
-        end = align_down(now, job.query.step)
         try:
-            history = self._fit_reader.history(job.query, end - job.scheduler.fit_window, end, job.present)
-            known, new = job.to_fit(history)
-            batches = self._fitter.fit_all(
-                history.times,
-                history.values,
-                job.options,
-                known=known,
-                new=new,
-                limits=self._limits(job.query, now, history.labels),
-            )
-            for rows, fitted in batches:
-                labels = [history.labels[row] for row in rows]
-                job.install(labels, fitted)
-                for finding in job.findings.new(now, labels, fitted.shape.changes):
+            request, labels = self._request(job, now)
+            for rows, fitted in self._fitter.fit_all(request):
+                chosen = [labels[row] for row in rows.tolist()]
+                job.install(chosen, fitted)
+                for finding in job.findings.new(now, chosen, fitted.shape.changes):
                     LOGGER.info("query %s: %s", alias, finding)
         except (DatasourceError, FitError) as error:
             self._telemetry.fitted(alias, self._clock.monotonic() - started, "error")
@@ -121,10 +163,39 @@ class Engine:
         self._works(alias, "fit")
         self._telemetry.fitted(alias, self._clock.monotonic() - started, "ok")
 
-    def close(self, at: float, budget: float) -> None:
-        """End every open output at `at`, trying for `budget` seconds."""
-        self._writer.enqueue([sample for job in self.jobs for sample in job.close(at)])
+    def close(self, at: float, budget: float, keys: Container[str] | None = None) -> None:
+        """End the open outputs of the jobs `keys`, all if None, at `at`; tries for `budget` seconds."""
+        ended = [job for job in self.jobs if keys is None or job.key in keys]
+        self._writer.enqueue([sample for job in ended for sample in job.close(at)])
         self._writer.flush(budget)
+
+    def _jobs(self, scheduler: str) -> list[Job]:
+        return [job for job in self.jobs if job.scheduler.alias == scheduler]
+
+    def _request(self, job: Job, now: float) -> tuple[FitRequest, Sequence[Labels]]:
+        query = job.query
+        end = align_down(now, query.step)
+        start = align_down(end - job.scheduler.fit_window, query.step)
+        history = self._histories[query.alias]
+        present = job.present
+        history.fill(
+            start, end, len(present), lambda first, last: self._reader.history(query, first, last, present)
+        )
+        labels, last_seen = history.labels()
+        known, new = job.to_fit(labels, last_seen, end)
+        times = np.arange(start, end + query.step / 2, query.step)
+        request = FitRequest(
+            times,
+            history.reader(start, end, labels),
+            job.options,
+            known,
+            new,
+            self._limits(query, now, labels),
+        )
+        return request, labels
+
+    def _remember(self, alias: str, at: float, vector: Vector) -> None:
+        self._histories[alias].add(at, vector.samples)
 
     def _read(self, alias: str, at: float) -> Vector:
         try:
@@ -151,7 +222,7 @@ class Engine:
         if query.limit is None:
             return None
         try:
-            vector = self._fit_reader.instant(replace(query, expr=query.limit), at)
+            vector = self._reader.instant(replace(query, expr=query.limit), at)
         except UnreachableError:
             raise
         except DatasourceError as error:
@@ -196,3 +267,26 @@ class Engine:
             known = self._failing.pop((alias, what), None)
         if known is not None:
             LOGGER.info("query %s: %s works again", alias, what)
+
+
+def _queries(jobs: Sequence[Job]) -> Sequence[str]:
+    return tuple(dict.fromkeys(job.query.alias for job in jobs))
+
+
+def _waiting(asked: Mapping[Future[Vector], str]) -> bool:
+    return any(not future.done() for future in asked)
+
+
+def _vectors(history: History) -> Iterator[tuple[float, Vector]]:
+    """Yield the times at which there is any series, and those that there are."""
+    known = np.isfinite(history.values)
+    for column, at in enumerate(history.times.tolist()):
+        rows = np.flatnonzero(known[:, column])
+        if rows.size:
+            values = history.values[rows, column].tolist()
+            yield (
+                at,
+                Vector(
+                    {history.labels[row]: value for row, value in zip(rows.tolist(), values, strict=True)}
+                ),
+            )

@@ -1,25 +1,15 @@
-"""Where models are fitted: in a process of their own, so that a tick never waits for one.
-
-A replay of weeks takes seconds in which a thread would hold the interpreter's
-lock most of the time, and make ticks late.
-"""
+"""What a fit of many series is, and how it is cut into batches for whoever computes them (`pools`)."""
 
 import logging
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from specter_core.errors import SpecterError
-from specter_detector.models.arrays import Floats, Ints
+from specter_detector.models.arrays import Bools, Floats, Ints
 from specter_detector.models.fit import FitOptions, Fitted, fit
 
 LOGGER = logging.getLogger(__name__)
@@ -29,129 +19,123 @@ LARGEST_BATCH = {"seasonal": 512, "stl": 16, "mstl": 16}
 """Series at once. A replay takes little longer for hundreds than for one, but nothing is scored before its
 end: so batches double. The reference takes a tenth of a second a series and refit."""
 STOPPING = "the detector is stopping"
-DIED = "the fitting process died; a new one was started"
 
 
 class FitError(SpecterError):
-    """The fitting process died or did not answer."""
+    """Who computes died or did not answer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitRequest:
+    """Series to be fitted.
+
+    Attributes:
+        times: (n,) Unix seconds.
+        values: gives (rows, n) of some rows, NaN where nothing is known; called batch by batch, so that weeks
+            of all series are never in memory together.
+        options: how to fit.
+        known: rows of which the shape is learnt.
+        new: rows of which the state is wanted too; they come first.
+        limits: (series,) where each ends, NaN for nowhere; None where that is not known.
+        excluded: gives (rows, n) samples of some rows that must not be learnt from; None for none.
+    """
+
+    times: Floats
+    values: Callable[[Ints], Floats]
+    options: FitOptions
+    known: Ints
+    new: Ints
+    limits: Floats | None = None
+    excluded: Callable[[Ints], Bools | None] | None = None
 
 
 class Fitter(Protocol):
     """Runs `models.fit.fit` on many series."""
 
-    def fit_all(
-        self,
-        times: Floats,
-        values: Floats,
-        options: FitOptions,
-        *,
-        known: Ints,
-        new: Ints,
-        limits: Floats | None = None,
-    ) -> Iterator[tuple[Ints, Fitted]]:
-        """Yield rows of `values` (series, n) and what was learnt of them, batch by batch.
-
-        Args:
-            times: (n,) Unix seconds.
-            values: (series, n), NaN where nothing is known.
-            options: how to fit.
-            known: rows of which the shape is learnt.
-            new: rows of which the state is wanted too; they come first.
-            limits: (series,) where each ends, NaN for nowhere; None where that is not known.
-        """
+    def fit_all(self, request: FitRequest) -> Iterator[tuple[Ints, Fitted]]:
+        """Yield rows and what was learnt of them, batch by batch."""
 
     def close(self) -> None:
         """Give back what it runs on."""
 
 
-class ProcessFitter:
-    """Fits in one worker process, which is replaced when it dies."""
+class Pool(Protocol):
+    """Runs functions somewhere else."""
 
-    def __init__(self, timeout: float = FIT_TIMEOUT) -> None:
+    workers: int
+
+    def submit(self, function: Callable[..., Fitted], /, *args: object, **kwargs: object) -> "Future[Fitted]":
+        """Start a call.
+
+        Raises:
+            BrokenExecutor: it died; a later call may work.
+            OSError: it is out of reach.
+        """
+
+    def replace(self, *, kill: bool) -> None:
+        """Start anew; `kill` ends a call that hangs."""
+
+    def close(self) -> None:
+        """End everything, also what is being computed."""
+
+
+class PoolFitter:
+    """Fits batch by batch in a pool, one batch more than it has workers in flight."""
+
+    def __init__(self, pool: Pool, timeout: float = FIT_TIMEOUT) -> None:
         self.timeout = timeout
-        self._lock = threading.Lock()
+        self._pool = pool
         self._closed = False
-        self._start()
 
-    def fit_all(
-        self,
-        times: Floats,
-        values: Floats,
-        options: FitOptions,
-        *,
-        known: Ints,
-        new: Ints,
-        limits: Floats | None = None,
-    ) -> Iterator[tuple[Ints, Fitted]]:
+    def fit_all(self, request: FitRequest) -> Iterator[tuple[Ints, Fitted]]:
         """Yield the rows of each batch and what was learnt of them as soon as it is there.
 
         Raises:
-            FitError: the worker died, one batch took longer than the time-out,
+            FitError: the pool died, one batch took longer than the time-out,
                 or not one series could be fitted without an error.
         """
         fitted = 0
-        run = partial(self._submit, times, values, options, limits)
-        previous: _Running | None = None
-        # One ahead: the worker is never idle.
-        for batch in (*_batches(new, options, True), *_batches(known, options, False), None):
-            current = None if batch is None else run(batch)
-            for rows, result in self._results(previous, run) if previous is not None else ():
+        waiting = [
+            *_batches(request.new, request.options, True),
+            *_batches(request.known, request.options, False),
+        ]
+        running: list[_Running] = []
+        while waiting or running:
+            while waiting and len(running) <= self._pool.workers:
+                running.append(self._submit(request, waiting.pop(0)))
+            for rows, result in self._results(request, running.pop(0)):
                 fitted += len(rows)
                 yield rows, result
-            previous = current
-        if not fitted and known.size + new.size:
-            raise FitError(f"none of {known.size + new.size} series could be fitted; the log says why")
+        total = request.known.size + request.new.size
+        if not fitted and total:
+            raise FitError(f"none of {total} series could be fitted; the log says why")
 
     def close(self) -> None:
-        """End the worker, whatever it is doing."""
-        with self._lock:
-            self._closed = True
-            self._end(kill=True)
+        """End the pool, whatever it is doing."""
+        self._closed = True
+        self._pool.close()
 
-    def _start(self) -> None:
-        self._pool = _pool()
-        # The first task makes the worker import the models while the first history is read.
-        self._worker = self._pool.submit(os.getpid)
-
-    def _end(self, *, kill: bool) -> None:
-        """Shut the pool down; `kill` ends a worker that is busy or hangs, which a shutdown would wait for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        if kill and self._worker.done() and not self._worker.cancelled() and not self._worker.exception():
-            # By our list of children: the number of one that has died may be another program's by now.
-            for child in multiprocessing.active_children():
-                if child.pid == self._worker.result():
-                    child.kill()
-
-    def _replace(self, *, kill: bool = False) -> None:
-        """Start a new worker."""
-        with self._lock:
-            if not self._closed:
-                self._end(kill=kill)
-                self._start()
-
-    def _submit(
-        self, times: Floats, values: Floats, options: FitOptions, limits: Floats | None, batch: "_Batch"
-    ) -> "_Running":
-        with self._lock:
-            if self._closed:
-                raise FitError(STOPPING)
-            try:
-                future = self._pool.submit(
-                    fit,
-                    times,
-                    values[batch.rows],
-                    options,
-                    with_state=batch.with_state,
-                    limits=None if limits is None else limits[batch.rows],
-                )
-            except BrokenProcessPool as error:
-                self._start()
-                raise FitError(DIED) from error
+    def _submit(self, request: FitRequest, batch: "_Batch") -> "_Running":
+        if self._closed:
+            raise FitError(STOPPING)
+        rows = batch.rows
+        try:
+            future = self._pool.submit(
+                fit,
+                request.times,
+                request.values(rows),
+                request.options,
+                with_state=batch.with_state,
+                limits=None if request.limits is None else request.limits[rows],
+                excluded=None if request.excluded is None else request.excluded(rows),
+            )
+        except BrokenExecutor as error:
+            raise self._died(error) from error
+        except OSError as error:
+            raise FitError(f"who computes fits is out of reach: {error}") from error
         return _Running(batch, future)
 
-    def _results(
-        self, running: "_Running", run: "Callable[[_Batch], _Running]"
-    ) -> Iterator[tuple[Ints, Fitted]]:
+    def _results(self, request: FitRequest, running: "_Running") -> Iterator[tuple[Ints, Fitted]]:
         """Yield what came of a batch; one that raised is halved until the odd series are alone."""
         error = self._error(running.future)
         batch = running.batch
@@ -162,21 +146,26 @@ class ProcessFitter:
             LOGGER.warning("a series cannot be fitted: %s: %s", type(error).__name__, error)
         else:
             for rows in np.array_split(batch.rows, 2):
-                yield from self._results(run(_Batch(rows, batch.with_state)), run)
+                yield from self._results(request, self._submit(request, _Batch(rows, batch.with_state)))
 
     def _error(self, future: "Future[Fitted]") -> BaseException | None:
         """Wait for `future` and return what `fit` raised, if it did."""
         try:
             error = future.exception(self.timeout)
         except TimeoutError as late:
-            self._replace(kill=True)
+            self._pool.replace(kill=True)
             raise FitError(f"a fit took more than {self.timeout:g} s; its process was replaced") from late
-        except CancelledError as stopped:
-            raise FitError(STOPPING) from stopped
-        if isinstance(error, BrokenProcessPool):
-            self._replace()
-            raise FitError(STOPPING if self._closed else DIED) from error
+        except (CancelledError, OSError) as stopped:
+            raise self._died(stopped) from stopped
+        if isinstance(error, BrokenExecutor):
+            raise self._died(error) from error
         return error
+
+    def _died(self, error: BaseException) -> FitError:
+        if self._closed:
+            return FitError(STOPPING)
+        self._pool.replace(kill=False)
+        return FitError(f"the fitting process died ({type(error).__name__}); a new one was started")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,24 +186,3 @@ def _batches(rows: Ints, options: FitOptions, with_state: bool) -> list[_Batch]:
         batches.append(_Batch(rows[start : start + size], with_state))
         start, size = start + size, min(2 * size, LARGEST_BATCH[options.kind])
     return batches
-
-
-def _pool() -> ProcessPoolExecutor:
-    # spawn: this process has threads, and a fork would copy their locks as they are.
-    return ProcessPoolExecutor(
-        max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
-
-
-def _start_worker() -> None:
-    """Prepare the worker: Ctrl-C is the parent's business, and the parent's death is the worker's end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_die_with_parent, name="parent-watch", daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -4,7 +4,6 @@ Knows which series are watched and which were there at the last tick, takes over
 what fits have learnt, and turns a tick's values into output samples. No I/O.
 """
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,17 +20,18 @@ from specter_core.metrics import (
 )
 from specter_detector.alarms import Alarms
 from specter_detector.config import Model, Query, Scheduler
+from specter_detector.defaults import RETENTION
 from specter_detector.findings import Findings
-from specter_detector.models.arrays import Ints
+from specter_detector.models.arrays import Bools, Floats, Ints
+from specter_detector.models.batch import joined, take
 from specter_detector.models.fit import FitOptions, Fitted
+from specter_detector.models.shape import Shape
+from specter_detector.models.state import State
 from specter_detector.output import Sample
 from specter_detector.outputs import Outputs
-from specter_detector.series import History, Labels, Vector
-from specter_detector.verdict import Verdict
+from specter_detector.series import Labels, Vector
+from specter_detector.verdict import Verdict, Verdicts, joined_verdicts
 from specter_detector.watched import Watched
-
-FORGET_AFTER = 86400.0
-"""Seconds after which a series that vanished is forgotten, and its absence no anomaly any more."""
 
 WARMING_REFITS = 12
 """While series wait for their first fit, fits come this many times as often."""
@@ -52,13 +52,38 @@ class Observation:
     alarms: list[Verdict]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """What a job knows of its series, as it is saved.
+
+    Attributes:
+        at: Unix time (s) of the last tick.
+        labels: of the series, (series,).
+        last_seen: (series,) Unix time (s) of the last value.
+        shape, state: of the same series.
+    """
+
+    at: float
+    labels: tuple[Labels, ...]
+    last_seen: Floats
+    shape: Shape
+    state: State
+
+
 class Job:
     """State of one job. Ticks and fits come from different threads."""
 
     def __init__(
-        self, query: Query, model: Model, scheduler: Scheduler, metric_format: Mapping[str, str]
+        self,
+        query: Query,
+        model: Model,
+        scheduler: Scheduler,
+        metric_format: Mapping[str, str],
+        retention: float = RETENTION,
     ) -> None:
+        self.key = f"{scheduler.alias}/{model.alias}/{query.alias}"
         self.query = query
+        self._retention = retention
         self.model = model
         self.scheduler = scheduler
         policy = replace(model.policy, data_range=query.data_range)
@@ -73,6 +98,8 @@ class Job:
         self._watched = Watched(self.options, scheduler.infer_every)
         self._alarms = Alarms()
         self.findings = Findings()
+        self._latest = joined_verdicts([])
+        self._ticked: float | None = None
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
@@ -120,16 +147,20 @@ class Job:
         """The series that have been fitted and not forgotten."""
         return self._known
 
-    def to_fit(self, history: History) -> tuple[Ints, Ints]:
-        """Return the rows of `history` that are known and need a new shape, and those that are new.
+    def to_fit(self, labels: Sequence[Labels], last_seen: Floats, at: float) -> tuple[Ints, Ints]:
+        """Return the rows of series that are known and need a new shape, and of those that are new.
 
-        What was neither there at the last tick nor in the last day of history is not looked at: it would be
+        What was neither there at the last tick nor within the retention before `at` is not looked at: it would be
         forgotten at once.
+
+        Args:
+            labels: of the series there is history of.
+            last_seen: (series,) Unix time (s) of the last value of each, NaN for none.
+            at: Unix time (s).
         """
-        recent = history.times > history.times[-1] - FORGET_AFTER
-        alive = np.isfinite(history.values[:, recent]).any(axis=1)
-        known = np.array([labels in self._known for labels in history.labels], np.bool_)
-        alive |= np.array([labels in self._present for labels in history.labels], np.bool_)
+        known = np.array([each in self._known for each in labels], np.bool_)
+        present = np.array([each in self._present for each in labels], np.bool_)
+        alive: Bools = present | (last_seen > at - self._retention)
         return np.flatnonzero(known), np.flatnonzero(~known & alive)
 
     def install(self, labels: Sequence[Labels], fitted: Fitted) -> None:
@@ -143,29 +174,64 @@ class Job:
 
     # --- ticks ---
 
-    def observe(self, at: float, vector: Vector) -> Observation:
-        """Judge the series of `vector`, and those that it lacks, at Unix time `at` (s)."""
+    def observe(self, at: float, vector: Vector, learn: Mapping[Labels, bool] | None = None) -> Observation:
+        """Judge the series of `vector`, and those that it lacks, at Unix time `at` (s).
+
+        What `learn` has as False is judged and not learnt from.
+        """
         self._take_over(at)
         for labels in vector.samples:
             self._last_seen[labels] = at
         gone = self._forget(at)
-        verdicts = self._watched.judge(at, vector.samples)
-        told = {verdict.labels: _values(verdict) for verdict in verdicts if math.isfinite(verdict.score)}
-        samples, unwritable = self._outputs.tick(at, told)
+        verdicts = self._watched.judge(at, vector.samples, learn or {})
+        told = np.isfinite(verdicts.score)
+        values = {verdicts.labels[row]: _values(verdicts[row]) for row in np.flatnonzero(told).tolist()}
+        samples, unwritable = self._outputs.tick(at, values)
         self._outputs.forget(gone)
         self._present = frozenset(vector.samples)
         self._unknown = frozenset(labels for labels in vector.samples if labels not in self._watched)
-        present = [verdict for verdict in verdicts if verdict.labels in vector.samples]
-        valid = sum(math.isfinite(verdict.value) for verdict in present)
-        scored = {verdict.labels for verdict in present if math.isfinite(verdict.value)} & told.keys()
+        valid = verdicts.present & np.isfinite(verdicts.value)
+        scored = int(np.count_nonzero(valid & told)) - len(unwritable)
+        present = int(np.count_nonzero(verdicts.present))
         self.counts = {
-            "scored": len(scored.difference(unwritable)),
-            "warming": len(self._unknown) + valid - len(scored),
-            "absent": len(verdicts) - len(present),
-            "invalid": len(present) - valid,
+            "scored": scored,
+            "warming": len(self._unknown) + int(np.count_nonzero(valid & ~told)),
+            "absent": len(verdicts) - present,
+            "invalid": present - int(np.count_nonzero(valid)),
             "over_limit": vector.cut,
         }
+        self._latest, self._ticked = verdicts, at
         return Observation(samples, len(unwritable), self._alarms.begun(at, verdicts))
+
+    @property
+    def latest(self) -> Verdicts:
+        """What the last tick said."""
+        return self._latest
+
+    @property
+    def ticked(self) -> float | None:
+        """Unix time (s) of the last tick, None before the first."""
+        return self._ticked
+
+    def learnt(self) -> Learnt | None:
+        """Return a copy of what is known of the series; None while that is nothing. Called between ticks."""
+        blocks = self._watched.blocks
+        if not blocks or self._ticked is None:
+            return None
+        labels = tuple(labels for block in blocks for labels in block.labels)
+        last_seen = np.array([self._last_seen.get(each, np.nan) for each in labels])
+        everything = [take(block.shape, range(len(block.labels))) for block in blocks]
+        states = [take(block.state, range(len(block.labels))) for block in blocks]
+        if len(blocks) == 1:
+            return Learnt(self._ticked, labels, last_seen, everything[0], states[0])
+        return Learnt(self._ticked, labels, last_seen, joined(everything), joined(states))
+
+    def restore(self, learnt: Learnt) -> None:
+        """Go on from where `learnt` was saved. Called before the first tick."""
+        self._watched.restore(learnt.labels, learnt.shape, learnt.state)
+        self._last_seen = dict(zip(learnt.labels, learnt.last_seen.tolist(), strict=True))
+        self._known = frozenset(learnt.labels)
+        self._ticked = learnt.at
 
     def close(self, at: float) -> list[Sample]:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
@@ -178,11 +244,12 @@ class Job:
         for labels, fitted in learnt:
             self._watched.learn(labels, fitted, at)
             for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):
-                self._last_seen.setdefault(each, at if np.isnan(last_seen) else last_seen)
+                if each in self._watched:
+                    self._last_seen.setdefault(each, at if np.isnan(last_seen) else last_seen)
 
     def _forget(self, at: float) -> set[Labels]:
         """Drop what has been gone for long, so that churn neither fills the memory nor alarms for ever."""
-        gone = {labels for labels, seen in self._last_seen.items() if at - seen > FORGET_AFTER}
+        gone = {labels for labels, seen in self._last_seen.items() if at - seen > self._retention}
         self._watched.leave(gone)
         with self._lock:
             self._known -= gone

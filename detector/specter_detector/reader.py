@@ -1,76 +1,87 @@
 """Read series through PromQL: the present at a tick, and history on a grid.
 
-prometheus-api-client does the talking. What it answers with becomes arrays, and
-what goes wrong one of three errors: the server is out of reach, so that nothing
-else needs to be tried, or it refused this one query, or did not answer it in time.
+Large answers are taken apart as they arrive, raw samples come by remote read where
+there is one, and prometheus-api-client asks the small questions. What goes wrong is
+one of three errors: the server is out of reach, so that nothing else needs to be
+tried, or it refused this one query, or did not answer it in time.
 """
 
-import datetime as dt
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+import time
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar
 
-import numpy as np
 import requests
-from prometheus_api_client import PrometheusConnect
-from urllib3.exceptions import ReadTimeoutError
-from urllib3.util.retry import Retry
 
-from specter_core.clock import align_down
-from specter_core.errors import SpecterError
 from specter_detector.config import Query
 from specter_detector.config import Reader as ReaderConfig
-from specter_detector.http import timeouts
-from specter_detector.models.arrays import Floats
-from specter_detector.promql import BARE_SELECTOR
-from specter_detector.series import History, Labels, Vector, labels_of
+from specter_detector.datasource import DatasourceError, RefusedError, SlowError, UnreachableError
+from specter_detector.freshness import fresh, lookback
+from specter_detector.identity import Identities
+from specter_detector.range_reader import RangeReader
+from specter_detector.rows import number, read_rows
+from specter_detector.selection import Selection
+from specter_detector.series import History, Labels, Vector
+from specter_detector.transport import Transport
+
+__all__ = [
+    "DatasourceError",
+    "PrometheusReader",
+    "RefusedError",
+    "SeriesReader",
+    "SlowError",
+    "UnreachableError",
+    "fresh",
+]
 
 LOGGER = logging.getLogger(__name__)
-
-
-class DatasourceError(SpecterError):
-    """A query has no answer."""
-
-
-class UnreachableError(DatasourceError):
-    """The server cannot be reached, is starting, or is overloaded: the same query may work later."""
-
-
-class RefusedError(DatasourceError):
-    """The server answered that it will not run this query."""
-
-
-class SlowError(DatasourceError):
-    """The server did not answer this query in time, and does answer another."""
+LEAST_ANSWER = 16 * 2**20
+ANSWER_PER_SERIES = 10 * 1024
+"""Bytes of an answer for each series that may be watched: ten times as many series with long labels."""
+MOST_WARNINGS = 1000
+T = TypeVar("T")
 
 
 class SeriesReader(Protocol):
     """What the rest of the detector needs of a data source."""
 
-    def instant(self, query: Query, at: float, first: Collection[Labels] = ()) -> Vector:
+    def instant(
+        self, query: Query, at: float, first: Collection[Labels] = (), *, timeout: float | None = None
+    ) -> Vector:
         """Return the series of `query` at Unix time `at`."""
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
         """Return the series of `query` from `start` to `end` on multiples of its step."""
 
+    def range(
+        self, query: Query, start: float, end: float, step: float, first: Collection[Labels] = ()
+    ) -> History:
+        """Return the series of `query` from `start` to `end` on multiples of `step`."""
+
 
 class PrometheusReader:
-    """Reads from anything that speaks Prometheus' query API."""
+    """Reads from anything that speaks Prometheus' query API; any number of threads may call it.
 
-    def __init__(self, settings: ReaderConfig, session: requests.Session) -> None:
-        self._settings = settings
-        session.hooks["response"].append(_raise_typed)
-        self._client = PrometheusConnect(
-            url=settings.connection.url,
-            session=session,
-            # The schedule is the retry: a tick that waits for a retry is a tick that comes late.
-            retry=Retry(total=0, redirect=0),
-            timeout=timeouts(settings.connection.timeout),
-        )
+    Args:
+        settings: the server, and how much may be asked of it at a time.
+        session: see `open_session`; belongs to the reader from now on.
+        monotonic: returns seconds that never step back.
+    """
+
+    def __init__(
+        self,
+        settings: ReaderConfig,
+        session: requests.Session,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = Transport(settings, session, monotonic)
+        self._ranges = RangeReader(settings, self._transport, self._warned, self._identities_of)
+        self._identities: dict[tuple[str, str], Identities] = {}
+        self._warnings: set[tuple[str, str]] = set()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections; a call that still runs ends with an error, at its deadline at the latest."""
+        self._transport.close()
 
     def probe(self) -> None:
         """Ask the cheapest question there is.
@@ -80,76 +91,89 @@ class PrometheusReader:
             UnreachableError: it was not answered.
         """
         try:
-            self._try(lambda: self._client.custom_query("vector(1)"))
+            self._transport.probe()
         except SlowError as error:
             # Who does not answer this in time answers nothing.
             raise UnreachableError(str(error)) from error
 
-    def instant(self, query: Query, at: float, first: Collection[Labels] = ()) -> Vector:
+    def instant(
+        self, query: Query, at: float, first: Collection[Labels] = (), *, timeout: float | None = None
+    ) -> Vector:
         """Return the series of `query` at `at` minus its offset, none older than its `max_age`.
 
-        With more series than allowed, those in `first` are kept before the others.
+        With more series than allowed, those in `first` are kept before the others. Labels that were there
+        at the last call are the same objects.
+
+        Args:
+            query: what to ask.
+            at: Unix s.
+            first: series that are kept before others.
+            timeout: seconds after which there must be an answer; the connection's by default. Finding out
+                whether the server answers anything at all may take `PROBE_TIMEOUT` more.
 
         Raises:
             DatasourceError: there is no answer; an empty one is no error.
         """
-        params = {"time": at - query.offset, **_lookback(query.max_age)}
-        expr = fresh(query.expr, query.max_age)
-        rows = self._ask(lambda: self._client.custom_query(expr, params=params))
-        samples = {labels_of(row["metric"]): float(row["value"][1]) for row in _rows(rows, "value")}
-        kept = self._limited(samples, first)
-        return Vector({labels: samples[labels] for labels in kept}, len(samples) - len(kept))
+        return self._ask(lambda: self._instant(query, at, first, timeout))
 
     def history(self, query: Query, start: float, end: float, first: Collection[Labels] = ()) -> History:
+        """Return the series of `query` from `start` to `end` on the multiples of its step; see `range`."""
+        return self.range(query, start, end, query.step, first)
+
+    def range(
+        self, query: Query, start: float, end: float, step: float, first: Collection[Labels] = ()
+    ) -> History:
         """Return the series of `query` between `start` and `end` (Unix s, both inclusive).
 
-        The grid holds the multiples of the query's step; long ranges are asked for
-        in pieces, because the server limits the points of one answer. With more
-        series than allowed, those in `first` are kept before the others.
+        The grid holds the multiples of `step` (s). What is asked for in one piece depends on how much comes
+        and how long it takes: each piece has the connection's time-out, and one that is too slow or too large
+        is asked for again in smaller ones. With more series than allowed, those in `first` are kept before
+        the others. Takes 8 bytes a series and point, and 100 MB at most besides.
 
         Raises:
             DatasourceError: one of the pieces has no answer.
         """
-        step = query.step
-        origin = -align_down(-start, step)
-        times = np.arange(origin, align_down(end, step) + step / 2, step)
-        rows: dict[Labels, Floats] = {}
-        for piece in pieces(times, self._settings.max_points):
-            for labels, stamps, values in self._range(query, piece):
-                row = rows.setdefault(labels, np.full(times.size, np.nan))
-                row[np.rint((stamps - origin) / step).astype(np.int64)] = values
-        kept = self._limited(rows, first)
-        values = np.vstack([rows[labels] for labels in kept]) if kept else np.empty((0, times.size))
-        return History(times, tuple(kept), values)
+        return self._ranges.read(query, start, end, step, first, self._ask)
 
-    def _range(self, query: Query, times: Floats) -> Iterator[tuple[Labels, Floats, Floats]]:
-        first, last = (
-            dt.datetime.fromtimestamp(float(edge) - query.offset, tz=dt.UTC) for edge in (times[0], times[-1])
-        )
-        # History may have been recorded more coarsely than it is scored.
-        max_age = max(query.max_age, query.step)
-        # Not `fresh`: over four weeks timestamp() takes Prometheus 2.42 half a minute (34 s for four series
-        # scraped every 15 s, 0.03 s without), and all it could remove are the five minutes, one step by
-        # default, after a series has vanished.
-        rows = self._ask(
-            lambda: self._client.custom_query_range(
-                query.expr, first, last, str(query.step), params=_lookback(max_age)
-            )
-        )
-        for row in _rows(rows, "values"):
-            pairs = np.array([(float(at), float(value)) for at, value in row["values"]])
-            yield labels_of(row["metric"]), pairs[:, 0] + query.offset, pairs[:, 1]
+    def _instant(self, query: Query, at: float, first: Collection[Labels], timeout: float | None) -> Vector:
+        deadline = self._transport.deadline(timeout)
+        params = {
+            "query": fresh(query.expr, query.max_age),
+            "time": f"{at - query.offset:.3f}",
+            **lookback(query.max_age),
+            **self._transport.patience(deadline),
+        }
+        limit = LEAST_ANSWER + ANSWER_PER_SERIES * query.max_series
+        identities = self._identities_of(query)
+        selection = Selection[float](first, query.max_series)
+        seen: dict[bytes, Labels] = {}
 
-    def _limited(self, rows: Mapping[Labels, object], first: Collection[Labels]) -> list[Labels]:
-        """Keep `first`, then the first by label, the same at each call, when there are too many.
+        def take(text: bytes, value: bytes) -> None:
+            labels = identities.find(text)
+            if selection.wants(labels):
+                seen[text] = labels
+                selection.put(labels, number(value))
 
-        Four weeks of history hold every pod there was; by label alone the dead could take all places.
-        """
-        return sorted(rows, key=lambda labels: (labels not in first, labels))[: self._settings.max_series]
+        with self._transport.get("/api/v1/query", params, deadline=deadline, limit=limit) as pieces:
+            self._warned(query.alias, read_rows(pieces, "vector", take))
+        samples = selection.rows()
+        identities.keep((text, labels) for text, labels in seen.items() if labels in samples)
+        return Vector(samples, selection.cut)
 
-    def _ask(self, question: Any) -> Any:
+    def _identities_of(self, query: Query) -> Identities:
+        # A limit is asked for under its query's alias, with another expression.
+        return self._identities.setdefault((query.alias, query.expr), Identities())
+
+    def _warned(self, alias: str, warnings: tuple[str, ...]) -> None:
+        """Log what the server warns of, once each."""
+        for warning in warnings:
+            if (alias, warning) not in self._warnings and len(self._warnings) < MOST_WARNINGS:
+                self._warnings.add((alias, warning))
+                LOGGER.warning("query %s: the server warns: %s", alias, warning)
+
+    def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return self._try(question)
+            return question()
         except SlowError:
             # One slow query or a server that hangs? Only the second must stop the other queries.
             try:
@@ -157,79 +181,3 @@ class PrometheusReader:
             except RefusedError as refusal:
                 LOGGER.debug("the probe was refused, so the server answers: %s", refusal)
             raise
-
-    def _try(self, question: Any) -> Any:
-        try:
-            return question()
-        except DatasourceError:
-            raise
-        except SpecterError as error:  # a password file that cannot be read
-            raise RefusedError(str(error)) from error
-        except requests.exceptions.JSONDecodeError as error:
-            raise RefusedError(f"{self._settings.connection.url} did not answer with JSON") from error
-        except KeyError as error:
-            raise RefusedError(f"{self._settings.connection.url}: the answer has no {error}") from error
-        except (requests.RequestException, OSError) as error:
-            if any(isinstance(cause, requests.ReadTimeout | ReadTimeoutError) for cause in _causes(error)):
-                seconds = self._settings.connection.timeout
-                message = f"{self._settings.connection.url}: no answer within {seconds:g} s"
-                raise SlowError(message) from error
-            raise UnreachableError(f"{self._settings.connection.url}: {_reason(error)}") from error
-
-
-def fresh(expr: str, max_age: float) -> str:
-    """Return `expr`, limited to samples younger than `max_age` seconds where that can be said.
-
-    Without it a series that stopped without a staleness marker repeats its last
-    value for five minutes. Only a bare selector knows the time of its samples;
-    for other expressions `_lookback` asks the server to look back less far.
-    """
-    if not BARE_SELECTOR.fullmatch(expr):
-        return expr
-    return f"({expr}) and (time() - timestamp({expr}) <= {max_age:g})"
-
-
-def pieces(times: Floats, size: int) -> Iterable[Floats]:
-    """Split `times` into runs of at most `size`."""
-    return (times[start : start + size] for start in range(0, times.size, size))
-
-
-def _lookback(seconds: float) -> dict[str, str]:
-    """Shorten the look-back: Prometheus from 2.43 and Thanos, and VictoriaMetrics; others ignore it."""
-    return {"lookback_delta": f"{seconds:g}s", "max_lookback": f"{seconds:g}s"}
-
-
-def _rows(rows: Any, key: str) -> list[dict[str, Any]]:
-    if not isinstance(rows, list) or any(not isinstance(row, dict) or key not in row for row in rows):
-        raise RefusedError("the expression must return a vector; a scalar or a string has no labels")
-    return rows
-
-
-def _raise_typed(response: requests.Response, *_args: object, **_kwargs: object) -> None:
-    """Turn an error answer into one of our errors before the client makes text of it."""
-    if response.ok:
-        return
-    try:
-        body = response.json()
-    except requests.exceptions.JSONDecodeError:
-        body = {}
-    message = body.get("error") if isinstance(body, dict) else None
-    if message:
-        raise RefusedError(f"{body.get('errorType', response.status_code)}: {message}")
-    answer = f"HTTP {response.status_code} {response.reason}"
-    # Without a body of the API it comes from a proxy, or from a server that is starting.
-    raise (UnreachableError if response.status_code in {429, 502, 503, 504} else RefusedError)(answer)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and what is below it, down to the innermost cause."""
-    inner: BaseException | None = error
-    while inner is not None:
-        yield inner
-        inner = inner.__cause__ or inner.__context__
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause: `Connection refused`, not the tower of exceptions above it."""
-    *_, innermost = _causes(error)
-    return str(getattr(innermost, "strerror", None) or innermost)

@@ -1,4 +1,4 @@
-"""When ticks are due: at multiples of the interval, each once, none made up for."""
+"""When ticks are due: at multiples of the interval, each once; what was missed is counted."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,14 @@ class TickSchedule:
     def start(self, now: float) -> None:
         """Count from `now`: the tick at or before it belongs to an earlier run."""
         self._last = align_down(now, self.interval)
+
+    def resume(self, last: float) -> None:
+        """Count from `last`, the last tick of an earlier run."""
+        self._last = align_down(last, self.interval)
+
+    def give_back(self, tick: float) -> None:
+        """Count `tick`, the last one taken, as not run."""
+        self._last = tick - self.interval
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next tick, 0 when one is due."""

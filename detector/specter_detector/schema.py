@@ -22,13 +22,15 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from specter_core.config import Schema
+from specter_core.errors import UsageError
 from specter_detector import defaults
 from specter_detector.crosschecks import Finding, find
 from specter_detector.durations import PositiveDuration, StepDuration, WholeDuration
 from specter_detector.models.calendar import CalendarError, Holidays
 from specter_detector.models.learners import Kind
 from specter_detector.models.policy import Direction
-from specter_detector.names import LABEL_NAME, METRIC_NAME
+from specter_detector.names import HEADER_NAME, HEADER_VALUE, LABEL_NAME, METRIC_NAME, OWN_HEADERS
+from specter_detector.shard import Shard, numbered
 
 MAX_POINTS = 11_000
 """Prometheus refuses range queries with more points a series."""
@@ -84,9 +86,39 @@ def _format(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _header_names(value: dict[str, Any]) -> dict[str, Any]:
+    wrong = [name for name in value if not HEADER_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"not the name of a header: {', '.join(map(repr, wrong))}")
+    own = [name for name in value if name.lower() in OWN_HEADERS]
+    if own:
+        raise ValueError(f"cannot be set: {', '.join(own)}")
+    if len({name.lower() for name in value}) < len(value):
+        raise ValueError("names of headers that differ only in case")
+    return value
+
+
+def _tenant(text: str) -> str:
+    if not HEADER_VALUE.fullmatch(text):
+        raise ValueError("expected printable ASCII without spaces around")
+    return text
+
+
+def _headers(value: dict[str, str]) -> dict[str, str]:
+    if any(name.lower() == "authorization" for name in value):
+        raise ValueError("no secrets here: use bearer_token_file, password_file or headers_files")
+    wrong = [name for name, text in value.items() if not HEADER_VALUE.fullmatch(text)]
+    if wrong:
+        raise ValueError(f"values must be printable ASCII without spaces around: {', '.join(wrong)}")
+    return value
+
+
+Headers = Annotated[dict[str, str], AfterValidator(_header_names), AfterValidator(_headers)]
+HeaderFiles = Annotated[dict[str, Path], AfterValidator(_header_names)]
 Url = Annotated[str, AfterValidator(check_url)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Pair = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
+MaxSeries = Annotated[int, Field(ge=1, le=100_000)]
 Alias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_\-]*$", max_length=64)]
 
 
@@ -98,7 +130,11 @@ class ConnectionSchema(Schema):
     password_file: Path | None = None
     bearer_token_file: Path | None = None
     ca_file: Path | None = None
-    tenant_id: str | None = None
+    tenant_id: Annotated[str, AfterValidator(_tenant)] | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    headers: Headers = Field(default_factory=dict)
+    headers_files: HeaderFiles = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_login(self) -> "ConnectionSchema":
@@ -106,6 +142,24 @@ class ConnectionSchema(Schema):
             raise ValueError("username and password_file belong together")
         if self.username is not None and self.bearer_token_file is not None:
             raise ValueError("either username and password_file, or bearer_token_file")
+        return self
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> "ConnectionSchema":
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        return self
+
+    @model_validator(mode="after")
+    def _one_value_a_header(self) -> "ConnectionSchema":
+        names = [name.lower() for name in (*self.headers, *self.headers_files)]
+        if self.tenant_id is not None:
+            names.append("x-scope-orgid")
+        if self.username is not None or self.bearer_token_file is not None:
+            names.append("authorization")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"said in two ways: the header {', '.join(twice)}")
         return self
 
 
@@ -140,6 +194,7 @@ class QuerySchema(Schema):
     holidays: HolidaysSchema | None = None
     offset: WholeDuration = 0.0
     max_age: PositiveDuration | None = None
+    max_series: MaxSeries | None = None
 
 
 class ReaderSchema(ConnectionSchema):
@@ -149,8 +204,10 @@ class ReaderSchema(ConnectionSchema):
     sampling_period: StepDuration = defaults.STEP
     timeout: PositiveDuration = 10.0
     max_points_per_query: Annotated[int, Field(ge=100, le=MAX_POINTS)] = 10_000
-    max_series_per_query: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    max_series_per_query: MaxSeries = defaults.MAX_SERIES
+    max_concurrent_queries: Annotated[int, Field(ge=1, le=64)] = defaults.MAX_CONCURRENT
     max_age: PositiveDuration = 90.0
+    retention: PositiveDuration = defaults.RETENTION
     tz: Annotated[str, AfterValidator(_tz)] = "UTC"
     holidays: HolidaysSchema = HolidaysSchema()
 
@@ -187,6 +244,26 @@ class WriterSchema(ConnectionSchema):
     max_pending_samples: Annotated[int, Field(ge=1)] = 500_000
 
 
+class ShardSchema(Schema):
+    """Which part of the series is watched."""
+
+    index: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    replicas: Annotated[int, Field(ge=1, le=10)] = 1
+
+    @model_validator(mode="after")
+    def _there_is_one(self) -> "ShardSchema":
+        try:
+            self.resolved()
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def resolved(self) -> Shard:
+        """Return what readers ask."""
+        return numbered(self.index, self.count, self.replicas)
+
+
 class DetectorSchema(Schema):
     """The whole file."""
 
@@ -198,6 +275,15 @@ class DetectorSchema(Schema):
         default_factory=lambda: {"default": SchedulerSchema()}
     )
     writer: WriterSchema = WriterSchema()
+    shard: ShardSchema = ShardSchema()
+    executor: Literal["local", "dask"] = "local"
+    dask_address: Annotated[str, Field(pattern=r"^(tcp|tls)://[^\s/@]+:\d+$")] | None = None
+
+    @model_validator(mode="after")
+    def _dask_has_an_address(self) -> "DetectorSchema":
+        if (self.executor == "dask") != (self.dask_address is not None):
+            raise ValueError("executor: dask and dask_address belong together, such as tcp://127.0.0.1:8786")
+        return self
 
     @model_validator(mode="wrap")
     @classmethod

@@ -20,11 +20,15 @@ def text_of(labels: Labels) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Series on one grid: `values[i, j]` is series `labels[i]` at `times[j]`, NaN where there is none."""
+    """Series on one grid: `values[i, j]` is series `labels[i]` at `times[j]`, NaN where there is none.
+
+    `cut` counts the series beyond the limit.
+    """
 
     times: Floats
     labels: tuple[Labels, ...]
     values: Floats
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable, Iterable
 from random import Random
 
 from specter_core.clock import Clock
@@ -10,6 +11,7 @@ from specter_detector.engine import Engine
 from specter_detector.jobs import Job
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.retry import Backoff
+from specter_detector.saving import Savings
 from specter_detector.scheduler import TickSchedule
 from specter_detector.telemetry import Telemetry
 
@@ -17,6 +19,9 @@ LOGGER = logging.getLogger(__name__)
 FIT_POLL = 0.25
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
+CATCH_UP = 3600.0
+"""Seconds back to which missed ticks are made up for: without an out-of-order window Prometheus takes samples
+that are at most about an hour older than its newest."""
 
 
 class Service:
@@ -27,12 +32,14 @@ class Service:
         engine: Engine,
         *,
         reader: PrometheusReader,
+        savings: Savings,
         telemetry: Telemetry,
         clock: Clock,
         random: Random,
     ) -> None:
         self._engine = engine
         self._reader = reader
+        self._savings = savings
         self._telemetry = telemetry
         self._clock = clock
         self._random = random
@@ -47,20 +54,35 @@ class Service:
         """Whether the data source is there and a tick has come through."""
         return self._ticked and self._availability.up
 
-    def run(self, stop: threading.Event) -> None:
-        """Tick and fit until `stop` is set, then end the outputs and return."""
+    def run(self, stop: threading.Event, ended: Callable[[], Iterable[str]] | None = None) -> None:
+        """Tick and fit until `stop` is set, then end outputs and return.
+
+        Args:
+            stop: set by another thread.
+            ended: asked then: the keys of the jobs whose outputs end; None for all.
+        """
         fits = threading.Thread(target=self._fits, args=(stop,), name="fits", daemon=True)
         fits.start()
-        now = self._clock.time()
-        for schedule in self._schedules.values():
-            schedule.start(now)
+        self._start_schedules()
         try:
             while not stop.is_set():
                 self._step(stop)
         finally:
             stop.set()
-            self._engine.close(self._clock.time(), STOP_BUDGET)
+            keys = None if ended is None else set(ended())
+            self._engine.close(self._clock.time(), STOP_BUDGET, keys)
             fits.join(timeout=STOP_BUDGET)
+
+    def _start_schedules(self) -> None:
+        now = self._clock.time()
+        for alias, schedule in self._schedules.items():
+            ticked = [job.ticked for job in self._engine.jobs if job.scheduler.alias == alias]
+            last = min((at for at in ticked if at is not None), default=None)
+            # What was saved at a time that is yet to come was saved by another clock.
+            if last is None or last > now:
+                schedule.start(now)
+            else:
+                schedule.resume(last)
 
     def _step(self, stop: threading.Event) -> None:
         """Wait for the next tick, or for the next try while the data source is down, and run it."""
@@ -75,23 +97,30 @@ class Service:
             stop.wait(wait)
             return
         at, missed = schedule.take(now)
-        if missed:
-            self._telemetry.skipped(missed)
-        self._tick(alias, at)
+        self._tick(alias, schedule, at, missed)
 
-    def _tick(self, alias: str, at: float) -> None:
+    def _tick(self, alias: str, schedule: TickSchedule, at: float, missed: int) -> None:
+        """Run the tick at `at` after the `missed` ones before it, as far as they can be made up for."""
+        late = min(missed, int(CATCH_UP / schedule.interval))
+        behind, interval = missed, schedule.interval
         try:
+            judged = self._engine.catch_up(alias, at - late * interval, at - interval) if late else 0
+            self._telemetry.caught_up(judged)
+            self._telemetry.skipped(missed - judged)
+            behind = 0
             self._engine.tick(alias, at)
         except UnreachableError as error:
+            schedule.give_back(at - behind * interval)
             self._availability.lost(error)
             return
         except Exception:
             # A defect must cost a tick, not the watch; the age of the scores tells of it.
             LOGGER.exception("the tick of scheduler %s at %.0f failed", alias, at)
-            self._telemetry.skipped(1)
+            self._telemetry.skipped(1 + behind)
             return
         self._availability.reached()
         self._ticked = True
+        self._savings.save_if_due()
 
     def _probe(self) -> None:
         try:

@@ -1,5 +1,7 @@
 """The detector's metrics about itself."""
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from specter_core import metrics
@@ -23,6 +25,7 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self._newest: dict[str, float] = {}
+        self._queries: set[str] = set()
         self._last_tick = _gauge(metrics.DETECTOR_LAST_TICK, registry)
         self._tick_duration = Histogram(
             metrics.DETECTOR_TICK_DURATION.name,
@@ -31,6 +34,7 @@ class Telemetry:
             registry=registry,
         )
         self._skipped = _counter(metrics.DETECTOR_TICKS_SKIPPED, registry)
+        self._caught_up = _counter(metrics.DETECTOR_TICKS_CAUGHT_UP, registry)
         self._fit_duration = _gauge(metrics.DETECTOR_FIT_DURATION, registry)
         self._fits = _counter(metrics.DETECTOR_FITS, registry)
         self._series = _gauge(metrics.DETECTOR_SERIES, registry)
@@ -38,10 +42,26 @@ class Telemetry:
         self._writes = _counter(metrics.DETECTOR_WRITES, registry)
         self._written = _counter(metrics.DETECTOR_SAMPLES_WRITTEN, registry)
         self._dropped = _counter(metrics.DETECTOR_SAMPLES_DROPPED, registry)
+        self._reload_ok = _gauge(metrics.DETECTOR_RELOAD_SUCCESSFUL, registry)
+        self._reload_at = _gauge(metrics.DETECTOR_RELOAD_TIMESTAMP, registry)
+        self._storage_errors = _counter(metrics.DETECTOR_STORAGE_ERRORS, registry)
+        for what in ("history", "state", "spool"):
+            self._storage_errors.labels(what)
+        self._saves = _counter(metrics.DETECTOR_SAVES, registry)
+        self._saved_at = _gauge(metrics.DETECTOR_LAST_SAVE, registry)
+        self._save_duration = _gauge(metrics.DETECTOR_SAVE_DURATION, registry)
+        for outcome in ("ok", "error"):
+            self._saves.labels(outcome)
         self._up = _gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
 
-    def prepare(self, queries: list[str]) -> None:
-        """Show every counter at 0 from the start, so that its first increase is seen by `rate`."""
+    def prepare(self, queries: Sequence[str]) -> None:
+        """Show every counter at 0 from the start, so that its first increase is seen by `rate`.
+
+        Queries that are not configured any more are not shown any more.
+        """
+        gone, self._queries = self._queries - set(queries), set(queries)
+        for query in gone:
+            self._forget(query)
         for outcome in ("ok", "rejected", "unreachable"):
             self._writes.labels(outcome)
         for reason in ("rejected", "unreachable", "future", "duplicate", "invalid"):
@@ -51,6 +71,35 @@ class Telemetry:
                 self._reads.labels(query, outcome)
             for outcome in ("ok", "error"):
                 self._fits.labels(query, outcome)
+
+    def _forget(self, query: str) -> None:
+        """Remove what is shown of one query."""
+        self._newest.pop(query, None)
+        for metric in (self._last_tick, self._fit_duration):
+            metric.remove(query)
+        for state in STATES:
+            self._series.remove(query, state)
+        for outcome in READ_OUTCOMES:
+            self._reads.remove(query, outcome)
+        for outcome in ("ok", "error"):
+            self._fits.remove(query, outcome)
+
+    def reloaded(self, ok: bool, at: float) -> None:
+        """The configuration was read again at Unix time `at` (s)."""
+        self._reload_ok.set(1 if ok else 0)
+        if ok:
+            self._reload_at.set(at)
+
+    def storage_failed(self, what: str) -> None:
+        """The disk refused; `what` is history, state or spool."""
+        self._storage_errors.labels(what).inc()
+
+    def saved(self, ok: bool, at: float, seconds: float) -> None:
+        """What has been learnt was saved at Unix time `at` (s), which took `seconds`, or could not be."""
+        self._saves.labels("ok" if ok else "error").inc()
+        if ok:
+            self._saved_at.set(at)
+            self._save_duration.set(seconds)
 
     def ticked(self, seconds: float) -> None:
         """One tick took `seconds`."""
@@ -65,6 +114,10 @@ class Telemetry:
     def skipped(self, ticks: int) -> None:
         """`ticks` ticks were not run, or not to their end."""
         self._skipped.inc(ticks)
+
+    def caught_up(self, ticks: int) -> None:
+        """`ticks` ticks that had been missed were run later."""
+        self._caught_up.inc(ticks)
 
     def fitted(self, query: str, seconds: float, outcome: str) -> None:
         """A fit of `query` took `seconds`; `outcome` is ok or error."""

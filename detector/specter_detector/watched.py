@@ -1,20 +1,57 @@
-"""The series of one job as one batch: the row of each, their shapes, and their state between ticks."""
+"""The series of one job: the row of each, their shapes, and their state between ticks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from specter_detector.models.batch import joined, replaced, take
+from specter_detector.models.arrays import Bools, Floats, Singles
+from specter_detector.models.batch import joined, put, take
 from specter_detector.models.fit import FitOptions, Fitted
-from specter_detector.models.online import REASONS, adopt, tick
+from specter_detector.models.online import Judged, adopt, tick
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 from specter_detector.series import Labels
-from specter_detector.verdict import Verdict
+from specter_detector.verdict import Verdicts, joined_verdicts
+
+LARGEST_BLOCK = 8192
+"""Series whose arrays are moved together when some join or leave: few enough to be moved in milliseconds,
+enough that a tick's cost is that of the series."""
+
+
+class Block:
+    """Series that joined about together, as arrays.
+
+    Attributes:
+        labels: of the series, by row.
+        shape, state: of the same series.
+    """
+
+    def __init__(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+        self.labels = tuple(labels)
+        self.shape = shape
+        self.state = state
+
+    def renew(self, rows: Sequence[int], shape: Shape, step: float, phase: float) -> None:
+        """Give the series `rows` new shapes; their state goes on."""
+        state = take(self.state, rows)
+        adopt(state, take(self.shape, rows), shape, step, phase)
+        self.shape = put(self.shape, rows, shape)
+        self.state = put(self.state, rows, state)
+
+    def join(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+        """Put series behind the others."""
+        # The first of those put together gives the clock: of the batch that has been ticking.
+        self.labels += tuple(labels)
+        self.shape, self.state = joined([self.shape, shape]), joined([self.state, state])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all but `rows`."""
+        self.labels = tuple(self.labels[row] for row in rows)
+        self.shape, self.state = take(self.shape, rows), take(self.state, rows)
 
 
 class Watched:
-    """A batch that series join and leave.
+    """Series that join and leave.
 
     Args:
         options: of its fits; step, time zone and policy hold for its ticks too.
@@ -24,78 +61,109 @@ class Watched:
     def __init__(self, options: FitOptions, infer_every: float) -> None:
         self._options = options
         self._longest = max(1.0, infer_every / options.step)
-        self._rows: dict[Labels, int] = {}
-        self._learnt: tuple[Shape, State] | None = None
+        self._blocks: list[Block] = []
+        self._places: dict[Labels, tuple[Block, int]] = {}
 
     def __contains__(self, labels: Labels) -> bool:
-        return labels in self._rows
+        return labels in self._places
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """The series in the order of their verdicts."""
+        return self._blocks
+
+    def restore(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+        """Go on with series as they were when they were saved; they are not watched yet."""
+        self._join(labels, shape, state)
 
     def learn(self, labels: Sequence[Labels], fitted: Fitted, at: float) -> None:
         """Take over what a fit learnt of the series `labels`, at Unix time `at` (s).
 
         Series that are watched get a new shape and keep their state; others join if `fitted` has a state.
         """
-        self._learn(labels, fitted, at)
-        if self._learnt is not None and fitted.leaks is not None:
-            state = self._learnt[1]
-            for each, leak in zip(labels, fitted.leaks.tolist(), strict=True):
-                if each in self._rows:
-                    state.leak[self._rows[each]] = leak
+        known: dict[Block, list[int]] = {}
+        new: list[int] = []
+        for index, each in enumerate(labels):
+            place = self._places.get(each)
+            if place is None:
+                new.append(index)
+            else:
+                known.setdefault(place[0], []).append(index)
+        for block, indices in known.items():
+            rows = [self._places[labels[index]][1] for index in indices]
+            block.renew(rows, take(fitted.shape, indices), at / self._options.step, self._phase(at))
+        if fitted.state is not None and new:
+            chosen = [labels[index] for index in new]
+            self._join(chosen, take(fitted.shape, new), take(fitted.state, new))
+        if fitted.leaks is not None:
+            self._leak(labels, fitted.leaks)
 
-    def _learn(self, labels: Sequence[Labels], fitted: Fitted, at: float) -> None:
-        known = [index for index, each in enumerate(labels) if each in self._rows]
-        if self._learnt is not None and known:
-            shape, state = self._learnt
-            rows = [self._rows[labels[index]] for index in known]
-            renewed = replaced(shape, rows, take(fitted.shape, known))
-            adopt(state, shape, renewed, at / self._options.step, self._phase(at))
-            self._learnt = renewed, state
-        new = [index for index, each in enumerate(labels) if each not in self._rows]
-        if fitted.state is None or not new:
-            return
-        shape, state = take(fitted.shape, new), take(fitted.state, new)
-        if self._learnt is not None:
-            # The first of those put together gives the clock: of the batch that has been ticking.
-            shape, state = joined([self._learnt[0], shape]), joined([self._learnt[1], state])
-        self._learnt = shape, state
-        for index in new:
-            self._rows[labels[index]] = len(self._rows)
+    def _join(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+        last = self._blocks[-1] if self._blocks else None
+        if last is None or len(last.labels) + len(labels) > LARGEST_BLOCK:
+            last = Block((), take(shape, ()), take(state, ()))
+            self._blocks.append(last)
+        first = len(last.labels)
+        last.join(labels, shape, state)
+        for row, each in enumerate(labels, first):
+            self._places[each] = last, row
+
+    def _leak(self, labels: Sequence[Labels], leaks: Singles) -> None:
+        for each, leak in zip(labels, leaks.tolist(), strict=True):
+            if each in self._places:
+                block, row = self._places[each]
+                block.state.leak[row] = leak
 
     def leave(self, labels: Iterable[Labels]) -> None:
         """Forget the series `labels`."""
-        gone = set(labels)
-        if self._learnt is None or not gone:
-            return
-        kept = [each for each in self._rows if each not in gone]
-        rows = [self._rows[each] for each in kept]
-        shape, state = self._learnt
-        self._learnt = (take(shape, rows), take(state, rows)) if rows else None
-        self._rows = {each: row for row, each in enumerate(kept)}
+        gone: dict[Block, set[Labels]] = {}
+        for each in labels:
+            place = self._places.pop(each, None)
+            if place is not None:
+                gone.setdefault(place[0], set()).add(each)
+        for block, leaving in gone.items():
+            block.keep([row for row, each in enumerate(block.labels) if each not in leaving])
+            for row, each in enumerate(block.labels):
+                self._places[each] = block, row
+        self._blocks = [block for block in self._blocks if block.labels]
 
-    def judge(self, at: float, samples: Mapping[Labels, float]) -> list[Verdict]:
-        """Judge one tick at Unix time `at` (s): every series, those too that `samples` lacks."""
-        if self._learnt is None:
-            return []
-        shape, state = self._learnt
+    def judge(
+        self, at: float, samples: Mapping[Labels, float], learn: Mapping[Labels, bool] | None = None
+    ) -> Verdicts:
+        """Judge one tick at Unix time `at` (s): every series, those too that `samples` lacks.
+
+        What `learn` has as False is judged and not learnt from.
+        """
+        return joined_verdicts([self._judge(block, at, samples, learn or {}) for block in self._blocks])
+
+    def _judge(
+        self, block: Block, at: float, samples: Mapping[Labels, float], learn: Mapping[Labels, bool]
+    ) -> Verdicts:
         step = at / self._options.step
+        state = block.state
         # Neither a clock that was set back nor time without ticks may look like samples or like an absence.
         elapsed = 1.0 if np.isnan(state.step) else float(np.clip(step - state.step, 0.0, self._longest))
-        values = np.array([samples.get(labels, np.nan) for labels in self._rows])
-        odd = np.array([labels in samples for labels in self._rows]) & ~np.isfinite(values)
+        found = [samples.get(labels) for labels in block.labels]
+        present = np.array([value is not None for value in found], np.bool_)
+        values = np.array([np.nan if value is None else value for value in found])
+        taught: Bools | None = None
+        if learn:
+            taught = np.array([learn.get(labels, True) for labels in block.labels])
         judged = tick(
-            shape, state, step, self._phase(at), values, policy=self._options.policy, elapsed=elapsed
-        )
-        # A value that is no number is there: it is no absence, and nothing can be said of it.
-        columns = (
-            values, np.where(odd, np.nan, judged.score), judged.direction, judged.reason,
-            judged.yhat, judged.lower, judged.upper, judged.confidence,
+            block.shape, state, step, self._phase(at), values,
+            policy=self._options.policy, learn=taught, elapsed=elapsed,
         )  # fmt: skip
-        return [
-            Verdict(labels, value, score, direction, REASONS[reason], *rest)
-            for labels, value, score, direction, reason, *rest in zip(
-                self._rows, *(column.tolist() for column in columns), strict=True
-            )
-        ]
+        return _verdicts(block.labels, present, values, judged)
 
     def _phase(self, at: float) -> float:
         return float(self._options.phases(np.array([at]))[0])
+
+
+def _verdicts(labels: tuple[Labels, ...], present: Bools, values: Floats, judged: Judged) -> Verdicts:
+    # A value that is no number is there: it is no absence, and nothing can be said of it.
+    odd = present & ~np.isfinite(values)
+    score = np.where(odd, np.nan, judged.score)
+    return Verdicts(
+        labels, present, values, score, judged.direction, judged.reason,
+        judged.yhat, judged.lower, judged.upper, judged.confidence,
+    )  # fmt: skip

@@ -6,7 +6,9 @@ import numpy as np
 
 from specter_detector.models.arrays import Floats
 from specter_detector.models.fit import FitOptions, fit
+from specter_detector.models.online import REASONS
 from specter_detector.series import Labels, labels_of
+from specter_detector.verdict import Verdict, Verdicts
 from specter_detector.watched import Watched
 
 STEP = 300.0
@@ -31,3 +33,23 @@ def constant_history(level: float, *, until: float, days: float = 1.0) -> tuple[
     """Return times up to `until` and the values (1, n) of a constant."""
     times: Floats = np.arange(until - days * 86400.0, until + 1.0, STEP)
     return times, np.full((1, times.size), level)
+
+
+def verdicts_of(verdicts: Sequence[Verdict]) -> Verdicts:
+    """Return a tick's verdicts of series that were there."""
+
+    def column(name: str) -> Floats:
+        return np.array([getattr(verdict, name) for verdict in verdicts], np.float64)
+
+    return Verdicts(
+        tuple(verdict.labels for verdict in verdicts),
+        np.ones(len(verdicts), np.bool_),
+        column("value"),
+        column("score"),
+        column("direction").astype(np.int8),
+        np.array([REASONS.index(verdict.reason) for verdict in verdicts], np.int8),
+        column("yhat"),
+        column("lower"),
+        column("upper"),
+        column("confidence").astype(np.float32),
+    )

@@ -9,7 +9,7 @@ ODD = -12345.0
 
 
 def fit_unless_odd(
-    times: Floats, values: Floats, options: FitOptions, *, with_state: bool, limits: Floats | None = None
+    times: Floats, values: Floats, options: FitOptions, *, with_state: bool, **others: object
 ) -> Fitted:
     """Fit as ever, unless a series has the value `ODD`.
 
@@ -18,4 +18,5 @@ def fit_unless_odd(
     """
     if np.any(values == ODD):
         raise ValueError("odd")
-    return fit(times, values, options, with_state=with_state, limits=limits)
+    assert not any(others.values())
+    return fit(times, values, options, with_state=with_state)

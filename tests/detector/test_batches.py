@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from specter_detector.models.arrays import Floats
-from specter_detector.models.batch import joined, replaced, size, take
+from specter_detector.models.batch import joined, put, size, take
 from specter_detector.models.online import tick
 from specter_detector.models.shape import Shape, learn_shape, unknown_shape
 from specter_detector.models.state import State, no_state
@@ -71,12 +71,28 @@ def test_a_shape_without_a_week_joins_one_with_a_week_of_zeros() -> None:
     assert joined([unknown_shape(1, DAY), unknown_shape(2, DAY)]).week is None
 
 
-def test_replacing_series_leaves_the_others_in_their_places() -> None:
-    shape, _ = lived(history(1, 2, 3))
-    new, _ = lived(history(4))
-    result = replaced(shape, [1], new)
-    np.testing.assert_array_equal(result.day, np.stack([shape.day[0], new.day[0], shape.day[2]]))
+def test_series_put_into_a_batch_leave_the_others_alone_and_copy_nothing() -> None:
+    shape, state = lived(history(1, 2, 3))
+    others = shape.day[[0, 2]].copy()
+    new, new_state = lived(history(4))
+    result = put(shape, [1], new)
+    assert result.day is shape.day
+    np.testing.assert_array_equal(result.day[[0, 2]], others)
+    np.testing.assert_array_equal(result.day[1], new.day[0])
     assert result.day.dtype == np.float32
+    np.testing.assert_array_equal(put(state, [1], new_state).tails.days[..., 1], new_state.tails.days[..., 0])
+
+
+def test_a_week_put_into_a_batch_without_weeks_is_zero_for_the_others() -> None:
+    with_week, _ = lived(history(1))
+    assert with_week.week is not None
+    result = put(unknown_shape(3, DAY), [1], with_week)
+    assert result.week is not None
+    assert not result.week[[0, 2]].any()
+    np.testing.assert_array_equal(result.week[1], with_week.week[0])
+    again = put(result, [1], unknown_shape(1, DAY))
+    assert again.week is not None
+    assert not again.week.any()
 
 
 def test_profiles_that_lie_phase_by_phase_go_on_doing_so() -> None:

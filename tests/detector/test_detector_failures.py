@@ -21,12 +21,12 @@ from prometheus_client import CollectorRegistry
 from specter_core.clock import SystemClock
 from specter_core.config import ConfigError, parse_config, read_secret_file
 from specter_core.errors import SpecterError, UsageError
-from specter_detector.app import Detector
 from specter_detector.config import Connection, DetectorConfig, load, resolve
-from specter_detector.fitting import FitError, ProcessFitter
+from specter_detector.fitting import FitError, FitRequest, PoolFitter
 from specter_detector.http import open_session
 from specter_detector.models.fit import FitOptions
 from specter_detector.output import Sample
+from specter_detector.pools import LocalPool
 from specter_detector.reader import UnreachableError
 from specter_detector.remote_write import Outcome
 from specter_detector.schema import DetectorSchema
@@ -34,7 +34,7 @@ from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 from specter_stack.programs import find_program
 from tests.detector.fitted import constant_history, named, watched
-from tests.detector.inline_fitter import InlineFitter
+from tests.detector.running import detector_of
 from tests.servers.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_scores_that_nobody_takes_do_not_count_as_written(tmp_path: Path) -> Non
                 pass
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with closing(Detector(config_of(text), fitter=InlineFitter(), registry=registry)) as detector:
+        with closing(detector_of(config_of(text), registry=registry)) as detector:
             (job,) = detector.engine.jobs
             now = time.time() // 15 * 15
             detector.engine.fit(job, now)
@@ -128,7 +128,7 @@ def slow_config(url: str) -> DetectorConfig:
 def test_a_query_that_hangs_costs_itself_alone() -> None:
     registry = CollectorRegistry()
     with api(everything=False) as url:
-        detector = Detector(slow_config(url), fitter=InlineFitter(), registry=registry)
+        detector = detector_of(slow_config(url), registry=registry)
         with closing(detector):
             detector.engine.tick("default", 900.0)
             for job in detector.engine.jobs:
@@ -146,7 +146,7 @@ def test_a_query_that_hangs_costs_itself_alone() -> None:
 def test_a_server_that_hangs_at_everything_is_out_of_reach() -> None:
     with (
         api(everything=True) as url,
-        closing(Detector(slow_config(url), fitter=InlineFitter())) as detector,
+        closing(detector_of(slow_config(url))) as detector,
         pytest.raises(UnreachableError, match=r"no answer within 0\.3 s"),
     ):
         detector.engine.tick("default", 900.0)
@@ -159,7 +159,7 @@ def test_a_defect_in_a_tick_or_a_fit_is_counted_and_the_service_goes_on(
     with api(everything=False) as url:
         text = f"reader: {{datasource_url: '{url}', queries: {{q: {{expr: x}}}}}}\n"
         text += "schedulers: {s: {infer_every: 1s, fit_every: 1s, fit_window: 28d}}"
-        detector = Detector(config_of(text), fitter=InlineFitter(), registry=registry)
+        detector = detector_of(config_of(text), registry=registry)
         calls = {"tick": 0, "fit": 0}
 
         def broken(name: str) -> object:
@@ -198,10 +198,11 @@ def test_a_fit_that_hangs_is_ended_and_its_process_replaced() -> None:
     times, values = constant_history(5.0, until=DAY)
     rows = np.arange(1)
 
-    def fitted(fitter: ProcessFitter) -> int:
-        return len(list(fitter.fit_all(times, values, FitOptions(), known=rows[:0], new=rows)))
+    def fitted(fitter: PoolFitter) -> int:
+        request = FitRequest(times, values.__getitem__, FitOptions(), rows[:0], rows)
+        return len(list(fitter.fit_all(request)))
 
-    fitter = ProcessFitter(timeout=20.0)
+    fitter = PoolFitter(LocalPool(), timeout=20.0)
     try:
         assert fitted(fitter) == 1
         (worker,) = (

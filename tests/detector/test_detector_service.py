@@ -16,11 +16,13 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry
 
-from specter_core.config import parse_config
-from specter_detector.app import Detector
-from specter_detector.config import resolve
+from specter_core.config import ConfigError, parse_config
+from specter_detector.app import Detector, Runner
+from specter_detector.config import load, resolve
 from specter_detector.schema import DetectorSchema
+from specter_detector.storage import Storage
 from tests.detector.inline_fitter import InlineFitter
+from tests.detector.running import detector_of
 from tests.servers.prometheus import running_prometheus
 
 pytestmark = pytest.mark.integration
@@ -47,7 +49,7 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 20.0) 
 @contextmanager
 def running_service(url: str, registry: CollectorRegistry) -> Iterator[Detector]:
     config = resolve(parse_config(CONFIG.format(url=url), DetectorSchema, file="test"))
-    detector = Detector(config, fitter=InlineFitter(), registry=registry)
+    detector = detector_of(config, registry=registry)
     stop = threading.Event()
     thread = threading.Thread(target=detector.service.run, args=(stop,))
     thread.start()
@@ -143,3 +145,45 @@ def test_the_command_scores_serves_its_pages_and_stops_within_two_seconds(
             process.wait()
         assert prometheus.values("anomaly_score") == []
     assert "Traceback" not in log.read_text()
+
+
+def test_a_reload_takes_a_valid_configuration_and_keeps_the_old_one_otherwise(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = CollectorRegistry()
+    config = tmp_path / "detector.yml"
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"specter_detector_{name}", labels)
+
+    with running_prometheus(tmp_path / "prometheus") as prometheus:
+        text = CONFIG.format(url=prometheus.url)
+        config.write_text(text)
+        runner = Runner(lambda: load(config), Storage(None), registry=registry, fitter=InlineFitter)
+        thread = threading.Thread(target=runner.run)
+        thread.start()
+        try:
+            assert prometheus.wait_for('anomaly_score{for="fifty"}') == [0.0]
+            assert value("config_last_reload_successful") == 1
+            config.write_text(text.replace("infer_every", "infer_evry"))
+            with pytest.raises(ConfigError, match="infer_evry"):
+                runner.reload()
+            assert value("config_last_reload_successful") == 0
+            before = value("last_tick_timestamp_seconds", query="fifty")
+            eventually(lambda: value("last_tick_timestamp_seconds", query="fifty") != before, "more scores")
+            config.write_text(text.replace("fifty:", "half:"))
+            runner.reload()
+            assert value("config_last_reload_successful") == 1
+            assert prometheus.wait_for('anomaly_score{for="half"}') == [0.0]
+            eventually(lambda: prometheus.values('anomaly_score{for="fifty"}') == [], "its outputs end")
+            assert value("last_tick_timestamp_seconds", query="fifty") is None
+            # A reload that changes nothing ends no output and forgets nothing.
+            refits = value("fits_total", query="half", outcome="ok")
+            runner.reload()
+            eventually(lambda: value("fits_total", query="half", outcome="ok") != refits, "the next detector")
+            assert prometheus.values('anomaly_score{for="half"}') == [0.0]
+        finally:
+            runner.stop()
+            thread.join(timeout=10)
+        assert not thread.is_alive()
+    assert "the configuration is not reloaded, the old one is kept" in caplog.text

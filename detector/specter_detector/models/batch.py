@@ -64,11 +64,26 @@ def joined(parts: Sequence[B]) -> B:
     return replace(first, **changes)
 
 
-def replaced(whole: B, rows: Ints | Sequence[int], part: B) -> B:
-    """Return `whole` with the series `part` in the places `rows`."""
-    order = np.arange(size(whole))
-    order[np.asarray(rows, np.int64)] = size(whole) + np.arange(len(rows))
-    return take(joined([whole, part]), order)
+def put(whole: B, rows: Ints | Sequence[int], part: B) -> B:
+    """Return `whole` with the series `part` in the places `rows`.
+
+    The arrays of `whole` are changed, not copied: it may be a gigabyte. Only those that are None in it and
+    not in `part` are made, zero elsewhere.
+    """
+    chosen = np.asarray(rows, np.int64)
+    changes: dict[str, Any] = {}
+    for field in fields(whole):
+        old, new = getattr(whole, field.name), getattr(part, field.name)
+        if old is None and isinstance(new, np.ndarray):
+            shape = list(new.shape)
+            shape[whole.SERIES_AXIS] = size(whole)
+            old = changes[field.name] = np.zeros(shape, new.dtype, "F" if new.flags.fnc else "C")
+        if isinstance(old, np.ndarray):
+            places = (chosen,) if whole.SERIES_AXIS == 0 else (..., chosen)
+            old[places] = 0 if new is None else new
+        elif is_dataclass(old):
+            changes[field.name] = put(old, rows, new)
+    return replace(whole, **changes)
 
 
 def _arrays(part: Batch) -> Iterator[Array]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import LARGEST_VALUE, Floats, Ints, Singles
+from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays, calendar_phases
 from specter_detector.models.leak import leak_scores
 from specter_detector.models.learners import Kind, learner
@@ -65,7 +65,13 @@ class Fitted:
 
 
 def fit(
-    times: Floats, values: Floats, options: FitOptions, *, with_state: bool, limits: Floats | None = None
+    times: Floats,
+    values: Floats,
+    options: FitOptions,
+    *,
+    with_state: bool,
+    limits: Floats | None = None,
+    excluded: Bools | None = None,
 ) -> Fitted:
     """Learn the shapes of `values` and, `with_state`, replay them for the state the running model would have.
 
@@ -75,11 +81,13 @@ def fit(
         options: see `FitOptions`.
         with_state: whether to replay.
         limits: (series,) where each ends, NaN for nowhere; None where that is not known.
+        excluded: (series, n) samples that are not learnt from; None for none.
     """
     values = np.where(np.abs(values) < LARGEST_VALUE, values, np.nan)
     learn = learner(options.kind)
     period = round(DAY / options.step)
-    shape = learn(values, options.phases(times), period, first=float(times[0] / options.step))
+    taught = values if excluded is None else np.where(excluded, np.nan, values)
+    shape = learn(taught, options.phases(times), period, first=float(times[0] / options.step))
     state = None
     if with_state:
         begin = max(_begin(values), len(times) - min(REPLAYED_DAYS * period, REPLAYED_STEPS))
@@ -93,6 +101,7 @@ def fit(
             learn=learn,
             refits_a_day=REPLAY_REFITS_A_DAY[options.kind],
             begin=begin,
+            excluded=excluded,
         )
         state = replayed.state
         end = times[-1:]

@@ -1,0 +1,55 @@
+"""Save what jobs have learnt every few minutes, and go on from there after a restart."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from specter_core.clock import Clock
+from specter_detector.jobs import Job, Learnt
+from specter_detector.storage import Storage
+from specter_detector.telemetry import Telemetry
+
+LOGGER = logging.getLogger(__name__)
+SAVE_EVERY = 300.0
+"""Seconds: what has to be caught up after a crash, at most."""
+
+
+class Savings:
+    """Saves in a thread of its own: what is saved is copied in the tick's."""
+
+    def __init__(self, jobs: Sequence[Job], storage: Storage, *, clock: Clock, telemetry: Telemetry) -> None:
+        self._jobs = jobs
+        self._storage = storage
+        self._clock = clock
+        self._telemetry = telemetry
+        self._thread = ThreadPoolExecutor(1, "save")
+        self._running: Future[None] | None = None
+        self._saved_at = clock.monotonic()
+
+    def restore(self) -> None:
+        """Give every job what was saved of it."""
+        for job in self._jobs:
+            learnt = self._storage.load(job)
+            if learnt is not None:
+                job.restore(learnt)
+                LOGGER.info("query %s: going on with %d series", job.query.alias, len(learnt.labels))
+
+    def save_if_due(self) -> None:
+        """Begin to save if the last time was long ago; called between ticks."""
+        if self._clock.monotonic() - self._saved_at < SAVE_EVERY:
+            return
+        if self._running is not None and not self._running.done():
+            return
+        self._saved_at = self._clock.monotonic()
+        copies = [(job, job.learnt()) for job in self._jobs]
+        self._running = self._thread.submit(self._save, copies)
+
+    def close(self) -> None:
+        """Save, and wait for it; called when no tick runs any more."""
+        self._thread.shutdown(wait=True)
+        self._save([(job, job.learnt()) for job in self._jobs])
+
+    def _save(self, copies: Sequence[tuple[Job, Learnt | None]]) -> None:
+        started = self._clock.monotonic()
+        failed = [job for job, learnt in copies if learnt is not None and not self._storage.save(job, learnt)]
+        self._telemetry.saved(not failed, self._clock.time(), self._clock.monotonic() - started)
