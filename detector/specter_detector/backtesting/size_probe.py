@@ -8,28 +8,28 @@ import io
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import orjson
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
 
-from specter_detector import defaults
-from specter_detector.config import Connection, Model, Query, Reader, Scheduler
+from specter_detector.config import DetectorConfig, resolve
+from specter_detector.durations import format_duration
 from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats
 from specter_detector.models.batch import bytes_per_series, take
 from specter_detector.models.fit import FitOptions, Fitted, fit
 from specter_detector.models.online import tick
-from specter_detector.models.policy import ANY_DEVIATION
 from specter_detector.models.replay import DAY
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State, no_state
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
-from specter_detector.schema import PROVIDE_SERIES
+from specter_detector.schema import DetectorSchema
 from specter_detector.series import labels_of
 
 URL = "http://127.0.0.1:9"
@@ -39,8 +39,8 @@ WARM_TICKS = 30
 ANSWERS = 3
 
 
-class _Memory(BaseAdapter):
-    """Answers every GET with the body that is there and every POST with 204; counts bytes."""
+class _Memory(HTTPAdapter):
+    """Answers every read with the body that is there and every write with 204; counts bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,20 +50,17 @@ class _Memory(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> requests.Response:
         """Answer."""
-        response = requests.Response()
-        response.request = request
-        response.url = request.url or ""
-        wrote = "/write" in response.url
-        body = request.body or b""
-        response.status_code = 204 if wrote else 200
-        self.written += len(body) if wrote else 0
+        wrote = "/write" in (request.url or "")
+        self.written += len(request.body or b"") if wrote else 0
         content = b"" if wrote else self.answer
         self.read += len(content)
-        response.raw = io.BytesIO(content)
-        return response
-
-    def close(self) -> None:
-        """Hold nothing."""
+        raw = HTTPResponse(
+            body=io.BytesIO(content),
+            headers={"Content-Type": "application/json", "Content-Length": str(len(content))},
+            status=204 if wrote else 200,
+            preload_content=False,
+        )
+        return self.build_response(request, raw)
 
 
 class _Session(requests.Session):
@@ -146,18 +143,17 @@ class Probe:
 
     def watcher(self, series: int, infer_every: float) -> "Callable[[], TickCost]":
         """Return what runs one tick of `series` series."""
-        step = self._options.step
-        query = Query("size", "size", step, (-np.inf, np.inf), "UTC", 0.0, 10 * infer_every)
-        model = Model("m", "seasonal", ("size",), ("s",), ANY_DEVIATION, tuple(PROVIDE_SERIES))
-        scheduler = Scheduler("s", defaults.FIT_EVERY, defaults.FIT_WINDOW, infer_every)
-        job = Job(query, model, scheduler, defaults.METRIC_FORMAT)
+        config = _config(self._options.step, infer_every)
+        query = replace(config.reader.queries["size"], max_series=series)
+        scheduler, model = config.schedulers["default"], config.models["default"]
+        job = Job(query, model, scheduler, config.writer.metric_format)
         metrics = [_labels(number) for number in range(series)]
         rows = np.arange(series) % len(self._values)
         fitted = Fitted(take(self._shape, rows), take(self._state, rows), np.full(series, self._times[-1]))
         job.install([labels_of(metric) for metric in metrics], fitted)
         memory = _Memory()
         session = _Session(memory)
-        settings = Reader(Connection(URL, 10.0), {"size": query}, 10_000, series)
+        settings = replace(config.reader, queries={"size": query})
         reader, client = PrometheusReader(settings, session), RemoteWriteClient(URL, session)
         at = float(self._times[-1])
 
@@ -198,6 +194,16 @@ class Probe:
                 tracemalloc.stop()
         stays = (held[1] - held[0]) / (many - few)
         return stays, max(0.0, (peaks[1] - peaks[0]) / (many - few) - stays)
+
+
+def _config(step: float, infer_every: float) -> DetectorConfig:
+    """Return the defaults, with one query."""
+    query = {"expr": "size", "step": format_duration(step), "max_age": format_duration(10 * infer_every)}
+    document = {
+        "reader": {"datasource_url": URL, "queries": {"size": query}},
+        "schedulers": {"default": {"infer_every": format_duration(infer_every)}},
+    }
+    return resolve(DetectorSchema.model_validate(document))
 
 
 def _labels(number: int) -> dict[str, str]:
