@@ -79,7 +79,7 @@ def backtest_command(
     seconds = None if step is None else parse_step(step)
     config = None if config_file is None else load(config_file, datasource_url=datasource_url)
     windows = None if labels is None else read_windows(labels)
-    sources.check_names(files)
+    sources.check_names(files, out)
     with ExitStack() as stack:
         if config is not None and start is not None:
             now = time.time()

@@ -58,12 +58,15 @@ def rows_of_files(
         yield [row for index in range(len(table.names)) for row in _of_column(table, index, config)]
 
 
-def check_names(paths: Sequence[Path]) -> None:
-    """Raise UsageError where two files would be written to the same place."""
+def check_names(paths: Sequence[Path], out: Path) -> None:
+    """Raise UsageError where two files would be written to the same place in `out`, or one over itself."""
     stems = [path.stem for path in paths]
     doubled = sorted({stem for stem in stems if stems.count(stem) > 1})
     if doubled:
         raise UsageError(f"--csv: several files are called {', '.join(doubled)}: their outputs would be one")
+    for path in paths:
+        if path.parent.resolve() == out.resolve():
+            raise UsageError(f"--out {out}: {path} is there, and would be written over: give another folder")
 
 
 def _of_column(table: Table, index: int, config: DetectorConfig | None) -> Iterator[Row]:
