@@ -57,6 +57,12 @@ def write(path: Path, columns: Sequence[tuple[str, Sequence[object]]], length: i
     return path
 
 
+def daily(folder: Path) -> Path:
+    path = folder / "daily.yml"
+    path.write_text(DAILY)
+    return path
+
+
 def labels() -> list[int]:
     return [int(number in SPIKES) for number in range(N)]
 
@@ -111,7 +117,9 @@ def test_the_scores_of_a_prefix_are_a_prefix_to_the_byte_and_labels_are_never_re
     columns = [("a", values(1).tolist()), ("b", values(2).tolist())]
     whole = write(tmp_path / "whole.csv", [*columns, ("label", labels())])
     part = write(tmp_path / "part.csv", columns, 200)
-    result = run("backtest", "--csv", whole, part, "--out", tmp_path / "out", "--jobs", 2)
+    result = run(
+        "backtest", "--csv", whole, part, "--out", tmp_path / "out", "--jobs", 2, "--config", daily(tmp_path)
+    )
     assert result.exit_code == 0, result.output
     whole_lines = (tmp_path / "out" / "whole.csv").read_text().splitlines()
     part_lines = (tmp_path / "out" / "part.csv").read_text().splitlines()
@@ -125,10 +133,15 @@ def test_results_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> Non
         for number in range(4)
     ]
     for jobs in (1, 2):
-        assert run("backtest", "--csv", *files, "--out", tmp_path / str(jobs), "--jobs", jobs).exit_code == 0
+        out = tmp_path / str(jobs)
+        arguments = ["backtest", "--csv", *files, "--out", out, "--config", daily(tmp_path)]
+        assert run(*arguments, "--jobs", jobs).exit_code == 0
     for file in files:
         assert (tmp_path / "1" / file.name).read_bytes() == (tmp_path / "2" / file.name).read_bytes()
 
+
+DAILY = "{reader: {queries: {any: {expr: x}}}, schedulers: {s: {fit_every: 1d}}}"
+"""One query, which all columns are; hourly refits would take the tests longer."""
 
 CONFIG = """
 reader:
@@ -220,7 +233,7 @@ def test_alert_rules_are_replayed_over_the_scores(tmp_path: Path) -> None:
         csv.writer(file).writerows([["start", "end", "series"], [at, at + 600, names[0]]])
     result = run(
         "backtest", "--csv", path, "--rules", tmp_path / "rules.yml", "--labels", tmp_path / "labels.csv",
-        "--out", tmp_path / "out", "--output", "json", "--warm-up", "5d",
+        "--out", tmp_path / "out", "--output", "json", "--warm-up", "5d", "--config", daily(tmp_path),
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -274,7 +287,7 @@ def test_the_queries_of_a_configuration_are_replayed_from_the_server(
 ) -> None:
     (tmp_path / "d.yml").write_text(
         f"reader: {{datasource_url: '{server.url}', queries: {{rate: {{expr: rate, step: 1h}}, none: "
-        "{expr: nothing_at_all}}}\n"
+        "{expr: nothing_at_all}}}\nschedulers: {s: {fit_every: 1d}}\n"
     )
     arguments = ["backtest", "--config", tmp_path / "d.yml", "--from", T0, "--output", "json"]
     result = run(*arguments, "--to", T0 + STEP * (N - 1), "--out", tmp_path / "whole")

@@ -19,6 +19,10 @@ from specter_stack.programs import find_program
 STEP = 300.0
 
 
+def clock(length: int, step: float = STEP) -> Floats:
+    return np.asarray(step * np.arange(length), np.float64)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_events_are_counted_as_the_accuracy_suite_counts_them(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -29,9 +33,7 @@ def test_events_are_counted_as_the_accuracy_suite_counts_them(seed: int) -> None
     truth[random.random(n) < 0.05] = np.nan
     score = np.where(random.random(n) < 0.05, 2.0, 0.5)
     score[random.random(n) < 0.1] = np.nan
-    series = LabelledSeries(
-        "s", STEP * np.arange(n), np.zeros(n), truth == 1, STEP, first, labelled=~np.isnan(truth)
-    )
+    series = LabelledSeries("s", clock(n), np.zeros(n), truth == 1, STEP, first, labelled=~np.isnan(truth))
     theirs = events.judge(series, Scores(score, np.ones(n)))
     ours = judge(score > 1, truth, STEP, first)
     assert (ours.events, ours.found, ours.false_alarms) == (theirs.events, theirs.found, theirs.false_alarms)
@@ -48,7 +50,7 @@ def test_nothing_to_find_and_nothing_said_has_no_figure() -> None:
 
 
 def fired(holds: str, pending: float, keep: float) -> str:
-    times = 60.0 * np.arange(len(holds))
+    times = clock(len(holds), 60.0)
     fires = firing(times, np.array([each == "x" for each in holds]), pending, keep)
     return "".join("F" if each else "." for each in fires)
 
@@ -103,13 +105,13 @@ def test_an_alert_fires_when_promtool_says_so(tmp_path: Path, pending: int, keep
 
 
 def test_episodes_are_first_and_last_evaluations() -> None:
-    times = 60.0 * np.arange(6)
+    times = clock(6, 60.0)
     assert episodes(times, np.array([1, 0, 1, 1, 0, 1], np.bool_)) == [(0, 0), (120, 180), (300, 300)]
     assert episodes(times, np.zeros(6, np.bool_)) == []
 
 
 def watched(name: str, truth: Floats | None) -> Watched:
-    return Watched(name, {"service": name}, STEP * np.arange(100), STEP, truth)
+    return Watched(name, {"service": name}, clock(100), STEP, truth)
 
 
 def within(*spans: tuple[int, int]) -> Floats:

@@ -42,8 +42,12 @@ def odd_series() -> Floats:
     return np.asarray(values, np.float64)
 
 
+def clock(length: int, first: float = MONDAY) -> Floats:
+    return np.asarray(first + STEP * np.arange(length), np.float64)
+
+
 def task(values: Floats, setting_: Setting | None = None) -> Task:
-    return Task(MONDAY + STEP * np.arange(values.shape[1]), values, setting_ or setting())
+    return Task(clock(values.shape[1]), values, setting_ or setting())
 
 
 def assert_same(one: Scored, other: Scored, rows: object = slice(None), length: int = N) -> None:
@@ -102,7 +106,7 @@ def test_the_settings_of_a_query_are_those_of_the_replay() -> None:
     values[0, 400], values[0, 450] = 300, 20
 
     def scored(**options: object) -> list[bool]:
-        found = score(task(values, setting(86400.0, **options)))
+        found = score(task(values, setting(86400.0, **options)))  # type: ignore[arg-type]
         return [bool(each > 1) for each in found.score[0, [400, 450]]]
 
     assert scored() == [True, True]
@@ -116,7 +120,7 @@ def test_the_settings_of_a_query_are_those_of_the_replay() -> None:
 
 def test_time_zone_and_holidays_are_those_of_the_query() -> None:
     # Two weeks before and after Berlin's clocks go forward on 2026-03-29.
-    times = 1_772_409_600.0 + STEP * np.arange(42 * DAY)  # 2026-03-02
+    times = clock(42 * DAY, 1_772_409_600.0)  # 2026-03-02
     local = np.arange(times.size) + np.where(times >= 1_774_746_000.0, 2, 1)
     values = 100 + 20 * np.sign(np.sin(2 * np.pi * local / DAY + 0.1))
     values = (values + np.random.default_rng(1).normal(size=values.size))[None]
@@ -144,7 +148,7 @@ def test_a_holiday_is_expected_to_be_like_a_sunday() -> None:
 
 
 def rows_of(values: Floats, how: Setting) -> list[Row]:
-    times = MONDAY + STEP * np.arange(values.shape[1])
+    times = clock(values.shape[1])
     return [Row("f.csv", str(n), (), times, row, None, how) for n, row in enumerate(values)]
 
 

@@ -128,6 +128,7 @@ def test_after_an_alarm_it_says_why_the_band_is_wide(config: Path) -> None:
     (told,) = json.loads(run(*arguments, "--output", "json").stdout)
     assert told["score"] < 1
     assert told["last_alarm"] == T0 + STEP * SPIKE
+    assert told["next"] == "nothing here; the value is within its band."
     assert told["edge_why"].startswith("wide, because an error of the last days was as large")
 
 

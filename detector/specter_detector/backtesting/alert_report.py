@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.backtesting.outcome import Outcome, events_in, judge, total
+from specter_detector.backtesting.outcome import MARGIN, Outcome, events_in, judge, total
 from specter_detector.backtesting.summary import known, outcome_document, outcome_text
 from specter_detector.models.arrays import Bools, Floats
 from specter_detector.models.replay import DAY
@@ -93,7 +93,8 @@ def report(alerts: Sequence[Alert], watched: Sequence[Watched], firsts: Sequence
     """Count alerts that began after the warm-up of a series that they are about.
 
     A series' events are found by any alert about it. False alarms are counted once for alerts about the same
-    series, against the labels of all of them: an alert over a sum may be right because of one.
+    series, against the labels of all of them: an alert over a sum may be right because of one. What fires
+    in an event, or within the margin around it, is not false however long it goes on: it is one notification.
 
     Args:
         alerts: each time that one fired.
@@ -129,7 +130,9 @@ def _outcome(
         # Several series: on the clock of the first, right where any of them was anomalous.
         one = watched[indexes[0]]
         truth = np.fmax.reduce([_on(one.times, watched[index]) for index in indexes])
-        alarm = _mask(one, [alert for alert, about in kept if about == indexes])
+        near = np.convolve(truth == 1, np.ones(2 * MARGIN + 1), "same") > 0
+        wrong = [a for a, about in kept if about == indexes and not near[_mask(one, [a])].any()]
+        alarm = _mask(one, wrong)
         false = judge(alarm, truth, one.step, _first(watched, firsts, indexes[0])).false_alarms
         outcomes.append(Outcome(false_alarms=false))
     return total(outcomes)

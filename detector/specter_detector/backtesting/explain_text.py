@@ -11,6 +11,9 @@ from specter_detector.models.online import WARM_UP
 
 SIDES = {-1: "below", 0: "at", 1: "above"}
 SURE, UNSURE = 0.9, 0.5
+STILL = 0.4
+"""A score from which a value is about as far out as the alarm before: see `online.AFTER_ALARM`."""
+
 NEXT = {
     "spike": "what changed just before {at}: deployments, and other series with the same labels.",
     "drop": "what changed just before {at}: deployments, and whether what feeds this series still runs.",
@@ -41,6 +44,8 @@ def next_step(each: Explanation) -> str:
         if warming(each):
             return f"again later: {WARM_UP:.0f} samples are needed for a score, there are {each.samples}."
         return "whether the value comes back: a gap of this length is not unusual for this series."
+    if STILL < each.score <= 1 and each.last_alarm is not None:
+        return f"the alarm of {format_time(each.last_alarm)}: the value is as far out, and no longer news."
     if each.score <= 1 and each.reason not in NEXT:
         return "nothing here; the value is within its band."
     return NEXT[each.reason].format(at=at)

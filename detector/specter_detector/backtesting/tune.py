@@ -203,7 +203,8 @@ class _Run:
         setting = replace(self._setting, options=replace(self._setting.options, step=longer))
         after = _alarms(coarse, score(Task(coarse.times, coarse.values, setting)), setting)
         if after <= self._alarms:
-            why = f"the value changes at {share:.0%} of the steps only, every {format_duration(round(step / share))} or so"
+            every = format_duration(step * round(1 / share))
+            why = f"the value changes at {share:.0%} of the steps only, every {every} or so"
             self._take(Suggestion("query", "step", format_duration(longer), why, self._alarms, after))
 
     def _seasons(self, zones: Sequence[str], share: float) -> None:
