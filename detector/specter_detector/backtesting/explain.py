@@ -5,7 +5,7 @@ running detector ticks more often, so its figures differ a little.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -287,8 +287,3 @@ def _known(value: float) -> float | None:
 def warming(each: Explanation) -> bool:
     """Tell whether the series has too few samples for a score."""
     return each.samples < WARM_UP
-
-
-def with_unit_free(each: Explanation) -> Explanation:
-    """Return the explanation without -0.0, which reads oddly."""
-    return replace(each, day=each.day + 0.0, week=each.week + 0.0, other=each.other + 0.0)
