@@ -10,6 +10,7 @@ import click
 from specter_core.config import ConfigError
 from specter_core.errors import SpecterError, UsageError
 from specter_core.web import WebOptions, web_options
+from specter_detector.backtesting.commands import COMMANDS
 
 NEITHER = "say what to watch: a configuration file, or --datasource-url for all that fits of the presets"
 URL_OPTION = click.option(
@@ -30,7 +31,12 @@ def detector() -> None:
       specter detector check detector.yml
       specter detector check detector.yml --resolve
       specter detector run --config detector.yml
+      specter detector backtest --csv requests.csv --out scores/
     """
+
+
+for command in COMMANDS:
+    detector.add_command(command)
 
 
 @detector.command("run")

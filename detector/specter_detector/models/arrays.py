@@ -29,6 +29,8 @@ def some_columns(length: int, most: int) -> Ints:
 
 def nan_median(values: NDArray[np.floating[Any]]) -> Floats:
     """Return the median over the last axis without NaN, which a sort leaves at the end; NaN for none."""
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], np.nan)
     ranked = np.sort(values, axis=-1)
     known = np.isfinite(ranked).sum(axis=-1, keepdims=True)
     low = np.take_along_axis(ranked, np.maximum((known - 1) // 2, 0), axis=-1)
