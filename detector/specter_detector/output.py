@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from specter_detector.names import LABEL_NAME
 from specter_detector.protobuf import encode_label
-from specter_detector.series import Labels
+from specter_detector.series import Labels, labels_of
 
 NAME = "__name__"
 
@@ -64,6 +64,24 @@ class OutputLabels:
         while name in self._names or name in taken:
             name = f"exported_{name}"
         return name
+
+
+def output_labels(labels: Labels, template: Mapping[str, str], variables: Mapping[str, str]) -> Labels:
+    """Return the labels of an output as `OutputLabels` encodes them, for those who read them.
+
+    Args:
+        labels: of the input.
+        template: name and labels of the output.
+        variables: what it may refer to.
+    """
+    result = {name: substituted(text, variables) for name, text in template.items()}
+    for name, value in labels:
+        if name != NAME and value:
+            kept = name
+            while kept in result or kept == NAME:
+                kept = f"exported_{kept}"
+            result[kept] = value
+    return labels_of(result)
 
 
 def substituted(template: str, variables: Mapping[str, str]) -> str:

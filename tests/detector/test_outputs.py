@@ -11,6 +11,7 @@ from specter_detector.defaults import METRIC_FORMAT
 from specter_detector.formats import DEFAULT, OutputFormat
 from specter_detector.identities import Identities
 from specter_detector.models.arrays import Floats
+from specter_detector.output import output_labels
 from specter_detector.outputs import Bands, Outputs, Written
 from specter_detector.protobuf import Record
 from specter_detector.series import Labels, labels_of
@@ -75,6 +76,8 @@ def test_output_keeps_the_inputs_labels_and_renames_what_would_be_overwritten() 
     }  # fmt: skip
     names = [name for name, _ in record.labels]
     assert names == sorted(names)
+    variables = {"VAR": "yhat", "QUERY_KEY": "q", "MODEL_ALIAS": "m", "SCHEDULER_ALIAS": "s"}
+    assert output_labels(labels, METRIC_FORMAT, variables) == record.labels
 
 
 def test_output_names_follow_the_template() -> None:

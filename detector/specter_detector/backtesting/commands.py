@@ -92,7 +92,7 @@ def backtest_command(
             groups = sources.rows_of_files(files, config, seconds)
         alerts = None
         if rules is not None:
-            written = METRIC_FORMAT if config is None else config.writer.metric_format
+            written = METRIC_FORMAT if config is None else config.writer.form.template
             interval = parse_span(rules_interval, "--rules-interval")
             alerts = stack.enter_context(AlertReplay(read_rules(rules), written, interval))
         result = backtest(

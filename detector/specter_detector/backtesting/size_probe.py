@@ -19,6 +19,7 @@ from urllib3 import HTTPResponse
 
 from specter_detector.config import DetectorConfig, resolve
 from specter_detector.durations import format_duration
+from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats
 from specter_detector.models.batch import bytes_per_series, take
@@ -27,6 +28,7 @@ from specter_detector.models.online import tick
 from specter_detector.models.replay import DAY
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State, no_state
+from specter_detector.packing import pack
 from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.schema import DetectorSchema
@@ -146,7 +148,14 @@ class Probe:
         config = _config(self._options.step, infer_every)
         query = replace(config.reader.queries["size"], max_series=series)
         scheduler, model = config.schedulers["default"], config.models["default"]
-        job = Job(query, model, scheduler, config.writer.metric_format)
+        job = Job(
+            query,
+            model,
+            scheduler,
+            config.writer.form,
+            max_bands=config.writer.max_bands,
+            identities=Identities(),
+        )
         metrics = [_labels(number) for number in range(series)]
         rows = np.arange(series) % len(self._values)
         fitted = Fitted(take(self._shape, rows), take(self._state, rows), np.full(series, self._times[-1]))
@@ -165,9 +174,10 @@ class Probe:
             memory.read = memory.written = 0
             begun = time.process_time()
             observation = job.observe(at, reader.instant(query, at))
-            client.send(observation.samples, 10.0)
+            for packed in pack(observation.written.blocks, config.writer.limits):
+                client.send(packed.body, 10.0)
             spent = time.process_time() - begun
-            return TickCost(spent, memory.read, memory.written, len(observation.samples))
+            return TickCost(spent, memory.read, memory.written, observation.written.samples)
 
         return run
 

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
+from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints
 from specter_detector.models.fit import FitOptions
 from specter_detector.models.gaps import fill
 from specter_detector.models.learners import learner
-from specter_detector.models.online import REASONS, adopt, tick
+from specter_detector.models.online import REASONS
 from specter_detector.models.profile import nearest
-from specter_detector.models.replay import DAY, WINDOW_DAYS
-from specter_detector.models.shape import Shape, unknown_shape
+from specter_detector.models.replay import DAY, replay
+from specter_detector.models.shape import Shape
 from specter_detector.models.spectrum import cycle_over
-from specter_detector.models.state import no_state
 from specter_detector.models.stl import StlSettings, stl_operator
 
-REFITS_A_DAY = 1
+REFITS_A_DAY = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,67 +120,40 @@ def runs(mask: Bools) -> Iterator[tuple[int, int]]:
 def judge(task: Task) -> Stretch:
     """Judge the samples of `task` one after the other, refits included, and take the series apart."""
     values = np.where(np.abs(task.values) < LARGEST_VALUE, task.values, np.nan)
-    judged = _judged(task, values)
+    options = task.options
+    judged = replay(
+        task.times,
+        values[None],
+        options.step,
+        tz=options.tz,
+        holidays=options.holidays,
+        policy=options.policy,
+        learn=learner(options.kind),
+        refits_a_day=REFITS_A_DAY,
+        begin=task.begin,
+        excluded=task.incidents,
+    )
+    seen = np.flatnonzero(np.isfinite(values[task.begin :]))
+    # Up to its first value a series has no level, and nothing is expected.
+    unknown = task.begin + int(seen[0]) + 1 if seen.size else values.size
+    for column in (judged.yhat, judged.lower, judged.upper):
+        column[0, :unknown] = np.nan
     trend, seasonal, remainder = decompose(task.times, values, task.options)
     shown = slice(task.shown, None)
     return Stretch(
         times=task.times[shown],
         observed=values[shown],
-        expected=judged.expected[shown],
-        lower=judged.lower[shown],
-        upper=judged.upper[shown],
-        score=judged.score[shown],
-        direction=judged.direction[shown],
-        reason=judged.reason[shown],
-        confidence=judged.confidence[shown],
+        expected=judged.yhat[0, shown],
+        lower=judged.lower[0, shown],
+        upper=judged.upper[0, shown],
+        score=judged.score[0, shown],
+        direction=judged.direction[0, shown].astype(np.int64),
+        reason=judged.reason[0, shown],
+        confidence=judged.confidence[0, shown],
         trend=trend[shown],
         seasonal=seasonal[shown],
         remainder=remainder[shown],
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Said:
-    expected: Floats
-    lower: Floats
-    upper: Floats
-    score: Floats
-    confidence: Floats
-    direction: Ints
-    reason: Ints
-
-
-def _judged(task: Task, values: Floats) -> _Said:
-    options, times = task.options, task.times
-    period = round(DAY / options.step)
-    every, window = period // REFITS_A_DAY, WINDOW_DAYS * period
-    phases, learn = options.phases(times), learner(options.kind)
-    known = np.where(task.incidents, np.nan, values)[None]
-    shape, state = unknown_shape(1, period), no_state(1)
-    floats = [np.full(times.size, np.nan) for _ in range(5)]
-    wholes = [np.zeros(times.size, np.int64) for _ in range(2)]
-    for index in range(task.begin, times.size):
-        step = float(times[index] / options.step)
-        if index and (index == task.begin or index % every == 0):
-            past = slice(max(0, index - window), index)
-            first = float(times[past.start] / options.step)
-            learnt = learn(known[:, past], phases[past], period, first=first)
-            adopt(state, shape, learnt, step, float(phases[index]))
-            shape = learnt
-        said = tick(
-            shape, state, step, float(phases[index]), values[index : index + 1],
-            policy=options.policy, learn=~task.incidents[index : index + 1],
-        )  # fmt: skip
-        columns: list[Floats | Singles] = [said.yhat, said.lower, said.upper, said.score, said.confidence]
-        for column, value in zip(floats, columns, strict=True):
-            column[index] = value[0]
-        wholes[0][index], wholes[1][index] = said.direction[0], said.reason[0]
-    seen = np.flatnonzero(np.isfinite(values[task.begin :]))
-    # Up to its first value a series has no level, and nothing is expected.
-    unknown = task.begin + int(seen[0]) + 1 if seen.size else times.size
-    for column in floats[:3]:
-        column[:unknown] = np.nan
-    return _Said(*floats, *wholes)
 
 
 def decompose(times: Floats, values: Floats, options: FitOptions) -> tuple[Floats, Floats, Floats]:
