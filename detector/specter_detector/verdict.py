@@ -11,6 +11,8 @@ from specter_detector.models.arrays import Bools, Floats, Singles
 from specter_detector.models.online import REASONS
 from specter_detector.series import Labels, text_of
 
+LASTING_SCORE = 0.4
+"""An anomaly that stays scores lower, because it is no longer news, and above this: as the alert has it."""
 SIDES = {-1: "below", 0: "at", 1: "above"}
 
 
@@ -42,6 +44,11 @@ class Verdict:
     def anomalous(self) -> bool:
         """Whether the score is above 1."""
         return self.score > 1
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is outside of its band as it was before: no longer news, and not over."""
+        return LASTING_SCORE < self.score <= 1 and not self.lower <= self.value <= self.upper
 
     def __str__(self) -> str:
         known = math.isfinite(self.value)

@@ -13,6 +13,7 @@ from specter_detector.models.policy import Policy
 from specter_detector.series import labels_of
 from specter_detector.verdict import Verdict
 from specter_detector.web.figures import ago, band, duration, value
+from specter_detector.web.live import state_of
 from specter_detector.web.settings import Settings, options_with, settings_of, yaml_of
 from specter_detector.web.units import unit_of
 from specter_detector.web.views import Row, State
@@ -101,6 +102,22 @@ def test_how_far_off_is_said_as_a_person_would() -> None:
     low = row("anomalous", value=4.0, direction=-1, reason="drop")
     assert "4 is lower than expected (60 % below); expected are 8 to 12." in words_on(low, "", 100.0).headline
     assert "times" not in words_on(row("anomalous", yhat=0.0), "", 100.0).headline
+
+
+def test_an_error_that_lasts_is_no_longer_news_and_still_an_error() -> None:
+    lasting = row("anomalous", score=0.56, reason="")
+    assert lasting.verdict.lasting
+    assert state_of(lasting.verdict, frozenset([lasting.verdict.labels])) == "anomalous"
+    said = words_on(lasting, "", 100.0)
+    assert said.tone == "alarm"
+    assert said.headline == (
+        "Still anomalous: 20 is above what is expected (2 times the usual); expected are 8 to 12. "
+        "Score 0.56: no longer news, and not over."
+    )
+    inside = row("normal", score=0.56, value=11.0, reason="")
+    assert state_of(inside.verdict, frozenset([inside.verdict.labels])) == "normal"
+    over = row("normal", score=0.2, value=12.5, reason="")
+    assert state_of(over.verdict, frozenset([over.verdict.labels])) == "normal"
 
 
 def test_what_is_not_known_is_said_as_such() -> None:

@@ -273,7 +273,7 @@ def state_of(verdict: Verdict, present: frozenset[Labels]) -> State:
         return "invalid"
     if math.isnan(verdict.score):
         return "warming"
-    return "anomalous" if verdict.anomalous else "normal"
+    return "anomalous" if verdict.anomalous or verdict.lasting else "normal"
 
 
 def narrowed(expr: str, labels: Labels) -> str:

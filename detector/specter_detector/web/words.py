@@ -54,8 +54,9 @@ def words_on(row: Row | None, unit: str, now: float) -> Words:
 
 
 def _on_anomalous(row: Row, unit: str, _age: str) -> Words:
-    reason = row.verdict.reason
-    return Words("alarm", _anomalous(row, unit), WHAT_TO_DO.get(reason, WHAT_TO_DO["spike"]))
+    verdict = row.verdict
+    side = "drop" if verdict.direction < 0 else "spike"
+    return Words("alarm", _anomalous(row, unit), WHAT_TO_DO.get(verdict.reason, WHAT_TO_DO[side]))
 
 
 def _on_normal(row: Row, unit: str, age: str) -> Words:
@@ -104,6 +105,11 @@ _SAYINGS: dict[State, Callable[[Row, str, str], Words]] = {
 def _anomalous(row: Row, unit: str) -> str:
     verdict = row.verdict
     happened = WHAT_HAPPENED.get(verdict.reason, f"{SIDES[verdict.direction]} what is expected")
+    if verdict.lasting:
+        return (
+            f"Still anomalous: {value(verdict.value, unit)} is {happened}{_share(row)}; expected are "
+            f"{_band(row, unit)}. Score {verdict.score:.3g}: no longer news, and not over."
+        )
     return (
         f"Anomalous: {value(verdict.value, unit)} is {happened}{_share(row)}; "
         f"expected are {_band(row, unit)}. Score {verdict.score:.3g}; from 1 on it is an alarm."
