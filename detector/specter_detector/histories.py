@@ -84,7 +84,7 @@ class QueryHistory:
 
     def close(self) -> None:
         """Write what is not on disk yet."""
-        self._kept(lambda: self._ring.flush())
+        self._kept(self._ring.flush)
 
     def _forget(self, before: float) -> int:
         self._ring.forget(self._ring.vanished(before))
