@@ -82,6 +82,8 @@ class Detector:
         )
         self._api = open_api(config.reader)
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
+        # Before the processes and threads: the spool may be in use by somebody else.
+        self._writer = self._destination(storage, clock, chance)
         self._fitter = fitter or _fitter(config)
         self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
         self.histories = {
@@ -93,7 +95,6 @@ class Detector:
             )
             for alias, query in config.reader.queries.items()
         }
-        self._writer = self._destination(storage, clock, chance)
         self.engine = Engine(
             config,
             reader=self.reader,
@@ -200,6 +201,8 @@ class Runner:
         self.telemetry = Telemetry(registry or CollectorRegistry())
         self._config = load()
         self.telemetry.reloaded(True, self._clock.time())
+        self._works: DetectorConfig | None = None
+        self._reloading = threading.Lock()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self.detector: Detector | None = None
@@ -238,34 +241,55 @@ class Runner:
         Raises:
             SpecterError: it is invalid or cannot be read; the one that runs is kept.
         """
-        try:
-            self._config = self._load()
-        except SpecterError as error:
-            self.telemetry.reloaded(False, self._clock.time())
-            LOGGER.error("the configuration is not reloaded, the old one is kept: %s", error)  # noqa: TRY400
-            raise
-        self.telemetry.reloaded(True, self._clock.time())
-        LOGGER.info("the configuration is reloaded")
-        self._wake.set()
+        with self._reloading:
+            try:
+                self._config = self._load()
+            except SpecterError as error:
+                self._refuse(error)
+                raise
+            self.telemetry.reloaded(True, self._clock.time())
+            LOGGER.info("the configuration is reloaded")
+            self._wake.set()
+
+    def _refuse(self, error: SpecterError) -> None:
+        self.telemetry.reloaded(False, self._clock.time())
+        LOGGER.error("the configuration is not reloaded, the old one is kept: %s", error)
 
     def run(self) -> None:
-        """Run until `stop` is called."""
+        """Run until `stop` is called.
+
+        Raises:
+            SpecterError: the first configuration cannot be put into practice. If a later one cannot, a spool
+                in use by another process for example, the one before is kept.
+        """
         while not self._stopping.is_set():
             self._wake.clear()
             if self._stopping.is_set():
                 break
-            self._run_one()
+            config = self._config
+            try:
+                detector = self._made(config)
+            except SpecterError as error:
+                if self._works is None:
+                    raise
+                self._refuse(error)
+                self._config, self._works = self._works, None
+                continue
+            self._works = config
+            self._run_one(detector)
 
-    def _run_one(self) -> None:
+    def _made(self, config: DetectorConfig) -> Detector:
         fitter = self._fitter() if self._fitter is not None else None
-        detector = Detector(
-            self._config,
+        return Detector(
+            config,
             storage=self._storage,
             telemetry=self.telemetry,
             clock=self._clock,
             fitter=fitter,
             feedback=self._feedback,
         )
+
+    def _run_one(self, detector: Detector) -> None:
         self.detector = detector
         try:
             detector.service.run(self._wake, lambda: self._ended(detector))

@@ -177,6 +177,16 @@ def test_a_reload_takes_a_valid_configuration_and_keeps_the_old_one_otherwise(
             assert prometheus.wait_for('anomaly_score{for="half"}') == [0.0]
             eventually(lambda: prometheus.values('anomaly_score{for="fifty"}') == [], "its outputs end")
             assert value("last_tick_timestamp_seconds", query="fifty") is None
+            # One that is well-formed and cannot be put into practice is refused, too.
+            config.write_text(
+                text.replace("fifty:", "half:") + f"writer: {{spool: {{folder: {tmp_path / 'no' / 'file'}}}}}"
+            )
+            (tmp_path / "no").write_text("")
+            runner.reload()
+            eventually(lambda: value("config_last_reload_successful") == 0, "the refusal")
+            config.write_text(text.replace("fifty:", "half:"))
+            before = value("last_tick_timestamp_seconds", query="half")
+            eventually(lambda: value("last_tick_timestamp_seconds", query="half") != before, "more scores")
             # A reload that changes nothing ends no output and forgets nothing.
             refits = value("fits_total", query="half", outcome="ok")
             runner.reload()
