@@ -19,10 +19,11 @@ COPY demo/specter_demo/ demo/specter_demo/
 RUN ["/opt/venv/bin/python", "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--editable", "."]
 # The lock has one list for everything; of it the image drops the group `dev`. pip goes last: it does the work.
 RUN ["/opt/venv/bin/python", "-m", "pip", "uninstall", "--yes", \
-     "amlint", "coverage", "editables", "hatchling", "httpx", "hypothesis", "import-linter", "mypy", \
-     "prometheus-flask-exporter", "promql-parser", "protobuf", "pytest", "pytest-cov", "pytest-timeout", \
-     "pytest-xdist", \
-     "ruff", "schemathesis", "selenium", "starlette", "types-cffi", "types-psutil", "types-pyyaml", "types-requests", "pip"]
+     "amlint", "coverage", "django", "editables", "fastapi", "hatchling", "httpx", "hypothesis", "import-linter", "mypy", \
+     "opentelemetry-api", "opentelemetry-sdk", "prometheus-fastapi-instrumentator", "prometheus-flask-exporter", \
+     "promql-parser", "protobuf", "pytest", "pytest-cov", "pytest-timeout", "pytest-xdist", \
+     "ruff", "schemathesis", "selenium", "starlette", "starlette-exporter", "types-cffi", "types-psutil", "types-pyyaml", \
+     "types-requests", "uvicorn", "pip"]
 # The containers' root file systems are read-only: what is not compiled here is compiled at every start.
 RUN ["/opt/venv/bin/python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/src"]
 

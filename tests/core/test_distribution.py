@@ -37,7 +37,7 @@ def test_its_requirements_do_not_name_what_only_a_checkout_needs(wheel: zipfile.
     requires = {line.split()[1] for line in text.splitlines() if line.startswith("Requires-Dist: ")}
     assert not any(name.startswith(("supervisor", "psycopg", "rich", "pytest")) for name in requires)
     assert "License-Expression: Apache-2.0" in text
-    assert {"detector", "dashboards", "all"} == {
+    assert {"app", "logs", "detector", "dashboards", "scale", "all"} == {
         line.split()[1] for line in text.splitlines() if line.startswith("Provides-Extra: ")
     }
 
