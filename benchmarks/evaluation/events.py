@@ -14,11 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.evaluation.series import Bools, Floats, Ints, LabelledSeries, Scores
+from specter_detector.backtesting.outcome import ALARM_ABOVE, BLOCK, MARGIN, events_in
 
-JOINED_WITHIN = 6
-MARGIN = 2
-BLOCK = 6
-ALARM_ABOVE = 1.0
 DAY = 86_400.0
 
 DRAWS = 1000
@@ -86,17 +83,6 @@ class Outcome:
     def coverage(self) -> float:
         """Return the mean confidence over scored samples that hold a value, 0 where there was no score."""
         return _share(self.confidence, self.samples)
-
-
-def events_in(anomalous: Bools) -> Ints:
-    """Return (k, 2) the first and last index of each event among (n,) labels."""
-    at = np.flatnonzero(anomalous)
-    if not len(at):
-        return np.empty((0, 2), dtype=np.int64)
-    ends = np.flatnonzero(np.diff(at) > JOINED_WITHIN)
-    first = at[np.concatenate(([0], ends + 1))]
-    last = at[np.concatenate((ends, [len(at) - 1]))]
-    return np.stack((first, last), axis=1).astype(np.int64)
 
 
 def lay_out(series: LabelledSeries) -> Layout:
