@@ -9,8 +9,9 @@ and a URL appears without its user and password.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,6 +31,10 @@ SECRET_WORDS = (
     "dsn",
     "bearer",
 )
+
+
+MOST_KEYS = 30
+"""More are no help in a message."""
 
 
 class Schema(BaseModel):
@@ -94,7 +99,8 @@ def parse_config(text: str, schema: type[S], *, file: str) -> S:
         raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
     except (ValueError, RecursionError) as error:
         # A date such as 2024-02-30, or a thousand opening brackets.
-        raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
+        place = _impossible_date(text)
+        raise ConfigError([Problem(file, *place, f"is not valid YAML: {error}")]) from error
     problems = _repeated_keys(node, file, seen_nodes=set())
     if document is None:
         document = {}
@@ -103,7 +109,8 @@ def parse_config(text: str, schema: type[S], *, file: str) -> S:
     try:
         config = schema.model_validate(document)
     except ValidationError as error:
-        problems += [_problem(detail, node, document, file) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems += [_problem(detail, node, document, file, schema) for detail in details]
         raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path))) from None
     if problems:
         raise ConfigError(problems)
@@ -115,12 +122,49 @@ def _without_names(problem: str) -> str:
     return re.sub(r"(['\"])(?!<)[^'\"]{2,}\1", "…", problem)
 
 
-def _problem(detail: ErrorDetails, node: yaml.Node | None, document: object, file: str) -> Problem:
+def _impossible_date(text: str) -> tuple[int | None, str]:
+    """Return line and path of the first date in `text` that is none, (None, "") where there is none."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        return None, ""
+    waiting: list[tuple[yaml.Node | None, tuple[int | str, ...]]] = [(node, ())]
+    seen: set[int] = set()
+    while waiting:
+        here, path = waiting.pop()
+        if id(here) in seen:  # an anchor, looked at once however often it is used
+            continue
+        seen.add(id(here))
+        if isinstance(here, yaml.MappingNode):
+            waiting += [(value, (*path, str(key.value))) for key, value in reversed(here.value)]
+        elif isinstance(here, yaml.SequenceNode):
+            waiting += [(value, (*path, index)) for index, value in reversed(list(enumerate(here.value)))]
+        elif isinstance(here, yaml.ScalarNode) and here.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                yaml.safe_load(here.value)
+            except ValueError:
+                return here.start_mark.line + 1, _dotted(path)
+    return None, ""
+
+
+PLAIN = {
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "too_short": "must not be empty",
+}
+"""What pydantic says in words of Python."""
+
+
+def _problem(
+    detail: ErrorDetails, node: yaml.Node | None, document: object, file: str, schema: type[BaseModel]
+) -> Problem:
     loc = tuple(part for part in detail["loc"])
     path = _dotted(loc)
-    message = detail["msg"].removeprefix("Value error, ")
+    message = PLAIN.get(detail["type"], detail["msg"].removeprefix("Value error, "))
     if detail["type"] == "extra_forbidden":
-        message = "is not a known key"
+        message = f"is not a known key{_suggestion(schema, loc)}"
     elif detail["type"] == "missing":
         message = "is required"
     else:
@@ -129,6 +173,31 @@ def _problem(detail: ErrorDetails, node: yaml.Node | None, document: object, fil
         if found is not _MISSING and not secret:
             message += f" (found {_describe(found)})"
     return Problem(file, _line(node, loc), path, message)
+
+
+def _suggestion(schema: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """Return which key of `schema` may have been meant by the unknown one at `loc`."""
+    known = _keys(schema, loc[:-1])
+    close = get_close_matches(str(loc[-1]), known, n=1)
+    if close:
+        return f": did you mean {close[0]}?"
+    return f"; there are {', '.join(sorted(known))}" if 0 < len(known) <= MOST_KEYS else ""
+
+
+def _keys(annotation: object, loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the model at `loc` in what is annotated as `annotation`, none if there is none."""
+    if get_origin(annotation) is Annotated:
+        return _keys(get_args(annotation)[0], loc)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+        if not loc:
+            return list(fields)
+        return _keys(fields[str(loc[0])], loc[1:]) if str(loc[0]) in fields else []
+    parts = get_args(annotation)
+    if get_origin(annotation) in {dict, list, tuple}:
+        return _keys(parts[1 if get_origin(annotation) is dict else 0], loc[1:]) if parts and loc else []
+    # A union: with None, or of models.
+    return [key for part in parts for key in _keys(part, loc)]
 
 
 def _dotted(loc: tuple[int | str, ...]) -> str:

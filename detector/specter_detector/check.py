@@ -12,9 +12,11 @@ from specter_detector.http import open_session
 from specter_detector.lints.configured import at, lint_config, lint_presets
 from specter_detector.lints.model import NOTHING_KNOWN, SYNTAX, Facts, Lint
 from specter_detector.lints.server import gather, lint_answer, lint_limit
+from specter_detector.packing import request
 from specter_detector.presets.resolve import Decision, resolve_presets
 from specter_detector.prometheus_api import PrometheusApi, open_api
 from specter_detector.reader import DatasourceError, PrometheusReader, UnreachableError
+from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import Vector
 
@@ -41,6 +43,7 @@ class Report:
         lints: what is hardly ever meant.
         presets: which of them would be on.
         unreachable: why the server could not be asked, if so.
+        writer: why nothing can be written, if so; None where it can, or was not asked.
     """
 
     file: str
@@ -50,12 +53,14 @@ class Report:
     lints: tuple[Lint, ...] = ()
     presets: tuple[Decision, ...] = ()
     unreachable: str | None = None
+    writer: str | None = None
 
     @property
     def ok(self) -> bool:
         """Whether every query that was asked has been answered, and none is without its end."""
         return (
             self.unreachable is None
+            and self.writer is None
             and all(answer.error is None for answer in self.resolved.values())
             and all(lint.code != SYNTAX for lint in self.lints)
         )
@@ -125,7 +130,22 @@ def _asked(report: Report, schema: DetectorSchema, api: PrometheusApi, tell: Cal
         lints=(*lint_config(schema, config, facts), *lints),
         presets=tuple(presets),
         unreachable=unreachable,
+        writer=_writer_answer(config, tell),
     )
+
+
+def _writer_answer(config: DetectorConfig, tell: Callable[[str], None]) -> str | None:
+    """Return why the server takes no samples, by a request without any; None where it does."""
+    writer = config.writer
+    if writer.scrape:
+        return None
+    tell(f"asking {writer.connection.url} whether it takes remote write")
+    with closing(RemoteWriteClient(writer.connection.url, open_session(writer.connection))) as client:
+        outcome = client.send(request([]), writer.connection.timeout)
+    if outcome.kind == "ok":
+        return None
+    hint = "; Prometheus needs --web.enable-remote-write-receiver" if "404" in outcome.message else ""
+    return f"{outcome.message}{hint}"
 
 
 def _answers(

@@ -16,6 +16,8 @@ def as_text(report: Report) -> str:
     for alias, answer in report.resolved.items():
         lines.append(f"  {alias}: {answer.error or f'{answer.series} series'}")
     lines += [f"  {line}" for line in told(list(report.presets)).values()]
+    if report.writer is not None:
+        lines.append(f"  writer: {report.writer}")
     if report.unreachable is not None:
         lines.append(f"  {report.unreachable}")
     lines += [_lint_text(report, lint) for lint in report.lints]
@@ -46,6 +48,7 @@ def as_json(report: Report) -> str:
                 for decision in report.presets
             ],
             "unreachable": report.unreachable,
+            "writer": report.writer,
             "lints": [_lint_object(report, lint) for lint in report.lints],
         }
     )

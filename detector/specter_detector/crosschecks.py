@@ -24,6 +24,12 @@ from specter_detector.promql import metric_names
 
 OUTPUTS = (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER, ANOMALY_CONFIDENCE, ANOMALY_DIRECTION)
 VARIABLE = re.compile(r"\\\$(QUERY_KEY|MODEL_ALIAS|SCHEDULER_ALIAS)")
+LOGIN = frozenset(
+    {
+        "username", "password_file", "bearer_token_file", "ca_file", "cert_file", "key_file", "tenant_id",
+        "headers", "headers_files",
+    }
+)  # fmt: skip
 MIN_FIT_WINDOW = 4 * 3600.0
 DAY = 86400.0
 LEAST_STEPS_A_DAY = 24
@@ -45,6 +51,8 @@ def find(document: Mapping[str, object]) -> list[Finding]:
         *_nothing_to_watch(document),
         *_own_output(document),
         *_unknown_aliases(document),
+        *_unused_queries(document),
+        *_login_of_nobody(document),
         *_schedules(document),
         *_steps(document),
     ]
@@ -119,6 +127,27 @@ def _unknown_aliases(document: Mapping[str, object]) -> Iterator[Finding]:
                 if isinstance(name, str) and name not in names:
                     message = f"is not one of the {key}: {', '.join(map(str, names)) or 'there are none'}"
                     yield Finding(("models", alias, key, index), message, name)
+
+
+def _unused_queries(document: Mapping[str, object]) -> Iterator[Finding]:
+    """Find queries that no model uses; a model that names none uses all."""
+    models = _models(document)
+    if not models or any(not isinstance(model.get("queries"), list) for model in models):
+        return
+    used = {name for model in models for name in _items(model["queries"])}
+    for alias, query in _section(document, "reader", "queries").items():
+        if alias not in used:
+            yield Finding(("reader", "queries", alias), "no model uses this query", query)
+
+
+def _login_of_nobody(document: Mapping[str, object]) -> Iterator[Finding]:
+    """Find what a writer should log in with, and no server of its own: it writes as the reader reads."""
+    writer = _section(document, "writer")
+    if "datasource_url" in writer:
+        return
+    for key in LOGIN & writer.keys():
+        message = "is for a server of the writer's own: give writer.datasource_url, or put it under reader"
+        yield Finding(("writer", key), message, writer[key])
 
 
 def _schedules(document: Mapping[str, object]) -> Iterator[Finding]:

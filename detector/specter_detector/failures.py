@@ -70,7 +70,7 @@ def mapped(error: Exception, url: str, seconds: float) -> DatasourceError:
         isinstance(each, requests.ConnectTimeout) for each in chain
     ):
         return SlowError(f"{url}: no answer within {seconds:g} s")
-    return UnreachableError(f"{url}: {_reason(error)}")
+    return UnreachableError(f"{url}: {reason_of(error)}")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -81,7 +81,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         inner = inner.__cause__ or inner.__context__
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return the innermost cause: `Connection refused`, not the tower of exceptions above it."""
     *_, innermost = causes(error)
     return str(getattr(innermost, "strerror", None) or innermost)

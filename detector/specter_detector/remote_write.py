@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import requests
 
 from specter_core.errors import SpecterError
+from specter_detector.failures import reason_of
 from specter_detector.http import timeouts
 
 PATH = "/api/v1/write"
@@ -101,7 +102,7 @@ class RemoteWriteClient:
             with closing(response):
                 text = self._text(response, deadline)
         except requests.RequestException as error:
-            return Outcome("unreachable", type(error).__name__)
+            return Outcome("unreachable", f"{self._url}: {reason_of(error)}")
         except SpecterError as error:  # a password file that cannot be read may be back at the next try
             return Outcome("unreachable", str(error))
         return classify(response.status_code, text, retry_after(response, self._now()))

@@ -74,7 +74,11 @@ def _tz(text: str) -> str:
 
 def _pair(value: object) -> object:
     """A scalar means the same below and above."""
-    return [value, value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [value, value]
+    if not isinstance(value, list | tuple) or len(value) != len(("below", "above")):
+        raise ValueError("expected a number, or [below, above]")
+    return value
 
 
 def _range(value: tuple[float, float]) -> tuple[float, float]:
@@ -208,12 +212,12 @@ class ModelSchema(Schema):
     """One model, applied to all series of its queries."""
 
     class_: Annotated[Kind, Field(alias="class")] = "seasonal"
-    queries: tuple[str, ...] | None = None
-    schedulers: tuple[str, ...] | None = None
+    queries: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    schedulers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     detection_direction: Direction = "both"
     min_dev_from_expected: Pair = (0.0, 0.0)
     min_rel_dev_from_expected: Pair = (0.0, 0.0)
-    provide_series: tuple[SeriesName, ...] | None = None
+    provide_series: Annotated[tuple[SeriesName, ...], Field(min_length=1)] | None = None
     bands: Bands | None = None
 
 
@@ -240,7 +244,7 @@ class WriterSchema(ConnectionSchema):
     mode: Literal["remote_write", "scrape"] = "remote_write"
     format: FormatName | None = None
     metric_format: Annotated[dict[str, str], AfterValidator(_format)] | None = None
-    provide_series: tuple[SeriesName, ...] = PROVIDE_SERIES
+    provide_series: Annotated[tuple[SeriesName, ...], Field(min_length=1)] = PROVIDE_SERIES
     bands: Bands = "always"
     max_bands: Annotated[int, Field(ge=0)] = 100
     timeout: PositiveDuration = 10.0

@@ -8,13 +8,13 @@ import pytest
 from benchmarks.evaluation.events import (
     Outcome,
     best_threshold,
-    events_in,
     f1_interval,
     judge,
     lay_out,
     total,
 )
 from benchmarks.evaluation.series import LabelledSeries, Scores
+from specter_detector.backtesting.outcome import events_in
 
 NAN = math.nan
 

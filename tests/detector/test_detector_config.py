@@ -19,6 +19,7 @@ from specter_detector.models.policy import Policy
 from specter_detector.packing import Limits
 from specter_detector.schema import DetectorSchema
 from specter_detector.spool import SpoolOptions
+from tests.servers.prometheus import running_prometheus
 
 ROOT = Path(__file__).parents[2]
 WRONG = """\
@@ -81,14 +82,14 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
     )
     assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
     assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
-    assert found[13, "models.b.periods"] == "is not a known key"
+    assert found[13, "models.b.periods"].startswith("is not a known key; there are bands, class,")
     assert found[10, "models.a.class"] == "Input should be 'seasonal', 'stl' or 'mstl' (found 'prophet')"
     assert found[5, "reader.queries.rate.step"] == (
         "a day must be a whole number of steps, at least 24 (found '7m')"
     )
     assert found[7, "reader.queries.zone.holidays"].startswith("unknown country 'XX': expected one of AD, ")
     assert "reads the detector's own output" in found[6, "reader.queries.own.expr"]
-    assert found[22, "writer.secret"] == "is not a known key"
+    assert found[22, "writer.secret"].startswith("is not a known key; there are bands,")
 
 
 def test_contradictions_alone_are_found_in_a_well_formed_file() -> None:
@@ -280,3 +281,50 @@ def test_a_query_may_have_a_limit_of_its_own() -> None:
     assert config.reader.max_concurrent == 2
     with pytest.raises(ConfigError, match="max_series"):
         parsed("reader: {queries: {a: {expr: x, max_series: 0}}}")
+
+
+def problems_of(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        parsed(text)
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+def test_what_would_silently_do_nothing_is_an_error() -> None:
+    reader = "reader: {queries: {a: {expr: x}, lost: {expr: y}}}\n"
+    assert problems_of(f"{reader}models: {{m: {{queries: [a]}}}}") == {
+        "reader.queries.lost": "no model uses this query (found a mapping)"
+    }
+    parsed(f"{reader}models: {{m: {{queries: [a]}}, n: {{}}}}")
+    empty = problems_of(f"{reader}models: {{m: {{queries: [], provide_series: []}}}}")
+    assert empty["models.m.queries"] == "must not be empty (found a list)"
+    assert empty["models.m.provide_series"] == "must not be empty (found a list)"
+    login = problems_of(f"{reader}writer: {{username: joe, password_file: /p}}")
+    assert set(login) == {"writer.username", "writer.password_file"}
+    assert "give writer.datasource_url" in login["writer.username"]
+
+
+def test_messages_are_in_the_users_words() -> None:
+    text = "reader: {queries: {a: {expr: x, holidays: [DE]}}}\nmodels: {m: {detection_directon: both, %s}}"
+    found = problems_of(text % "min_dev_from_expected: 30%")
+    assert found["models.m.detection_directon"] == "is not a known key: did you mean detection_direction?"
+    assert found["models.m.min_dev_from_expected"].startswith("expected a number, or [below, above]")
+    assert found["reader.queries.a.holidays"].startswith("expected a mapping")
+    (path, message), *_ = problems_of("reader: {queries: {a: {expr: x}}}\npresets: []\nshard: {x: 1}").items()
+    assert (path, message) == ("shard.x", "is not a known key; there are count, index, replicas")
+
+
+@pytest.mark.integration
+def test_check_says_that_the_receiver_is_off(tmp_path: Path) -> None:
+    config = tmp_path / "d.yml"
+    with running_prometheus(tmp_path / "prometheus") as server:
+        config.write_text(
+            f"reader: {{datasource_url: '{server.url}', queries: {{a: {{expr: up}}}}}}\npresets: []"
+        )
+        on = CliRunner().invoke(detector, ["check", str(config), "--resolve"])
+        assert on.exit_code == 0, on.output
+        assert "writer:" not in on.output
+    gone = CliRunner().invoke(detector, ["check", str(config), "--resolve"])
+    assert gone.exit_code == 1
+    assert f"writer: {server.url}/api/v1/write: Connection refused" in gone.output
+    config.write_text("reader: {queries: {a: {expr: up}}}\npresets: []\nwriter: {mode: scrape}")
+    assert "writer:" not in CliRunner().invoke(detector, ["check", str(config), "--resolve"]).output

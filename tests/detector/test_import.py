@@ -258,9 +258,15 @@ def test_odd_values_are_noted_and_do_not_break_the_import(tmp_path: Path) -> Non
                 "timeout": "never",
                 "max_points_per_query": 1,
                 "verify_tls": False,
-                "queries": {"1\nq": {"expr": "x", "data_range": "all", "step": 3600.5}},
+                "queries": {
+                    "1\nq": {"expr": "x", "data_range": "all", "step": 3600.5},
+                    "unused": {"expr": "y"},
+                },
             },
-            "models": {"m": {"class": "zscore", "detection_direction": "sideways", "queries": ["gone"]}},
+            "models": {
+                "m": {"class": "zscore", "detection_direction": "sideways", "queries": ["1\nq", "lost"]},
+                "n": {"class": "zscore", "queries": ["gone"]},
+            },
             "odd\nsection": 1,
         }
     )
@@ -268,7 +274,15 @@ def test_odd_values_are_noted_and_do_not_break_the_import(tmp_path: Path) -> Non
     config = config_of(result)
     assert config.reader.queries["_1_q"].step == 3600.0
     assert config.reader.max_points == 100
-    assert config.models["m"].queries == ()
+    assert config.models["m"].queries == ("_1_q",)
+    assert "n" not in config.models
+    assert "unused" not in config.reader.queries
     assert "secret" not in result.output
-    for path in ("reader.datasource_url", "reader.sampling_period (soon)", "reader.verify_tls (False)"):
+    for path in (
+        "reader.datasource_url",
+        "reader.sampling_period (soon)",
+        "reader.verify_tls (False)",
+        "models.n (zscore)",
+        "reader.queries.unused (unused)",
+    ):
         assert path in result.stderr, path

@@ -69,6 +69,9 @@ def take_models(
             continue
         converted = _model(values, path, imported)
         watched = _aliases(values.get("queries"), queries, (*path, "queries"), imported)
+        if watched == []:
+            imported.note(path, values.get("class", ""), "is left out, as all its queries are")
+            continue
         if watched is not None:
             converted["queries"] = watched
         if named is not None:
@@ -76,6 +79,18 @@ def take_models(
         ours[alias_of(name, ours)] = converted
     if ours:
         imported.document["models"] = ours
+        _leave_out_unused(ours, queries, imported)
+
+
+def _leave_out_unused(models: Mapping[str, Any], queries: Mapping[str, str], imported: Imported) -> None:
+    """Leave out the queries that no model uses."""
+    if any("queries" not in model for model in models.values()):
+        return
+    used = {alias for model in models.values() for alias in model["queries"]}
+    for name, alias in queries.items():
+        if alias not in used and alias in imported.document["reader"]["queries"]:
+            del imported.document["reader"]["queries"][alias]
+            imported.note(("reader", "queries", name), name, "is left out, as no model uses it")
 
 
 def _aliases(named: object, known: Mapping[str, str], path: Path, imported: Imported) -> list[str] | None:

@@ -102,7 +102,7 @@ def _add_operations(
     def is_ready() -> Response:
         if ready():
             return Response("ready\n", content_type="text/plain; charset=utf-8")
-        text = "no tick has reached the data source yet\n"
+        text = "the data source is out of reach, or no tick has come through yet\n"
         return Response(text, 503, content_type="text/plain; charset=utf-8")
 
     @app.post("/-/reload")
