@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from specter_core.errors import SpecterError, UsageError
+from specter_core.exposition import WithoutCreated
 from specter_core.web import WebOptions
 from specter_detector.web.api import api
 from specter_detector.web.assets import Assets
@@ -92,7 +93,7 @@ def _add_operations(
     reload: Callable[[], None] | None,
     telemetry_path: str,
 ) -> None:
-    exposition = make_wsgi_app(registry)
+    exposition = make_wsgi_app(WithoutCreated(registry))
 
     @app.get("/-/healthy")
     def healthy() -> Response:

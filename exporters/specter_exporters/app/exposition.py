@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE_OPENMETRICS
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from specter_core.errors import SpecterError
+from specter_core.exposition import WithoutCreated
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,30 +21,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-def without_created(families: Iterable[Family]) -> Iterable[Family]:
-    """Yield `families` without `_created` samples, which double the series of counters and histograms."""
-    for family in families:
-        created = f"{family.name}_created"
-        kept = [sample for sample in family.samples if sample.name != created]
-        if len(kept) == len(family.samples):
-            yield family
-            continue
-        # A collector may hand out the same family at each scrape: it is not ours to change.
-        quiet = Family(family.name, family.documentation, family.type, family.unit)
-        quiet.samples = kept
-        yield quiet
-
-
-class _Quiet:
-    """A registry as the generators see it, without `_created` series."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def collect(self) -> Iterable[Family]:
-        return without_created(self._registry.collect())
 
 
 def wants_openmetrics(accept: str) -> bool:
@@ -88,9 +64,9 @@ def answer(registry: CollectorRegistry, method: str, accept: str) -> Answer:
     if method not in {"GET", "HEAD"}:
         return Answer(405, "text/plain; charset=utf-8", b"Metrics are read with GET.\n")
     if wants_openmetrics(accept):
-        body: bytes = generate_openmetrics(_Quiet(registry))  # type: ignore[no-untyped-call]
+        body: bytes = generate_openmetrics(WithoutCreated(registry))  # type: ignore[no-untyped-call]
         return Answer(200, CONTENT_TYPE_OPENMETRICS, body)
-    return Answer(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(_Quiet(registry)))
+    return Answer(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(WithoutCreated(registry)))
 
 
 REASONS = {200: "200 OK", 405: "405 Method Not Allowed"}

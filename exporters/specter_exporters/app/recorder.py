@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics_core import Metric as Family
 
 from specter_core import metrics
+from specter_core.exposition import without_created
 from specter_exporters.app.bounds import BoundedLabel
 from specter_exporters.app.exemplars import Span, exemplar_of_header, exemplar_of_span, opentelemetry_span
-from specter_exporters.app.exposition import without_created
 
 logger = logging.getLogger(__name__)
 
