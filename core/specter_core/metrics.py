@@ -207,10 +207,18 @@ ALERTS = "ALERTS"
 PROBE_SUCCESS = "probe_success"
 RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures_total"
 
+# --- what every client library says of its own process ---
+
+PROCESS_CPU = "process_cpu_seconds_total"
+PROCESS_MEMORY = "process_resident_memory_bytes"
+PROCESS_START = "process_start_time_seconds"
+PROCESS_OPEN_FDS = "process_open_fds"
+
 # --- what alerts and dashboards know of each other ---
 
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
+DASHBOARD_DETECTOR = "specter-detector"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 
@@ -226,6 +234,9 @@ YHAT_UPPER = "yhat_upper"
 FOR = "for"
 MODEL_ALIAS = "model_alias"
 SCHEDULER_ALIAS = "scheduler_alias"
+# Which of several detectors that watch the same series wrote it. Not plain `replica`, which series of
+# replicated databases have themselves: alerts take the maximum over this one, and would join theirs.
+DETECTOR_REPLICA = "detector_replica"
 # The names that the dashboards of grafana/promql-anomaly-detection read.
 ANOMALY_BAND_NAMES = (
     (Y, "anomaly:level"),
@@ -363,4 +374,99 @@ DETECTOR_FEEDBACK_WINDOWS = Metric(
     "gauge",
     "Stretches that people marked on the detector's pages, by kind: normal, incident (not learnt from).",
     ("query", "kind"),
+)
+DETECTOR_BUILD = Metric(
+    "specter_detector_build_info",
+    "info",
+    "The version of the detector and of what runs it.",
+    ("version", "python_version"),
+)
+DETECTOR_QUERIES = Metric(
+    "specter_detector_queries",
+    "gauge",
+    "Queries that are watched, those of presets among them.",
+)
+DETECTOR_MODELS = Metric(
+    "specter_detector_models",
+    "gauge",
+    "Models that run, one for each query, model and scheduler.",
+)
+DETECTOR_PRESET_QUERIES = Metric(
+    "specter_detector_preset_queries",
+    "gauge",
+    "Queries of a preset that are on.",
+    ("preset",),
+)
+DETECTOR_LAST_LOOP = Metric(
+    "specter_detector_scheduler_last_loop_timestamp_seconds",
+    "gauge",
+    "Timestamp at which the scheduler last looked whether a tick is due.",
+)
+DETECTOR_ANOMALOUS_RATIO = Metric(
+    "specter_detector_anomalous_ratio",
+    "gauge",
+    "Share of the series with a score whose score is above 1, missing series among them; "
+    "absent while none has a score.",
+    ("query",),
+)
+DETECTOR_MODEL_RUNS = Metric(
+    "specter_detector_model_runs_total",
+    "counter",
+    "Times that a model judged the series of a query, by outcome: ok, error (the tick was broken off).",
+    ("query", "outcome"),
+)
+DETECTOR_MODEL_RUN_SECONDS = Metric(
+    "specter_detector_model_run_seconds_total",
+    "counter",
+    "Time that judging the series of a query has taken, in seconds.",
+    ("query",),
+)
+DETECTOR_READ_REQUEST_DURATION = Metric(
+    "specter_detector_read_request_duration_seconds",
+    "histogram",
+    "Duration of HTTP requests to the data source until its answer begins, by class of status; "
+    "none: no answer.",
+    ("code",),
+    (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+DETECTOR_READ_BYTES = Metric(
+    "specter_detector_read_bytes_total",
+    "counter",
+    "Bytes of the data source's answers to queries of series.",
+)
+DETECTOR_WRITE_REQUEST_DURATION = Metric(
+    "specter_detector_write_request_duration_seconds",
+    "histogram",
+    "Duration of remote-write requests, by outcome as in specter_detector_writes_total.",
+    ("outcome",),
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+DETECTOR_SENT_BYTES = Metric(
+    "specter_detector_sent_bytes_total",
+    "counter",
+    "Bytes of remote-write requests, compressed, those that are sent again too.",
+)
+DETECTOR_LAST_FIT = Metric(
+    "specter_detector_last_fit_timestamp_seconds",
+    "gauge",
+    "Timestamp at which a query's series were last fitted.",
+    ("query",),
+)
+DETECTOR_FIT_WORKERS = Metric(
+    "specter_detector_fit_workers",
+    "gauge",
+    "Processes that fit: of this machine (local), or of the Dask cluster as far as it is connected.",
+    ("executor",),
+)
+DETECTOR_FIT_POOL_RESTARTS = Metric(
+    "specter_detector_fit_pool_restarts_total",
+    "counter",
+    "Times that the processes that fit were replaced, by reason: died, hung (one batch took too long).",
+    ("reason",),
+)
+DETECTOR_EXCLUSIONS = Metric(
+    "specter_detector_exclusion_windows",
+    "gauge",
+    "Times not to learn from that hold at the newest tick, by kind: deployment, maintenance, incident.",
+    ("kind",),
 )

@@ -28,6 +28,7 @@ from specter_detector.http import open_session
 from specter_detector.jobs import Job
 from specter_detector.own_output import own_output
 from specter_detector.pools import DaskPool, LocalPool
+from specter_detector.presets.catalogue import presets_on
 from specter_detector.presets.loading import PresetLoader
 from specter_detector.prometheus_api import open_api
 from specter_detector.reader import PrometheusReader, UnreachableError
@@ -73,18 +74,23 @@ class Detector:
         chance = random.Random()  # noqa: S311  (jitter is no secret)
         self.config = config
         self.telemetry = telemetry
-        self.telemetry.prepare(list(config.reader.queries))
+        self.telemetry.prepare(
+            list(config.reader.queries),
+            sum(1 for _ in job_keys(config)),
+            presets_on({alias: query.expr for alias, query in config.reader.queries.items()}),
+        )
         own = own_output(config.writer.form.template)
         self.reader = PrometheusReader(
             config.reader,
             open_session(config.reader.connection),
             accepts=lambda labels: config.shard.owns(labels) and not own(labels),
+            observer=telemetry.requests,
         )
-        self._api = open_api(config.reader)
+        self._api = open_api(config.reader, observer=telemetry.requests)
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
         # Before the processes and threads: the spool may be in use by somebody else.
         self._writer = self._destination(storage, clock, chance)
-        self._fitter = fitter or _fitter(config)
+        self._fitter = fitter or _fitter(config, telemetry)
         self._threads = ThreadPoolExecutor(max(1, len(config.reader.queries)), "query")
         self.histories = {
             alias: QueryHistory(
@@ -157,10 +163,10 @@ class Detector:
             history.close()
 
 
-def _fitter(config: DetectorConfig) -> Fitter:
+def _fitter(config: DetectorConfig, telemetry: Telemetry) -> Fitter:
     if config.dask_address is not None:
-        return PoolFitter(DaskPool(config.dask_address))
-    return PoolFitter(LocalPool())
+        return PoolFitter(DaskPool(config.dask_address), telemetry=telemetry)
+    return PoolFitter(LocalPool(), telemetry=telemetry)
 
 
 def _capacity(config: DetectorConfig, alias: str) -> float:

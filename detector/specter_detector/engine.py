@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import replace
@@ -109,7 +110,7 @@ class Engine:
                 if job.query.alias == asked[future]:
                     self._write(job, at, self._observe(job, at, vector))
             self._writer.flush(0.0 if _waiting(asked) else budget)
-        self._report(jobs)
+        self._report(jobs, at)
         self._telemetry.ticked(self._clock.monotonic() - started)
         if unreachable is not None:
             raise unreachable
@@ -169,14 +170,14 @@ class Engine:
                 for finding in job.findings.new(now, chosen, fitted.shape.changes):
                     LOGGER.info("query %s: %s", alias, finding)
         except (DatasourceError, FitError) as error:
-            self._telemetry.fitted(alias, self._clock.monotonic() - started, "error")
+            self._telemetry.fit_failed(alias)
             if isinstance(error, UnreachableError):
                 raise
             self._fails(alias, "fit", str(error))
             return
         job.fit_finished()
         self._works(alias, "fit")
-        self._telemetry.fitted(alias, self._clock.monotonic() - started, "ok")
+        self._telemetry.fitted(alias, self._clock.monotonic() - started, self._clock.time())
 
     def close(self, at: float, budget: float, keys: Container[str] | None = None) -> None:
         """End the open outputs of the jobs `keys`, all if None, at `at`; tries for `budget` seconds."""
@@ -287,7 +288,8 @@ class Engine:
         if vector is None:
             return job.close(at)
         learning = self._learning(job.query.alias, at, vector.samples)
-        seen = job.observe(at, vector, learning)
+        with self._telemetry.judging(job.query.alias, self._clock.monotonic):
+            seen = job.observe(at, vector, learning)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
         return seen.written
@@ -301,14 +303,17 @@ class Engine:
         if at > self._written_before[job.key]:
             self._writer.enqueue(job.key, at, [written])
 
-    def _report(self, jobs: list[Job]) -> None:
+    def _report(self, jobs: list[Job], at: float) -> None:
         for alias in {job.query.alias for job in jobs}:
-            totals: dict[str, int] = {}
-            for job in self.jobs:
-                if job.query.alias == alias:
-                    for state, count in job.counts.items():
-                        totals[state] = totals.get(state, 0) + count
+            of_query = [job for job in self.jobs if job.query.alias == alias]
+            totals: Counter[str] = Counter()
+            for job in of_query:
+                totals.update(job.counts)
             self._telemetry.series(alias, totals)
+            self._telemetry.judged(
+                alias, sum(job.scores for job in of_query), sum(job.anomalous for job in of_query)
+            )
+        self._telemetry.excluding(Counter(each.kind for each in self._windows if each.start <= at < each.end))
 
     def _fails(self, alias: str, what: str, message: str) -> None:
         """Log a failure when it begins or changes, not at every tick."""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from prometheus_client import CollectorRegistry
 
 from specter_core.errors import SpecterError
 from specter_detector.models.arrays import Bools, Floats, Ints
 from specter_detector.models.fit import FitOptions, Fitted, fit
+from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
 FIT_TIMEOUT = 120.0
@@ -63,6 +65,7 @@ class Pool(Protocol):
     """Runs functions somewhere else."""
 
     workers: int
+    executor: str
 
     def submit(self, function: Callable[..., Fitted], /, *args: object, **kwargs: object) -> "Future[Fitted]":
         """Start a call.
@@ -80,10 +83,17 @@ class Pool(Protocol):
 
 
 class PoolFitter:
-    """Fits batch by batch in a pool, one batch more than it has workers in flight."""
+    """Fits batch by batch in a pool, one batch more than it has workers in flight.
 
-    def __init__(self, pool: Pool, timeout: float = FIT_TIMEOUT) -> None:
+    Args:
+        pool: where.
+        timeout: seconds for one batch.
+        telemetry: counts workers and restarts.
+    """
+
+    def __init__(self, pool: Pool, timeout: float = FIT_TIMEOUT, telemetry: Telemetry | None = None) -> None:
         self.timeout = timeout
+        self._telemetry = telemetry or Telemetry(CollectorRegistry())
         self._pool = pool
         self._closed = False
 
@@ -132,7 +142,9 @@ class PoolFitter:
         except BrokenExecutor as error:
             raise self._died(error) from error
         except OSError as error:
+            self._telemetry.fit_workers(self._pool.executor, 0)
             raise FitError(f"who computes fits is out of reach: {error}") from error
+        self._telemetry.fit_workers(self._pool.executor, self._pool.workers)
         return _Running(batch, future)
 
     def _results(self, request: FitRequest, running: "_Running") -> Iterator[tuple[Ints, Fitted]]:
@@ -153,7 +165,7 @@ class PoolFitter:
         try:
             error = future.exception(self.timeout)
         except TimeoutError as late:
-            self._pool.replace(kill=True)
+            self._replace("hung", kill=True)
             raise FitError(f"a fit took more than {self.timeout:g} s; its process was replaced") from late
         except (CancelledError, OSError) as stopped:
             raise self._died(stopped) from stopped
@@ -161,10 +173,15 @@ class PoolFitter:
             raise self._died(error) from error
         return error
 
+    def _replace(self, reason: str, *, kill: bool) -> None:
+        self._telemetry.fit_pool_restarted(reason)
+        self._pool.replace(kill=kill)
+        self._telemetry.fit_workers(self._pool.executor, self._pool.workers)
+
     def _died(self, error: BaseException) -> FitError:
         if self._closed:
             return FitError(STOPPING)
-        self._pool.replace(kill=False)
+        self._replace("died", kill=False)
         return FitError(f"the fitting process died ({type(error).__name__}); a new one was started")
 
 

@@ -76,6 +76,8 @@ class Job:
         policy = replace(model.policy, data_range=query.data_range)
         self.options = FitOptions(model.kind, query.step, query.tz, query.holidays, policy)
         self.counts: dict[str, int] = {}
+        # Series with a score at the last tick, and those of them whose score is above 1.
+        self.scores = self.anomalous = 0
         variables = {
             "QUERY_KEY": query.alias,
             "MODEL_ALIAS": model.alias,
@@ -196,6 +198,8 @@ class Job:
             "invalid": present - int(np.count_nonzero(valid)),
             "over_limit": vector.cut,
         }
+        self.scores = int(np.count_nonzero(told))
+        self.anomalous = int(np.count_nonzero(verdicts.anomalous))
         self._latest, self._ticked = (at, verdicts, waiting), at
         return Observation(written, self._alarms.begun(at, verdicts))
 
@@ -227,6 +231,7 @@ class Job:
     def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
+        self.scores = self.anomalous = 0
         self._latest = None
         return self._outputs.close(at)
 

@@ -29,6 +29,8 @@ CONNECT_SECONDS = 10.0
 class LocalPool:
     """Processes of this machine, replaced when one dies."""
 
+    executor = "local"
+
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
         self._lock = threading.Lock()
@@ -86,6 +88,8 @@ class DaskPool:
         address: of its scheduler, such as tcp://127.0.0.1:8786.
         connect_seconds: how long to wait for it.
     """
+
+    executor = "dask"
 
     def __init__(self, address: str, connect_seconds: float = CONNECT_SECONDS) -> None:
         self._address = address

@@ -9,6 +9,7 @@ from specter_detector.config import Reader
 from specter_detector.datasource import RefusedError
 from specter_detector.durations import format_duration
 from specter_detector.http import open_session
+from specter_detector.request_telemetry import ReadObserver
 from specter_detector.transport import Transport
 
 NAMES_A_REQUEST = 40
@@ -129,10 +130,12 @@ class PrometheusApi:
         return self._transport.document(path, params, deadline=deadline, limit=MAX_ANSWER)
 
 
-def open_api(reader: Reader, monotonic: Callable[[], float] = time.monotonic) -> PrometheusApi:
-    """Return an API to the reader's server, with connections of its own."""
+def open_api(
+    reader: Reader, monotonic: Callable[[], float] = time.monotonic, observer: ReadObserver | None = None
+) -> PrometheusApi:
+    """Return an API to the reader's server, with connections of its own; `observer` is told of requests."""
     connection = reader.connection
-    transport = Transport(reader, open_session(connection), monotonic)
+    transport = Transport(reader, open_session(connection), monotonic, observer)
     return PrometheusApi(transport, timeout=connection.timeout)
 
 

@@ -19,6 +19,7 @@ from specter_detector.datasource import DatasourceError, RefusedError, SlowError
 from specter_detector.freshness import fresh, lookback
 from specter_detector.identity import Accepts, Identities, everything
 from specter_detector.range_reader import RangeReader
+from specter_detector.request_telemetry import ReadObserver
 from specter_detector.rows import number, read_rows
 from specter_detector.selection import Selection
 from specter_detector.series import History, Labels, Vector
@@ -67,6 +68,7 @@ class PrometheusReader:
         session: see `open_session`; belongs to the reader from now on.
         monotonic: returns seconds that never step back.
         accepts: which series of the configured queries are watched; the others are as if they were not there.
+        observer: is told what each request costs.
     """
 
     def __init__(
@@ -75,10 +77,11 @@ class PrometheusReader:
         session: requests.Session,
         monotonic: Callable[[], float] = time.monotonic,
         accepts: Accepts = everything,
+        observer: ReadObserver | None = None,
     ) -> None:
         self._queries = settings.queries
         self._accepts = accepts
-        self._transport = Transport(settings, session, monotonic)
+        self._transport = Transport(settings, session, monotonic, observer)
         self._ranges = RangeReader(settings, self._transport, self._warned, self._identities_of)
         self._identities: dict[tuple[str, str], Identities] = {}
         self._warnings: set[tuple[str, str]] = set()

@@ -18,6 +18,8 @@ from specter_detector.telemetry import Telemetry
 LOGGER = logging.getLogger(__name__)
 FIT_POLL = 0.25
 IDLE = 1.0
+BEAT = 5.0
+"""Seconds after which the loop goes round although nothing is due, so that its end is seen from outside."""
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
 CATCH_UP = 3600.0
@@ -87,8 +89,10 @@ class Service:
 
     def _step(self, stop: threading.Event) -> None:
         """Wait for the next tick, or for the next try while the data source is down, and run it."""
+        self._telemetry.looped(self._clock.time())
         if not self._availability.up:
-            if not stop.wait(self._availability.wait):
+            wait = self._availability.wait
+            if not stop.wait(min(wait, BEAT)) and wait <= BEAT:
                 self._probe()
             return
         now = self._clock.time()
@@ -98,7 +102,7 @@ class Service:
         alias, schedule = min(self._schedules.items(), key=lambda item: item[1].wait(now))
         wait = schedule.wait(now)
         if wait > 0:
-            stop.wait(wait)
+            stop.wait(min(wait, BEAT))
             return
         at, missed = schedule.take(now)
         self._tick(alias, schedule, at, missed)
@@ -167,6 +171,6 @@ class Service:
         except Exception:
             # The thread is the only one that fits: its end would be the silent end of all learning.
             LOGGER.exception("the fit of query %s failed", job.query.alias)
-            self._telemetry.fitted(job.query.alias, 0.0, "error")
+            self._telemetry.fit_failed(job.query.alias)
             return False
         return True

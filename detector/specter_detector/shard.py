@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from specter_core.errors import UsageError
+from specter_core.metrics import DETECTOR_REPLICA
 from specter_detector.series import Labels
 
 INDEX, COUNT, REPLICAS = (
@@ -14,7 +15,6 @@ INDEX, COUNT, REPLICAS = (
     "SPECTER_DETECTOR_SHARD_COUNT",
     "SPECTER_DETECTOR_SHARD_REPLICAS",
 )
-REPLICA_LABEL = "replica"
 ORDINAL = re.compile(r"(?:.*-)?(\d+)")
 
 
@@ -26,8 +26,8 @@ class Shard:
         index: of the part, from 0.
         count: of parts.
         replica: which of the detectors that watch this part, from 0.
-        replicas: how many do. More than one carry the label `replica`, because two writers of one series
-            would contradict each other: queries and alerts take the maximum over it.
+        replicas: how many do. More than one carry the label `detector_replica`, because two writers of one
+            series would contradict each other: queries and alerts take the maximum over it.
     """
 
     index: int = 0
@@ -47,7 +47,7 @@ class Shard:
     @property
     def extra_labels(self) -> Mapping[str, str]:
         """What tells the outputs of replicas apart."""
-        return {REPLICA_LABEL: str(self.replica)} if self.replicas > 1 else {}
+        return {DETECTOR_REPLICA: str(self.replica)} if self.replicas > 1 else {}
 
     def chosen(self, series: Collection[Labels]) -> list[Labels]:
         """Return those of `series` that belong to this part."""

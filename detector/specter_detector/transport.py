@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import orjson
 import requests
 from prometheus_api_client import PrometheusConnect
-from requests.adapters import HTTPAdapter
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -17,6 +16,7 @@ from specter_detector.datasource import RefusedError, SlowError, TooLargeError, 
 from specter_detector.failures import ANSWERED, EXPECTED, error_of, mapped
 from specter_detector.gate import Gate
 from specter_detector.http import timeouts
+from specter_detector.request_telemetry import ObservedAdapter, ReadObserver, Unobserved
 
 LOGGER = logging.getLogger(__name__)
 READ_SIZE = 256 * 1024
@@ -34,11 +34,16 @@ class Transport:
     """
 
     def __init__(
-        self, settings: ReaderConfig, session: requests.Session, monotonic: Callable[[], float]
+        self,
+        settings: ReaderConfig,
+        session: requests.Session,
+        monotonic: Callable[[], float],
+        observer: ReadObserver | None = None,
     ) -> None:
         self.url = settings.connection.url
         self._timeout = settings.connection.timeout
         self._session = session
+        self._observer = observer or Unobserved()
         self.monotonic = monotonic
         self._gate = Gate(settings.max_concurrent, monotonic)
         session.hooks["response"].append(_raise_typed)
@@ -48,7 +53,8 @@ class Transport:
             url=self.url, session=session, retry=retry, timeout=timeouts(self._timeout)
         )
         # The client mounted an adapter with a pool of its own size.
-        session.mount(self.url, HTTPAdapter(max_retries=retry, pool_maxsize=settings.max_concurrent + 1))
+        pool = settings.max_concurrent + 1
+        session.mount(self.url, ObservedAdapter(self._observer, monotonic, retry=retry, pool_maxsize=pool))
 
     def close(self) -> None:
         """Close the connections that rest; calls that run end at their next read, or their deadline."""
@@ -173,6 +179,7 @@ class Transport:
                 raise mapped(error, self.url, seconds) from error
             if not piece:
                 return
+            self._observer.received(len(piece))
             yield piece
 
 

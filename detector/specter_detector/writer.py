@@ -155,9 +155,9 @@ class Writer:
         return outcome
 
     def _send(self, body: bytes, deadline: float) -> Outcome:
-        remaining = deadline - self._clock.monotonic()
-        outcome = self._sink.send(body, max(LEAST_TIMEOUT, min(self._timeout, remaining)))
-        self._telemetry.wrote(outcome.kind)
+        started = self._clock.monotonic()
+        outcome = self._sink.send(body, max(LEAST_TIMEOUT, min(self._timeout, deadline - started)))
+        self._telemetry.requests.wrote(outcome.kind, self._clock.monotonic() - started, len(body))
         return outcome
 
     def _isolated(self, found: Isolation) -> None:

@@ -44,7 +44,7 @@ def test_pods_of_a_stateful_set_find_their_shard_and_replica_by_their_ordinal() 
 
     shards = [shard(f"specter-detector-{ordinal}") for ordinal in range(4)]
     assert [(each.index, each.replica) for each in shards] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert shards[1].extra_labels == {"replica": "1"}
+    assert shards[1].extra_labels == {"detector_replica": "1"}
     assert shard("3") == shards[3]
     with pytest.raises(UsageError, match="an index from 0 to 3"):
         shard("4")

@@ -1,5 +1,6 @@
 """Every preset there is."""
 
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -21,3 +22,13 @@ QUERIES: Mapping[str, PresetQuery] = MappingProxyType(
     {query.alias: query for preset in PRESETS.values() for query in preset.queries}
 )
 """By alias, for whoever wants a title or a unit for a query of a preset."""
+
+
+def presets_on(queries: Mapping[str, str]) -> Counter[str]:
+    """Return how many of each preset's queries are among `queries` (expressions by alias)."""
+    return Counter(
+        preset.name
+        for preset in PRESETS.values()
+        for query in preset.queries
+        if queries.get(query.alias) in {source.expr for source in query.sources}
+    )
