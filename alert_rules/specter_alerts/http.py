@@ -53,10 +53,12 @@ def _recorded(
     errors = f'sum by ({by}) (rate({REQUESTS.count}{{{known}, {metrics.STATUS}=~"5.."}}[{WINDOW}]))'
     return (
         RecordingRule(rate, f"sum by ({by}) (rate({REQUESTS.count}{{{known}}}[{WINDOW}]))"),
-        # No 5xx has been seen yet is a ratio of 0; no traffic is no ratio.
+        # No 5xx has been seen yet is a ratio of 0. Of hardly any requests the share is small and not unknown:
+        # a series that vanished each night would be an absence for the detector.
         RecordingRule(
             ratio,
-            f"(\n  {errors}\n  or\n  0 * {rate}\n)\n/\n({rate} >= {number(settings.min_request_rate)})",
+            f"(\n  {errors}\n  or\n  0 * {rate}\n)\n/\n"
+            f"clamp_min({rate}, {number(settings.min_request_rate)})",
         ),
         *(
             # A quantile of nothing is NaN; the comparison drops it, and the series is absent.
@@ -70,6 +72,12 @@ def _recorded(
     )
 
 
+def _enough(settings: Settings) -> str:
+    """Return the condition that one bad request is not a large share of all."""
+    least = number(settings.min_request_rate)
+    return f"and on ({metrics.SERVICE})\n{metrics.SERVICE_REQUEST_RATE} >= {least}"
+
+
 def _error_alerts(settings: Settings) -> tuple[AlertRule, ...]:
     return (
         _error_alert("ErrorRatioCritical", "critical", settings.error_ratio_critical, settings),
@@ -80,7 +88,7 @@ def _error_alerts(settings: Settings) -> tuple[AlertRule, ...]:
 def _error_alert(name: str, severity: Severity, limit: float, settings: Settings) -> AlertRule:
     return AlertRule(
         name,
-        f"{metrics.SERVICE_ERROR_RATIO} > {number(limit)}",
+        f"{metrics.SERVICE_ERROR_RATIO} > {number(limit)}\n{_enough(settings)}",
         severity,
         "errors",
         annotate(
@@ -110,9 +118,7 @@ def _latency_alerts(settings: Settings) -> tuple[AlertRule, ...]:
 def _latency_alert(name: str, severity: Severity, limit: float, settings: Settings) -> AlertRule:
     return AlertRule(
         name,
-        f"{metrics.SERVICE_DURATION['p95']} > {number(limit)}\n"
-        f"and on ({metrics.SERVICE})\n"
-        f"{metrics.SERVICE_REQUEST_RATE} >= {number(settings.min_request_rate)}",
+        f"{metrics.SERVICE_DURATION['p95']} > {number(limit)}\n{_enough(settings)}",
         severity,
         "latency",
         annotate(

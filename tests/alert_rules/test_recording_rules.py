@@ -58,13 +58,13 @@ def test_error_ratio_is_zero_with_requests_and_no_5xx(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_no_traffic_is_a_rate_of_zero_and_neither_a_ratio_nor_a_quantile(tmp_path: Path) -> None:
+def test_no_traffic_is_a_rate_and_a_ratio_of_zero_and_no_quantile(tmp_path: Path) -> None:
     series = latency("7x60", "9x60", low="5", high="7.5")
     nothing: dict[str, float] = {}
     check(
         tmp_path,
         series,
-        {"5m": {RATE: {level(RATE): 0}, RATIO: nothing, P50: nothing, P95: nothing, P99: nothing}},
+        {"5m": {RATE: {level(RATE): 0}, RATIO: {level(RATIO): 0}, P50: nothing, P95: nothing, P99: nothing}},
     )
 
 
@@ -74,13 +74,14 @@ def test_no_series_records_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_the_error_ratio_starts_at_the_minimum_request_rate(tmp_path: Path) -> None:
+def test_the_error_ratio_of_few_requests_is_their_share_of_the_minimum_rate(tmp_path: Path) -> None:
     labels = 'http_route="/a",http_response_status_code="500"'
     series = {
         f'{COUNT}{{service="busy",{labels}}}': "0+1x60",  # 0.2/s
         f'{COUNT}{{service="idle",{labels}}}': "0+0.25x60",  # 0.05/s
     }
-    check(tmp_path, series, {"5m": {RATIO: {level(RATIO, '{service="busy"}'): 1}}})
+    ratios = {level(RATIO, '{service="busy"}'): 1, level(RATIO, '{service="idle"}'): 0.5}
+    check(tmp_path, series, {"5m": {RATIO: ratios}})
 
 
 @pytest.mark.integration

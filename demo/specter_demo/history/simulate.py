@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specter_alerts.settings import DEFAULTS
 from specter_core.metrics import (
     ROUTE,
     ROUTE_DURATION,
@@ -93,11 +92,10 @@ def _level(
     rate: str, error_ratio: str, duration: Mapping[str, str], labels: Mapping[str, str], window: Array
 ) -> list[Series]:
     rates = window.sum(axis=1) / WINDOW_SECONDS
-    # The calibration holds no server errors, so the past has none either.
-    errors = np.where(rates >= DEFAULTS.min_request_rate, 0.0, np.nan)
     return [
         Series(rate, labels, rates),
-        Series(error_ratio, labels, errors),
+        # The calibration holds no server errors, so the past has none either.
+        Series(error_ratio, labels, np.zeros_like(rates)),
         *(Series(duration[q], labels, histogram_quantile(QUANTILES[q], window)) for q in duration),
     ]
 
