@@ -1,14 +1,15 @@
 """Anomalies: a series outside the band that the detector expects.
 
-One rule per query alias that is known, so that its words, unit and recorded
-series stand in the text, and one for all other aliases. All have one name:
-runbook, routing and inhibition are the same.
+One rule per query alias with a recorded series, so that its words, unit and
+value stand in the text, and one for all others, in a preset's words where it is
+of one. All have one name: runbook, routing and inhibition are the same.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from specter_alerts.annotations import annotate
+from specter_alerts.measures import FORMATS, MEASURES
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -49,7 +50,7 @@ ROUTE_ALIASES = frozenset({"route_request_rate", "route_error_ratio", "route_lat
 def groups(settings: Settings) -> list[RuleGroup]:
     """Return the alerts on anomaly scores."""
     known = (_known(settings, alias, quantity) for alias, quantity in QUANTITIES.items())
-    return [RuleGroup("specter_anomaly", (*known, _unknown(settings)))]
+    return [RuleGroup("specter_anomaly", (*known, _others(settings)))]
 
 
 def _known(settings: Settings, alias: str, quantity: Quantity) -> AlertRule:
@@ -78,20 +79,51 @@ def _known(settings: Settings, alias: str, quantity: Quantity) -> AlertRule:
     # The series has this label already. Here it tells the rules of one name apart: Prometheus carries
     # pending and firing alerts over a reload by name and labels, and promtool reports equal ones.
     return _rule(
-        settings, f'{metrics.FOR}="{alias}"', quantity.symptom, what, description, {metrics.FOR: alias}
+        settings,
+        f'{metrics.FOR}="{alias}"',
+        quantity.symptom,
+        what,
+        description,
+        {metrics.FOR: alias},
+        unless=_too_few(settings, of_service) if quantity is ERRORS else "",
     )
 
 
-def _unknown(settings: Settings) -> AlertRule:
-    """Return the rule for the user's own queries.
+def _too_few(settings: Settings, of_service: tuple[str, ...]) -> str:
+    """Return the condition that there are so few requests that one of them makes the share."""
+    rate = metrics.ROUTE_REQUEST_RATE if metrics.ROUTE in of_service else metrics.SERVICE_REQUEST_RATE
+    return f"\nunless on ({', '.join(of_service)})\n{rate} < {number(settings.min_request_rate)}"
 
-    Their symptom is not known, so nothing critical mutes them. Their labels are
-    not known either, so the band is looked up by all that the score has.
+
+def _choice(variable: str, texts: Mapping[str, str]) -> str:
+    """Return template that sets `variable` to the text of the alert's query, if there is one."""
+    by_text: dict[str, list[str]] = {}
+    for alias, text in texts.items():
+        by_text.setdefault(text, []).append(alias)
+    branches = "".join(
+        f"{{{{ {'else ' if index else ''}if eq $labels.{metrics.FOR} {' '.join(map(_quoted, aliases))} }}}}"
+        f"{{{{ {variable} = {_quoted(text)} }}}}"
+        for index, (text, aliases) in enumerate(by_text.items())
+    )
+    return f"{branches}{{{{ end }}}}"
+
+
+def _quoted(text: str) -> str:
+    return f"`{text}`"
+
+
+def _others(settings: Settings) -> AlertRule:
+    """Return the rule for queries of presets and the user's own.
+
+    Their symptom is not known, so nothing critical mutes them. What their series are about, be it a queue, a
+    disk or a database, all of their labels say, by which the band is looked up too.
     """
-    what = (
-        f"{{{{ $labels.{metrics.FOR} }}}}"
-        f"{{{{ with $labels.{metrics.SERVICE} }}}} of {{{{ . }}}}{{{{ end }}}}"
-        f"{{{{ with $labels.{metrics.ROUTE} }}}}, route {{{{ . }}}}{{{{ end }}}}"
+    words = _choice("$what", {alias: measure.words for alias, measure in MEASURES.items()})
+    units = _choice("$unit", {alias: measure.unit for alias, measure in MEASURES.items()})
+    what = f"{{{{ $what := $labels.{metrics.FOR} }}}}{words}{_where()}{{{{ $what }}}}{{{{ $where }}}}"
+    written = "".join(
+        f'{{{{ {"else " if index else ""}if eq $unit "{unit}" }}}}{_edges(form)}'
+        for index, (unit, form) in enumerate(FORMATS.items())
     )
     description = (
         '{{ $of := "" -}}\n'
@@ -99,28 +131,54 @@ def _unknown(settings: Settings) -> AlertRule:
         "{{ $of = printf `%s%s=%q,` $of $name $text }}{{ end }}{{ end -}}\n"
         f"{{{{ $low := printf `{metrics.YHAT_LOWER}{{%s}}` $of | query -}}}}\n"
         f"{{{{ $high := printf `{metrics.YHAT_UPPER}{{%s}}` $of | query -}}}}\n"
+        f'{{{{ $unit := "" }}}}{units}'
         f"The series {what} has left its expected band{{{{ if and $low $high }}}}, "
-        "{{ $low | first | value | printf `%.4g` }} to "
-        "{{ $high | first | value | printf `%.4g` }} now{{ end -}}\n"
+        f"{written}{{{{ else }}}}{_edges('printf `%.4g`')}"
+        "{{ with $unit }} {{ . }}{{ end }}{{ end }} now{{ end -}}\n"
         f". {_scored(settings)}"
     )
     aliases = f'{metrics.FOR}!~"{"|".join(QUANTITIES)}"'
     return _rule(settings, aliases, "anomaly", what, description, {})
 
 
+def _edges(form: str) -> str:
+    """Return template that writes the band with the template function `form`."""
+    return " to ".join(f"{{{{ ${edge} | first | value | {form} }}}}" for edge in ("low", "high"))
+
+
+def _where() -> str:
+    """Return template that puts the labels that tell one series of a query from another into `$where`."""
+    others = " ".join(map(_quoted, ("__name__", metrics.FOR, metrics.MODEL_ALIAS, metrics.SCHEDULER_ALIAS)))
+    return (
+        '{{ $where := "" }}{{ range $name, $text := $labels }}'
+        f"{{{{ if not (eq $name {others}) }}}}"
+        "{{ $where = printf `%s%s%s %s` $where (or (and $where `, `) ` (`) $name $text }}{{ end }}{{ end }}"
+        "{{ with $where }}{{ $where = printf `%s)` . }}{{ end }}"
+    )
+
+
 def _rule(
-    settings: Settings, selected: str, symptom: str, what: str, description: str, labels: Mapping[str, str]
+    settings: Settings,
+    selected: str,
+    symptom: str,
+    what: str,
+    description: str,
+    labels: Mapping[str, str],
+    unless: str = "",
 ) -> AlertRule:
     score = f"{metrics.ANOMALY_SCORE}{{{selected}}}"
     return AlertRule(
         ALERT,
         # An error that stays the same is scored lower after some minutes, as it is news no more; the
         # alert stays until it ends. A query repeats the last score for five minutes after the detector has
-        # died.
-        f"(\n  {score} > {number(settings.anomaly_score)}\nor\n"
-        f"  {score} > {number(settings.anomaly_lasting_score)}\n"
-        f"  and max_over_time({score}[{settings.anomaly_lasting}]) > {number(settings.anomaly_score)}\n)\n"
-        f"and time() - timestamp({score}) < {number(settings.anomaly_fresh_seconds)}",
+        # died. Of detectors that watch the same series the most alarmed one counts: one alert, not two.
+        f"max without ({metrics.DETECTOR_REPLICA}) (\n"
+        f"  (\n    {score} > {number(settings.anomaly_score)}\n  or\n"
+        f"    {score} > {number(settings.anomaly_lasting_score)}\n"
+        f"    and max_over_time({score}[{settings.anomaly_lasting}]) > {number(settings.anomaly_score)}\n"
+        "  )\n"
+        f"  and time() - timestamp({score}) < {number(settings.anomaly_fresh_seconds)}\n)"
+        f"{unless}",
         "warning",
         symptom,
         annotate(settings, ALERT, summary=f"Unusual {what}", description=description, action=ACTION),

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable
 
-from specter_alerts import anomaly, availability, deployments, http, meta
+from specter_alerts import (
+    anomaly,
+    availability,
+    deployments,
+    detector_data,
+    detector_process,
+    detector_scores,
+    http,
+    meta,
+)
 from specter_alerts.model import RuleGroup
 from specter_alerts.settings import DEFAULTS, Settings
 
@@ -11,10 +20,15 @@ def _http(settings: Settings) -> list[RuleGroup]:
     return [*http.groups(settings), availability.group(settings)]
 
 
+def _detector(settings: Settings) -> list[RuleGroup]:
+    return [detector_scores.group(settings), detector_data.group(settings), detector_process.group(settings)]
+
+
 FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
     "anomaly": anomaly.groups,
     "deployments": deployments.groups,
+    "detector": _detector,
     "meta": meta.groups,
 }
 

@@ -40,18 +40,29 @@ class Settings:
     anomaly_keep_firing: str = "2m"
 
     scores_stale_seconds: float = metrics.SCORES_STALE_SECONDS
-    # Queries whose series may go without a fault: no ratio below `min_request_rate`, no quantile
-    # without requests.
-    quiet_queries: tuple[str, ...] = (
-        "error_ratio",
-        "latency_p95",
-        "route_error_ratio",
-        "route_latency_p95",
-    )
+    # Queries whose series may go without a fault: there is no quantile without requests.
+    quiet_queries: tuple[str, ...] = ("latency_p95", "route_latency_p95")
 
     # Two and three `fit_every` of an hour: one failed fit between two good ones stays silent.
     fit_ok_within: str = "2h"
     fit_errors_within: str = "3h"
+    # Three `fit_every` of an hour: who fits all queries one after the other is late by one, not by two.
+    fit_late_seconds: float = 10_800.0
+
+    # One try in ten: less is a network's usual hiccup. That nothing gets through is told by the scores' age.
+    failed_ratio: float = 0.1
+    # Counters that should not move are looked at this long: forty ticks of 15 s.
+    errors_within: str = "10m"
+    # The loop goes round every five seconds. A tick may wait for slow queries, and the first one after an
+    # outage makes up for an hour of ticks; neither takes this long.
+    scheduler_silent_seconds: float = 300.0
+    # What 100,000 series need. A detector of fewer that needs it leaks or watches more than it was meant to.
+    detector_memory_bytes: float = 2 * 2**30
+    # Ticks are worked off by one thread: where it has no rest, they come late.
+    detector_cpu_cores: float = 0.9
+    # An upgrade and a repair of it are two.
+    restarts_within: str = "1h"
+    restarts_allowed: int = 2
 
     detector_job: str = "detector"
     probe_job: str = "blackbox"
@@ -67,6 +78,11 @@ class Settings:
         """Return the link to Main status, for the alert's own service where it has one."""
         url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_MAIN_STATUS}/main-status"
         return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
+
+    def detector_dashboard_url(self) -> str:
+        """Return the link to the dashboard of the alert's detector, of all where it names none."""
+        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DETECTOR}/detector"
+        return f"{url}{{{{ with $labels.instance }}}}?var-instance={{{{ . | urlquery }}}}{{{{ end }}}}"
 
 
 DEFAULTS = Settings()

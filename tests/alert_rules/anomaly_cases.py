@@ -6,7 +6,7 @@ ROUTE_P95 = "service_route:http_server_request_duration_seconds:p95_rate1m"
 ROUTE = 'for="route_latency_p95",service="shop",http_route="/search",model_alias="m",scheduler_alias="live"'
 SERVICE = 'for="request_rate",service="shop",model_alias="m",scheduler_alias="live"'
 RATIO = 'for="error_ratio",service="shop",model_alias="m",scheduler_alias="live"'
-OWN = 'for="queue_depth",queue="mail",model_alias="m"'
+OWN = 'for="retry_depth",queue="mail",model_alias="m"'
 OWN_ROUTE = 'for="retries",service="shop",http_route="/search",model_alias="m"'
 
 
@@ -54,8 +54,8 @@ def own(score: str) -> Firing:
     """Return the alert on a query of the user's own without a band."""
     return Firing(
         labels(OWN),
-        "Unusual queue_depth",
-        f"The series queue_depth has left its expected band. The anomaly score is {score}",
+        "Unusual retry_depth (queue mail)",
+        f"The series retry_depth (queue mail) has left its expected band. The anomaly score is {score}",
         "anomaly",
     )
 
@@ -158,23 +158,129 @@ TEXTS = [
             "2m": anomaly(
                 OWN,
                 "anomaly",
-                "queue_depth",
-                "The series queue_depth has left its expected band, 2 to 40 now",
+                "retry_depth (queue mail)",
+                "The series retry_depth (queue mail) has left its expected band, 2 to 40 now",
             )
         },
     ),
     Case(
         "AnomalyDetected",
         "anomaly",
-        "names service and route of a query of the user's own",
+        "names what a series of a query of the user's own is about",
         {f"anomaly_score{{{OWN_ROUTE}}}": "3.25x60"},
         {
             "2m": anomaly(
                 OWN_ROUTE,
                 "anomaly",
-                "retries of shop, route /search",
-                "The series retries of shop, route /search has left its expected band",
+                "retries (http_route /search, service shop)",
+                "The series retries (http_route /search, service shop) has left its expected band",
             )
+        },
+    ),
+]
+
+PRESETS = {
+    'for="node_disk_free",instance="db1",model_alias="m"': (
+        ("0.25", "0.5"),
+        "disk space free (instance db1)",
+        "25% to 50%",
+    ),
+    'for="redis_memory_used",model_alias="m"': (("1024", "3145728"), "Redis memory", "1kiB to 3MiB"),
+    'for="pg_temp_bytes",datname="shop",model_alias="m"': (
+        ("0", "2048"),
+        "PostgreSQL: temporary files of a database (datname shop)",
+        "0B/s to 2kiB/s",
+    ),
+    'for="queue_oldest_age",queue="mail",model_alias="m"': (
+        ("0", "90"),
+        "age of the oldest waiting message (queue mail)",
+        "0s to 1m 30s",
+    ),
+    'for="signin_failure_rate",service="shop",model_alias="m"': (
+        ("0.5", "4"),
+        "sign-in: failed attempts (service shop)",
+        "0.5 to 4 attempts/s",
+    ),
+}
+WORDS = [
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        f"says in words and units what {labels(series)['for']} of a preset is",
+        {
+            f"anomaly_score{{{series}}}": "3.25x60",
+            f"yhat_lower{{{series}}}": f"{low}x60",
+            f"yhat_upper{{{series}}}": f"{high}x60",
+        },
+        {"2m": anomaly(series, "anomaly", what, f"The series {what} has left its expected band, {band} now")},
+    )
+    for series, ((low, high), what, band) in PRESETS.items()
+]
+
+RATE_OF_SHOP = 'service:http_server_requests:rate1m{service="shop"}'
+TOGETHER = [
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "is one alert for two detectors that watch the same series, while one of them is alarmed",
+        {
+            f'anomaly_score{{{OWN},detector_replica="0"}}': "0.2x11 3.25x29 0.2x80",
+            f'anomaly_score{{{OWN},detector_replica="1"}}': "0.2x11 1.5x40 0.2x80",
+        },
+        {
+            "55s": [],
+            "2m": [own("3.25, expected at most 1.")],
+            "4m": [own("1.5, expected at most 1.")],
+            "7m": [],
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "resolves when the one of two detectors that was alarmed has died",
+        {
+            f'anomaly_score{{{OWN},detector_replica="0"}}': f"0.2 _ _ {ticks(*[3.25] * 8)}",
+            f'anomaly_score{{{OWN},detector_replica="1"}}': "0.2x200",
+        },
+        {"0s": [], "1m30s": [own("3.25, expected at most 1.")], "6m": []},
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "keeps the series of a replicated database apart",
+        {f'anomaly_score{{{OWN},replica="{number}"}}': "3.25x60" for number in (0, 1)},
+        {
+            "2m": [
+                Firing(
+                    {**labels(OWN), "replica": number},
+                    f"Unusual retry_depth (queue mail, replica {number})",
+                    f"The series retry_depth (queue mail, replica {number}) has left its expected band. "
+                    "The anomaly score is 3.25, expected at most 1.",
+                    "anomaly",
+                )
+                for number in ("0", "1")
+            ]
+        },
+    ),
+    Case(
+        "AnomalyDetected",
+        "anomaly",
+        "is silent about the error ratio of hardly any requests, and fires with more of them",
+        {
+            f"anomaly_score{{{RATIO}}}": "3.25x120",
+            RATE_OF_SHOP: "0.05x60 0.2x60",
+            f"yhat_lower{{{RATIO}}}": "0x120",
+            f"yhat_upper{{{RATIO}}}": "0.02x120",
+            'service:http_server_errors:ratio_rate1m{service="shop"}': "0.125x120",
+        },
+        {
+            "4m55s": [],
+            "6m": anomaly(
+                RATIO,
+                "errors",
+                "error ratio of shop",
+                "The error ratio of shop is 12.5% now, above the expected 0% to 2%",
+            ),
         },
     ),
 ]
@@ -238,4 +344,4 @@ TIMES = [
         {"65m": [own(LASTING)], "69m": []},
     ),
 ]
-CASES = [*TEXTS, *TIMES]
+CASES = [*TEXTS, *WORDS, *TOGETHER, *TIMES]

@@ -2,7 +2,7 @@
 
 from tests.alert_rules.promtool import Case, Firing
 
-QUIET = ("error_ratio", "latency_p95")
+QUIET = ("latency_p95",)
 TICK = 'specter_detector_last_tick_timestamp_seconds{job="detector",instance="d",query="request_rate"}'
 DETECTOR_UP = 'up{job="detector",instance="d",service="detector"}'
 
@@ -73,7 +73,7 @@ def failing(count: int) -> list[Firing]:
 CASES = [
     Case(
         "DetectorDown",
-        "meta",
+        "detector",
         "fires after a minute and resolves",
         {DETECTOR_UP: "1x11 0x23 1x60"},
         {
@@ -84,45 +84,45 @@ CASES = [
     ),
     Case(
         "DetectorDown",
-        "meta",
+        "detector",
         "fires without any target",
         {'up{job="shop"}': "1x60"},
         {"55s": [], "1m": detector_down({}, "", "1")},
     ),
     Case(
         "DetectorScoresStale",
-        "meta",
+        "detector",
         "fires two minutes after the last tick and resolves",
         {TICK: "0+5x24 120x35 305+5x60", TICK.replace("request_rate", "error_ratio"): "0+5x150"},
         {"4m": [], "5m": stale("request_rate", "3m 0s"), "6m": []},
     ),
     Case(
         "DetectorScoresStale",
-        "meta",
+        "detector",
         "fires when a query that is never quiet answers with no series",
         {TICK: "0+5x24 120x60", reads("request_rate", "empty"): "0x24 0+1x60"},
         {"4m": [], "5m": stale("request_rate", "3m 0s")},
     ),
     Case(
         "DetectorScoresStale",
-        "meta",
-        "is silent for an error ratio without traffic, and fires when its query fails",
+        "detector",
+        "is silent for a latency without traffic, and fires when its query fails",
         {
-            TICK.replace("request_rate", "error_ratio"): "0+5x24 120x120",
-            reads("error_ratio", "empty"): "0x24 0+1x60 60x60",
+            TICK.replace("request_rate", "latency_p95"): "0+5x24 120x120",
+            reads("latency_p95", "empty"): "0x24 0+1x60 60x60",
         },
-        {"5m": [], "8m55s": [], "10m": stale("error_ratio", "8m 0s")},
+        {"5m": [], "8m55s": [], "10m": stale("latency_p95", "8m 0s")},
     ),
     Case(
         "DetectorScoresMissing",
-        "meta",
+        "detector",
         "fires when no tick has come five minutes after the start and resolves with the first",
         {DETECTOR_UP: "1x120", TICK: "_x84 420+5x40", series("request_rate", "scored"): "_x84 1x40"},
         {"4m55s": [], "5m": [missing()], "8m": []},
     ),
     Case(
         "DetectorScoresMissing",
-        "meta",
+        "detector",
         "fires for the one query that has no score",
         {
             DETECTOR_UP: "1x120",
@@ -136,41 +136,41 @@ CASES = [
     ),
     Case(
         "DetectorScoresMissing",
-        "meta",
-        "is silent for an error ratio that had no traffic yet",
+        "detector",
+        "is silent for a latency that had no traffic yet",
         {
             DETECTOR_UP: "1x120",
             TICK: "0+5x120",
             series("request_rate", "scored"): "1x120",
-            series("error_ratio", "scored"): "0x120",
-            reads("error_ratio", "empty"): "0+1x120",
+            series("latency_p95", "scored"): "0x120",
+            reads("latency_p95", "empty"): "0+1x120",
         },
         {"5m": [], "9m": []},
     ),
     Case(
         "DetectorFitsFailing",
-        "meta",
+        "detector",
         "fires two hours after the last good fit and resolves with the next",
         {fits("error"): "0x719 1x719 2x719 3x2000", fits("ok"): "0x9 1x2879 2x1000"},
         {"1h50m": [], "2h": [], "2h10m": failing(2), "3h30m": failing(3), "4h5m": []},
     ),
     Case(
         "DetectorFitsFailing",
-        "meta",
+        "detector",
         "fires when every fit since the start has failed",
         {fits("error"): "0x9 1x60 2x60 3x60", fits("ok"): "0x300"},
         {"5m55s": [], "10m55s": failing(2), "11m30s": failing(3)},
     ),
     Case(
         "DetectorFitsFailing",
-        "meta",
+        "detector",
         "is silent after one failed fit",
         {fits("error"): "0x719 1x1500", fits("ok"): "1x1439 2x1500"},
         {"1h10m": [], "1h55m": [], "3h": []},
     ),
     Case(
         "LearntSeriesAbsent",
-        "meta",
+        "detector",
         "fires after two minutes and resolves",
         {
             series("request_rate", "absent"): "0x11 2x40 0x60",
@@ -192,14 +192,14 @@ CASES = [
     ),
     Case(
         "LearntSeriesAbsent",
-        "meta",
-        "is silent for ratios and quantiles of a quiet route",
+        "detector",
+        "is silent for quantiles of a quiet service and of a quiet route",
         {series(f"{level}{name}", "absent"): "4x120" for level in ("", "route_") for name in QUIET},
         {"2m": [], "9m": []},
     ),
     Case(
         "LearntSeriesAbsent",
-        "meta",
+        "detector",
         "fires for routes without a rate and for a query of the user's own",
         {series("route_request_rate", "absent"): "1x120", series("own", "absent"): "3x120"},
         {

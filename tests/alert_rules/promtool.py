@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from specter_alerts.families import all_groups
-from specter_alerts.settings import DEFAULTS
 from specter_alerts.writer import render
 from specter_stack.programs import find_program
 
@@ -43,7 +42,10 @@ class Case:
 def expected_alert(alert: str, firing: Firing) -> dict[str, Any]:
     rule = RULES[alert]
     service = firing.labels.get("service", "")
-    url = DEFAULTS.dashboard_url(service="var-service" in rule.annotations["dashboard"])
+    of_detector = "{{ with $labels.instance }}?var-instance={{ . | urlquery }}{{ end }}"
+    url = rule.annotations["dashboard"].replace("{{ $labels.service | urlquery }}", service)
+    instance = firing.labels.get("instance", "")
+    url = url.replace(of_detector, f"?var-instance={instance}" if instance else "")
     return {
         "exp_labels": {
             "severity": rule.severity,
@@ -55,7 +57,7 @@ def expected_alert(alert: str, firing: Firing) -> dict[str, Any]:
             "description": firing.description,
             "action": rule.annotations["action"],
             "runbook_url": rule.annotations["runbook_url"],
-            "dashboard": url.replace("{{ $labels.service | urlquery }}", service),
+            "dashboard": url,
         },
     }
 

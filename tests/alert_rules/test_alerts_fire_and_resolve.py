@@ -4,10 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.alert_rules import anomaly_cases, detector_cases, http_cases, other_cases
+from tests.alert_rules import (
+    anomaly_cases,
+    detector_cases,
+    detector_health_cases,
+    http_cases,
+    other_cases,
+)
 from tests.alert_rules.promtool import RULES, Case, run_case
 
-CASES = [*http_cases.CASES, *anomaly_cases.CASES, *detector_cases.CASES, *other_cases.CASES]
+CASES = [
+    *http_cases.CASES,
+    *anomaly_cases.CASES,
+    *detector_cases.CASES,
+    *detector_health_cases.CASES,
+    *other_cases.CASES,
+]
 
 
 @pytest.mark.integration

@@ -10,11 +10,13 @@ from click.testing import CliRunner
 
 from specter_alerts.anomaly import QUANTITIES, ROUTE_ALIASES
 from specter_alerts.cli import alerts
+from specter_alerts.measures import MEASURES
 from specter_alerts.settings import DEFAULTS, Settings
 from specter_alerts.writer import HEADER, render
 from specter_core import metrics
 from specter_core.errors import SpecterError
 from specter_core.generated import differences, write
+from specter_detector.presets.catalogue import QUERIES
 from specter_stack.programs import find_program
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,7 @@ NAMES = {
     "http.rules.yml",
     "anomaly.rules.yml",
     "deployments.rules.yml",
+    "detector.rules.yml",
     "meta.rules.yml",
     "alertmanager.yml",
 }
@@ -98,6 +101,7 @@ def test_a_threshold_is_one_setting() -> None:
     assert "service:http_server_errors:ratio_rate1m > 0.2" in changed
     assert "expected at most 20%" in changed
     assert "service:http_server_requests:rate1m >= 3" in changed
+    assert "clamp_min(service:http_server_requests:rate1m, 3)" in changed
 
 
 def test_lint_as_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -121,10 +125,18 @@ def test_lint_without_runbooks_says_that_it_leaves_them_out(
     assert result.stdout.endswith(" rules, nothing found\n")
 
 
-def test_quiet_queries_are_those_that_do_not_read_a_request_rate() -> None:
-    rates = {metrics.SERVICE_REQUEST_RATE, metrics.ROUTE_REQUEST_RATE}
-    quiet = {alias for alias, series in metrics.QUERY_SERIES.items() if series not in rates}
+def test_quiet_queries_are_the_quantiles() -> None:
+    quantiles = {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
+    quiet = {alias for alias, series in metrics.QUERY_SERIES.items() if series in quantiles}
     assert set(DEFAULTS.quiet_queries) == quiet
+
+
+def test_every_query_of_a_preset_has_its_title_and_unit_in_the_alerts_text() -> None:
+    others = {query.alias: query for query in QUERIES.values() if query.alias not in QUANTITIES}
+    assert set(MEASURES) == set(others)
+    for alias, query in others.items():
+        assert MEASURES[alias].words.lower().endswith(query.title.lower())
+        assert MEASURES[alias].unit == query.unit
 
 
 def test_every_query_with_a_recorded_series_has_an_anomaly_rule_of_its_own() -> None:
