@@ -16,8 +16,19 @@ GENERATED = header("specter dashboards generate", "dashboards/specter_dashboards
 ON_TIME_RANGE_CHANGE = 2
 
 
-def dashboard(*, uid: str, title: str, description: str, sections: Sequence[Section]) -> Any:
-    """Return a dashboard in house style, panels numbered and placed."""
+def dashboard(
+    *,
+    uid: str,
+    title: str,
+    description: str,
+    sections: Sequence[Section],
+    variables: Sequence[Any] | None = None,
+    annotations: Sequence[Json] | None = None,
+) -> Any:
+    """Return a dashboard in house style, panels numbered and placed.
+
+    `variables` and `annotations` are those of a dashboard on services unless they are given.
+    """
     return grafana.Dashboard(
         uid=uid,
         title=title,
@@ -27,8 +38,8 @@ def dashboard(*, uid: str, title: str, description: str, sections: Sequence[Sect
         refresh="10s",
         time=grafana.Time("now-1h", "now"),
         graphTooltip=grafana.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
-        templating=grafana.Templating([_datasource(), _service()]),
-        annotations=grafana.Annotations(_annotations()),
+        templating=grafana.Templating([datasource(), _service()] if variables is None else list(variables)),
+        annotations=grafana.Annotations(_annotations() if annotations is None else list(annotations)),
         links=[_siblings()],
         panels=place(sections),
     ).auto_panel_ids()
@@ -49,7 +60,8 @@ def _link_to(service: str) -> Json:
     return {"title": "This service only", "url": f"{here}&var-service={service}"}
 
 
-def _datasource() -> Any:
+def datasource() -> Any:
+    """Return the variable that says where the data is."""
     return grafana.Template(name="datasource", label="Data source", type="datasource", query="prometheus")
 
 
@@ -79,14 +91,14 @@ def _siblings() -> Any:
 
 def _annotations() -> list[Json]:
     return [
-        _annotation(
+        annotation(
             "Deployments",
             queries.deployed(),
             BLUE,
             title=f"{{{{{metrics.SERVICE}}}}} now runs {{{{{metrics.SERVICE_VERSION}}}}}",
             tags=f"{metrics.SERVICE},{metrics.SERVICE_VERSION}",
         ),
-        _annotation(
+        annotation(
             "Alerts firing",
             f'{metrics.ALERTS}{{alertstate="firing", severity=~"critical|warning", '
             f"{queries.SERVICES_OR_NONE}}}",
@@ -94,7 +106,7 @@ def _annotations() -> list[Json]:
             title="{{alertname}}",
             tags=f"severity,{metrics.SERVICE},{metrics.ROUTE}",
         ),
-        _annotation(
+        annotation(
             "Anomalies",
             queries.anomalous(),
             ORANGE,
@@ -104,7 +116,8 @@ def _annotations() -> list[Json]:
     ]
 
 
-def _annotation(name: str, expr: str, color: str, *, title: str, tags: str) -> Json:
+def annotation(name: str, expr: str, color: str, *, title: str, tags: str) -> Json:
+    """Return marks on every graph wherever `expr` has a value; `title` and `tags` are templates of labels."""
     return {
         "name": name,
         "datasource": DATASOURCE,

@@ -88,6 +88,8 @@ def _target(target: Json) -> Json:
 def _variable(variable: Json) -> Json:
     result = {key: value for key, value in variable.items() if key not in VARIABLE_KEYS}
     result["current"] = TEMPLATED_ALL if variable.get("includeAll") else {}
+    if variable["type"] == "textbox":
+        result["current"] = {"text": variable["query"], "value": variable["query"]}
     if variable["type"] == "query":
         result["definition"] = variable["query"]
         result["query"] = {"query": variable["query"], "refId": f"variable-{variable['name']}"}

@@ -6,6 +6,7 @@ from typing import Any
 # What Grafana puts in for the variables that a query may use.
 SUBSTITUTES = {
     "service": ".+",
+    "instance": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

@@ -13,7 +13,9 @@ from tests.dashboards.board import VARIABLE, charts, expressions, panels, substi
 
 BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-UNITS = {"none", "short", "reqps", "cps", "percentunit", "s"}
+UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
+# What a board's variable chooses by.
+CHOSEN_BY = {"main-status": "service", "detector": "instance"}
 BUILT_IN = {
     "__rate_interval",
     "__interval",
@@ -54,6 +56,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert board["uid"].startswith("specter-")
     assert "specter" in board["tags"]
     assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
+    assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
 
 
@@ -135,14 +138,25 @@ def test_rates_use_the_interval_that_fits_the_scrapes(board: dict[str, Any]) -> 
                 assert "[$__rate_interval]" in expr, where
 
 
-def test_series_of_services_are_limited_to_the_chosen_ones(board: dict[str, Any]) -> None:
-    own = ("specter_detector_", "ALERTS")
-    for where, expr, _ in expressions(board):
-        for selector in selectors(expr):
-            if not selector.name.startswith(own):
-                matchers = {m.name for m in selector.matchers.matchers}
-                assert "service" in matchers, f"{where}: {selector.name}"
+def unlimited(board: dict[str, Any], label: str) -> set[str]:
+    """Return the metrics that are read without a matcher of `label`."""
+    return {
+        selector.name
+        for _, expr, _ in expressions(board)
+        for selector in selectors(expr)
+        if label not in {matcher.name for matcher in selector.matchers.matchers}
+    }
+
+
+def test_series_of_services_are_limited_to_the_chosen_ones() -> None:
+    of_everything = unlimited(BOARDS["main-status"], "service")
+    assert all(name.startswith(("specter_detector_", "ALERTS")) for name in of_everything)
     assert SERVICES == 'service=~"$service"'
+
+
+def test_what_detectors_say_is_limited_to_the_chosen_ones() -> None:
+    # Scores carry the labels of what is watched, and not those of the detector.
+    assert unlimited(BOARDS["detector"], "instance") == {metrics.ANOMALY_SCORE}
 
 
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
@@ -151,7 +165,7 @@ def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> No
         assert all(target["datasource"] == DATASOURCE for target in panel["targets"])
     assert all(annotation["datasource"] == DATASOURCE for annotation in board["annotations"]["list"])
     for variable in board["templating"]["list"]:
-        assert variable.get("datasource") == (None if variable["type"] == "datasource" else DATASOURCE)
+        assert variable.get("datasource") == (DATASOURCE if variable["type"] == "query" else None)
 
 
 def strings(value: Any) -> list[str]:
@@ -168,23 +182,53 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
     assert used - BUILT_IN == defined
 
 
-def test_the_service_variable_takes_many_and_refreshes_with_the_time_range(board: dict[str, Any]) -> None:
-    [service] = [v for v in board["templating"]["list"] if v["name"] == "service"]
-    assert service["multi"] is True
-    assert service["includeAll"] is True
-    assert service["allValue"] == ".+"
-    assert service["refresh"] == 2
-    assert service["query"]["query"] == "label_values(up, service)"
-    assert service["current"]["value"] == ["$__all"]
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("main-status", "label_values(up, service)"),
+        ("detector", "label_values(specter_detector_build_info, instance)"),
+    ],
+)
+def test_what_is_chosen_takes_many_and_refreshes_with_the_time_range(name: str, query: str) -> None:
+    [chosen] = [v for v in BOARDS[name]["templating"]["list"] if v["name"] == CHOSEN_BY[name]]
+    assert chosen["multi"] is True
+    assert chosen["includeAll"] is True
+    assert chosen["allValue"] == ".+"
+    assert chosen["refresh"] == 2
+    assert chosen["query"]["query"] == query
+    assert chosen["current"]["value"] == ["$__all"]
+
+
+def test_the_address_of_the_pages_has_a_default_that_a_reader_may_change() -> None:
+    [pages] = [v for v in BOARDS["detector"]["templating"]["list"] if v["name"] == "pages"]
+    assert (pages["type"], pages["query"]) == ("textbox", "http://localhost:9845")
+    assert pages["current"] == {"text": "http://localhost:9845", "value": "http://localhost:9845"}
+    links = [
+        link["url"]
+        for panel in charts(BOARDS["detector"])
+        for change in panel["fieldConfig"]["overrides"]
+        for one in change["properties"]
+        if one["id"] == "links"
+        for link in one["value"]
+    ]
+    assert links == [
+        "${pages}/?query=${__data.fields.query}",
+        "${pages}/?query=${__data.fields.query}&text=${__data.fields.service}",
+    ]
 
 
 def test_links_and_annotations(board: dict[str, Any]) -> None:
+    names = {
+        metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
+    }
     assert board["links"][0]["type"] == "dashboards"
-    assert [a["name"] for a in board["annotations"]["list"]] == ["Deployments", "Alerts firing", "Anomalies"]
+    assert [a["name"] for a in board["annotations"]["list"]] == names[board["uid"]]
     assert all(a["enable"] for a in board["annotations"]["list"])
 
 
-def test_panels_of_services_drill_down(board: dict[str, Any]) -> None:
+def test_panels_of_services_drill_down() -> None:
+    board = BOARDS["main-status"]
     texts = {
         panel["title"]: " ".join(strings(panel["fieldConfig"]))
         for panel in charts(board)
@@ -203,12 +247,28 @@ def test_transformations_and_reducers_are_known(board: dict[str, Any]) -> None:
         assert reduce["calcs"] == ["lastNotNull"]
 
 
-def test_what_is_wrong_now_comes_first(board: dict[str, Any]) -> None:
-    heads = [p["title"] for p in sorted(panels(board), key=lambda p: p["gridPos"]["y"]) if p["type"] == "row"]
-    assert heads == [
+def heads(board: dict[str, Any]) -> list[str]:
+    return [p["title"] for p in sorted(panels(board), key=lambda p: p["gridPos"]["y"]) if p["type"] == "row"]
+
+
+def test_what_is_wrong_now_comes_first() -> None:
+    assert heads(BOARDS["main-status"]) == [
         "What is wrong now",
         "Requests, errors, duration: $service",
         "Routes",
         "Deployments",
         "Detector",
     ]
+    assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
+
+
+def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:
+    shown = {selector.name for _, expr, _ in expressions(BOARDS["detector"]) for selector in selectors(expr)}
+    of_detector = {
+        metric.name: {metric.name, metric.bucket, metric.count}
+        for metric in vars(metrics).values()
+        if isinstance(metric, metrics.Metric) and metric.name.startswith("specter_detector_")
+    }
+    # How often it saves is seen by the age of what is saved, marks by people on the detector's own pages.
+    elsewhere = {metrics.DETECTOR_SAVES.name, metrics.DETECTOR_FEEDBACK_WINDOWS.name}
+    assert {name for name, series in of_detector.items() if not series & shown} == elsewhere

@@ -14,6 +14,14 @@ from typing import Any
 
 import pytest
 
+from specter_dashboards.detector_queries import (
+    anomalous_ratio,
+    cpu,
+    of_process,
+    oldest_scores,
+    top_scores,
+    up,
+)
 from specter_dashboards.queries import anomalous_value, firing, highest_score, of_slowest_routes
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
@@ -27,7 +35,11 @@ GAUGES = {
     'ALERTS{alertname="DeploymentStarted",alertstate="firing",severity="info"}': 1,
     'anomaly_score{for="request_rate",model_alias="m"}': 0.3,
     'anomaly_score{for="latency_p95",model_alias="m"}': 4.5,
-    'anomaly_score{for="route_latency_p95",http_route="/search",model_alias="m"}': 6,
+    # Two detectors watch it.
+    **{
+        f'anomaly_score{{for="route_latency_p95",http_route="/search",model_alias="m",{replica}}}': score
+        for replica, score in (('detector_replica="0"', 6), ('detector_replica="1"', 5))
+    },
     "service:http_server_requests:rate1m": 12,
     "service:http_server_errors:ratio_rate1m": 0.02,
     'service_route:http_server_requests:rate1m{http_route="/search"}': 3,
@@ -38,6 +50,24 @@ GAUGES = {
     'specter_detector_series{query="request_rate",state="scored"}': 1,
     'specter_detector_series{query="request_rate",state="absent"}': 0,
     "specter_detector_datasource_up": 1,
+    'specter_detector_series{query="request_rate",state="warming"}': 2,
+    'specter_detector_series{query="request_rate",state="over_limit"}': 0,
+    'specter_detector_anomalous_ratio{query="request_rate"}': 0.25,
+    'specter_detector_build_info{version="1.0",python_version="3.11"}': 1,
+    "specter_detector_config_last_reload_successful": 1,
+    "specter_detector_queries": 1,
+    "specter_detector_models": 1,
+    'specter_detector_preset_queries{preset="node"}': 12,
+    'specter_detector_exclusion_windows{kind="deployment"}': 1,
+    'specter_detector_fit_workers{executor="local"}': 1,
+    'specter_detector_fit_duration_seconds{query="request_rate"}': 1.5,
+    "specter_detector_save_duration_seconds": 0.1,
+    "specter_detector_spool_samples": 0,
+    "specter_detector_spool_bytes": 0,
+    "specter_detector_spool_persistent": 1,
+    "process_resident_memory_bytes": 3e8,
+    "process_open_fds": 20,
+    'ALERTS{alertname="DetectorFitsLate",alertstate="firing",severity="none",instance="d"}': 1,
     **{f"service:http_server_request_duration_seconds:{p}_rate1m": 0.8 for p in ("p50", "p95", "p99")},
     **{
         f'service_route:http_server_request_duration_seconds:p95_rate1m{{http_route="{route}"}}': value
@@ -58,8 +88,33 @@ COUNTERS = (
     'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
     'specter_detector_reads_total{query="request_rate",outcome="error"}',
     'specter_detector_writes_total{outcome="rejected"}',
+    'specter_detector_reads_total{query="request_rate",outcome="ok"}',
+    'specter_detector_model_runs_total{query="request_rate",outcome="ok"}',
+    'specter_detector_model_run_seconds_total{query="request_rate"}',
+    'specter_detector_fits_total{query="request_rate",outcome="ok"}',
+    'specter_detector_fit_pool_restarts_total{reason="died"}',
+    'specter_detector_samples_dropped_total{reason="expired"}',
+    'specter_detector_storage_errors_total{what="state"}',
+    "specter_detector_ticks_skipped_total",
+    "specter_detector_ticks_caught_up_total",
+    "specter_detector_samples_written_total",
+    "specter_detector_read_bytes_total",
+    "specter_detector_sent_bytes_total",
+    "process_cpu_seconds_total",
+    *(
+        f'specter_detector_{name}_request_duration_seconds_bucket{{{label},le="{le}"}}'
+        for name, label in (("read", 'code="2xx"'), ("write", 'outcome="ok"'))
+        for le in ("0.5", "+Inf")
+    ),
     'specter_detector_tick_duration_seconds_bucket{le="0.5"}',
     'specter_detector_tick_duration_seconds_bucket{le="+Inf"}',
+)
+TIMES = (
+    'specter_detector_last_tick_timestamp_seconds{query="request_rate"}',
+    'specter_detector_last_fit_timestamp_seconds{query="request_rate"}',
+    "specter_detector_scheduler_last_loop_timestamp_seconds",
+    "specter_detector_last_save_timestamp_seconds",
+    "specter_detector_config_last_reload_success_timestamp_seconds",
 )
 
 
@@ -69,9 +124,7 @@ class Exposition(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         lines = [f"{series} {value}" for series, value in GAUGES.items()]
         lines += [f"{series} {(time.monotonic() - STARTED) * 10}" for series in COUNTERS]
-        lines.append(
-            f'specter_detector_last_tick_timestamp_seconds{{query="request_rate"}} {time.time() - 10}'
-        )
+        lines += [f"{series} {time.time() - 10}" for series in TIMES]
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.end_headers()
@@ -194,6 +247,24 @@ def test_counts_of_firing_alerts(server: str) -> None:
 def test_the_highest_score_and_the_values_behind_anomalies(server: str) -> None:
     assert values(ask(server, highest_score()), "service") == {"shop": 6}
     assert values(ask(server, anomalous_value()), "for") == {"latency_p95": 0.8, "route_latency_p95": 2.5}
+
+
+@pytest.mark.integration
+def test_the_most_anomalous_series_come_once_however_many_detectors_watch_them(server: str) -> None:
+    found = ask(server, top_scores())
+    assert values(found, "for") == {"request_rate": 0.3, "latency_p95": 4.5, "route_latency_p95": 6}
+    assert len(found) == 3
+
+
+@pytest.mark.integration
+def test_how_detectors_do(server: str) -> None:
+    assert [float(s["value"][1]) for s in ask(server, up())] == [1]
+    assert values(ask(server, anomalous_ratio()), "query") == {"request_rate": 0.25}
+    [age] = ask(server, oldest_scores())
+    assert 9 <= float(age["value"][1]) < 60
+    assert [float(s["value"][1]) for s in ask(server, of_process("process_open_fds"))] == [20]
+    [cores] = ask(server, cpu())
+    assert float(cores["value"][1]) > 0
 
 
 @pytest.mark.integration
