@@ -41,7 +41,12 @@ class Settings:
 
     scores_stale_seconds: float = metrics.SCORES_STALE_SECONDS
     # Queries whose series may go without a fault: there is no quantile without requests.
-    quiet_queries: tuple[str, ...] = ("latency_p95", "route_latency_p95")
+    quiet_queries: tuple[str, ...] = (
+        "latency_p95",
+        "route_latency_p95",
+        "latency_p99",
+        "client_latency_p95",
+    )
 
     # Two and three `fit_every` of an hour: one failed fit between two good ones stays silent.
     fit_ok_within: str = "2h"

@@ -43,8 +43,8 @@ def _red() -> list[Panel]:
         ),
         graph(
             "Error ratio",
-            "Share of requests that ended in a 5xx, and the band that the detector expects. A gap: "
-            "fewer requests than a ratio needs.",
+            "Share of requests that ended in a 5xx, and the band that the detector expects. Fewer than 0.1 "
+            "requests a second count as 0.1.",
             [
                 Query(queries.service(metrics.SERVICE_ERROR_RATIO), SERVICE_LEGEND),
                 *_expected("error_ratio"),

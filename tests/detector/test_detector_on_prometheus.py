@@ -119,6 +119,7 @@ def test_scores_faults_vanishing_and_a_broken_query_beside_working_ones(
             return at
 
         at = tick(1, rate=expected, latency=usual_p95)
+        assert sample_value(registry, "specter_detector_anomalous_ratio", query="rate") == 0
         labels = '{for="rate",exported_for="me",service="shop",model_alias="m",scheduler_alias="s"}'
         assert prometheus.values(f"anomaly_score{labels}", at) == [0.0]
         assert prometheus.values(f"yhat{labels}", at)[0] == pytest.approx(expected, rel=0.1)
@@ -128,6 +129,7 @@ def test_scores_faults_vanishing_and_a_broken_query_beside_working_ones(
 
         caplog.set_level(logging.INFO)
         at = tick(2, rate=expected / 4, latency=usual_p95 * 5)
+        assert sample_value(registry, "specter_detector_anomalous_ratio", query="rate") == 1
         assert prometheus.values('anomaly_score{for="rate"}', at)[0] > 1
         assert prometheus.values('anomaly_score{for="p95"}', at)[0] > 1
 
