@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-import click
 import numpy as np
 
 from benchmarks import report
@@ -33,12 +32,14 @@ MS = 1e3
 PIECE = 1000
 
 
-@click.command()
-@click.option("--series", default=10_000, show_default=True, help="Series of the query.")
-@click.option("--rounds", default=9, show_default=True, help="Times each is measured.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to write.")
-def suite(series: int, rounds: int, folder: Path | None) -> None:
-    """Measure a history of four weeks at five minutes, and a checkpoint of weekly series."""
+def report_store(series: int, rounds: int, folder: Path | None) -> None:
+    """Measure a history of four weeks at five minutes, and a checkpoint of weekly series.
+
+    Args:
+        series: of the query.
+        rounds: times each is measured.
+        folder: where to write; that for temporary files if None.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as name:
         labels = some_labels(series)
         report_history(Path(name), labels, rounds)
