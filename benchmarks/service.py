@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.servicing.reading import report_first_fill
+from benchmarks.servicing.soak import report_soak
 from benchmarks.servicing.store import report_store
 from benchmarks.servicing.ticks import report_ticks
 from benchmarks.servicing.writing import report_writing
@@ -21,10 +22,12 @@ PARTS = ("reading", "writing", "store", "tick_10k", "tick_100k", "soak")
 @click.option(
     "--part", "parts", type=click.Choice(PARTS), multiple=True, help="Measure this alone; may be repeated."
 )
-@click.option("--rounds", type=click.IntRange(1), help="Times that things are measured; each part has its own.")
+@click.option("--rounds", type=click.IntRange(1), help="Times things are measured; each part has its own.")
 @click.option("--series", default=10_000, show_default=True, help="Series of the store.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where the store writes.")
-@click.option("--soak-days", default=7.0, show_default=True, help="Days of accelerated time after the warm-up.")
+@click.option(
+    "--soak-days", default=7.0, show_default=True, help="Days of accelerated time, after the warm-up."
+)
 def suite(
     parts: tuple[str, ...], rounds: int | None, series: int, folder: Path | None, soak_days: float
 ) -> None:
@@ -42,6 +45,7 @@ def suite(
         "store": lambda: report_store(series, rounds or 9, folder),
         "tick_10k": lambda: report_ticks(10_000, "10k", ticks=rounds or 10, peer_ticks=3, memory=False),
         "tick_100k": lambda: report_ticks(100_000, "100k", ticks=rounds or 4, peer_ticks=1, memory=True),
+        "soak": lambda: report_soak(soak_days),
     }
     for name, measure in measures.items():
         if not parts or name in parts:

@@ -1,8 +1,9 @@
 """A detector of the real pieces, with a stopwatch at each of their joints."""
 
+import multiprocessing
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -34,6 +35,8 @@ from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Destination, Writer
 
 ALIAS = "q"
+PATIENCE = 10.0
+"""Seconds of one go at writing."""
 
 
 class MovedClock:
@@ -134,11 +137,12 @@ class TimedHistory(QueryHistory):
 class Replicas:
     """A fitter that has learnt of a few series beforehand and says the same of all others.
 
-    The values of each batch are read as if they were fitted.
+    The values of each batch are read as if they were fitted, and there is a pause as if it took its time.
     """
 
-    def __init__(self, fitted: Fitted) -> None:
+    def __init__(self, fitted: Fitted, pause: float) -> None:
         self._fitted = fitted
+        self._pause = pause
 
     def fit_all(self, request: FitRequest) -> Iterator[tuple[Ints, Fitted]]:
         """See `Fitter`."""
@@ -146,6 +150,7 @@ class Replicas:
         for rows, with_state in ((request.new, True), (request.known, False)):
             for begin in range(0, rows.size, size):
                 batch = rows[begin : begin + size]
+                time.sleep(self._pause)
                 values = request.values(batch)
                 seen = np.where(np.isfinite(values).any(axis=1), request.times[-1], np.nan)
                 alike = batch % TEMPLATES
@@ -167,6 +172,7 @@ class Assembly:
         reader: whom it asks.
         sink: to whom it writes.
         begin: Unix time (s) of the first tick, on the grid; there is nothing to be read before it.
+        pause: seconds that a batch of a fit takes.
     """
 
     def __init__(
@@ -178,6 +184,7 @@ class Assembly:
         reader: SeriesReader,
         sink: RequestSink,
         begin: float,
+        pause: float,
     ) -> None:
         query, (scheduler,) = config.reader.queries[ALIAS], config.schedulers.values()
         self.parts = Parts()
@@ -205,7 +212,7 @@ class Assembly:
             threads=self._threads,
             histories={ALIAS: history},
             writer=self._writer,
-            fitter=Replicas(fitted_until(begin, FitOptions(step=STEP))),
+            fitter=Replicas(_fitted(begin), pause),
             exclusions=ExclusionReader(self._api, horizon=scheduler.fit_window, timeout=timeout),
             feedback=tuple,
             telemetry=telemetry,
@@ -215,10 +222,13 @@ class Assembly:
         self._savings = Savings(self.engine.jobs, self._storage, clock=clock, telemetry=telemetry)
 
     def tick(self, at: float) -> dict[str, float]:
-        """Run the tick at Unix time `at` (s); return the seconds that its parts took, and `tick`, all of it."""
+        """Run the tick at Unix time `at` (s); return the seconds of its parts, and `tick`, all of it."""
         self.parts.clear()
         started = time.perf_counter()
         self.engine.tick(self._scheduler, at)
+        # All that belongs to the tick, also what it would leave for the next one.
+        while not self._writer.flush(PATIENCE):
+            pass
         self._savings.save_if_due()
         whole = time.perf_counter() - started
         return {**self.parts, "score": whole - sum(self.parts.values()), "tick": whole}
@@ -244,8 +254,14 @@ class Assembly:
         self._storage.close()
 
 
+def _fitted(end: float) -> Fitted:
+    """Fit in a process of its own, as the detector does: what that takes is not this one's memory."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(fitted_until, end, FitOptions(step=STEP)).result()
+
+
 def config_of(url: str, series: int, infer_every: str = "15s") -> DetectorConfig:
-    """Return the configuration of a detector of one query of `series` series; the rest as it is by default."""
+    """Return the configuration of a detector of one query of `series` series, with all other defaults."""
     text = f"""
 reader:
   datasource_url: {url}

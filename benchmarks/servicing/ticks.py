@@ -6,11 +6,11 @@ weeks of history, given to all. The peer comes afterwards, with another Promethe
 """
 
 import multiprocessing
-import re
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks import report
 from benchmarks.servicing.assembly import Assembly, MovedClock, config_of
 from benchmarks.servicing.feed import Feed
+from benchmarks.servicing.memory import anonymous_mb
 from benchmarks.servicing.peer import PEER, Peer
 from benchmarks.servicing.series import METRIC, STEP, some_labels, values_at
 from specter_core.clock import align_down
@@ -28,10 +29,11 @@ from specter_detector.remote_write import RemoteWriteClient
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 INTERVAL = 15.0
-WARM_UP = 3
-"""Ticks: all series are new, all are fitted, all have been written once."""
-PARTS = ("read", "score", "remember", "encode", "write")
-MB = 1000**2
+FIT_PAUSE = 0.1
+"""Seconds of a batch of a fit."""
+MOST_WARM_UP = 19
+"""Ticks until all series have been scored once, which begins while they are fitted."""
+PARTS = ("read", "score", "encode", "write")
 SAMPLING = 0.02
 
 Seconds = dict[str, float]
@@ -55,6 +57,7 @@ def report_ticks(series: int, name: str, *, ticks: int, peer_ticks: int, memory:
     for part in PARTS:
         report(f"tick_{name}_{part}_s", _median(taken, part), "s")
     report(f"tick_{name}_kept_s", taken[-1]["tick"], "s")
+    report(f"tick_{name}_kept_remember_s", taken[-1]["remember"], "s")
     report(f"tick_{name}_first_s", max(each["tick"] for each in first), "s")
     if memory:
         report(f"tick_{name}_rss_mb", largest["ticks"], "MB")
@@ -65,26 +68,35 @@ def _ours(folder: Path, series: int, ticks: int) -> tuple[list[Seconds], list[Se
     """Return the seconds of each tick, of the warm-up, and the megabytes with and without a checkpoint."""
     labels = some_labels(series, METRIC)
     kept = align_down(time.time() - 60.0, STEP)
-    times = [kept - STEP + INTERVAL * number for number in range(WARM_UP)]
-    times += [kept - INTERVAL * number for number in range(ticks)][::-1]
+    begin = kept - 2 * STEP
+    measured = [kept - INTERVAL * number for number in range(ticks)][::-1]
     with (
         running_prometheus(folder / "prometheus") as server,
         closing(Feed(server.url, labels)) as feed,
-        _detector(folder, server, series, times[0]) as child,
+        _detector(folder, server, series, begin) as child,
     ):
-        taken = []
-        for number, at in enumerate(times):
+
+        def tick(at: float) -> Seconds:
             feed.write(at, values_at(at, series))
-            if number == 1:
-                child.ask("fit", times[0])
-            taken.append(child.ask("tick", at))
+            return child.ask("tick", at)
+
+        first = [tick(begin)]
+        child.ask("fit", begin)
+        while first[-1]["scored"] < series or first[-2]["scored"] < series:
+            if len(first) > MOST_WARM_UP:
+                raise RuntimeError(f"only {first[-1]['scored']:.0f} of {series} series are scored")
+            first.append(tick(begin + INTERVAL * len(first)))
+        child.largest = 0.0
+        taken = [tick(at) for at in measured]
+        if min(each["scored"] for each in taken) < series:
+            raise RuntimeError("not all series were scored")
         largest = {"ticks": child.largest}
-        child.ask("save", 0.0)
-        feed.write(kept + INTERVAL, values_at(kept + INTERVAL, series))
-        child.ask("tick", kept + INTERVAL)
-        child.ask("saved", 0.0)
+        child.ask("save", kept)
+        child.largest = 0.0
+        tick(kept + INTERVAL)
+        child.ask("saved", kept)
         largest["saving"] = child.largest
-    return taken[WARM_UP:], taken[:WARM_UP], largest
+    return taken, first, largest
 
 
 def _theirs(folder: Path, series: int, ticks: int) -> float:
@@ -152,30 +164,23 @@ def _run(connection: Connection, url: str, folder: Path, series: int, begin: flo
         config.reader, open_session(config.reader.connection), accepts=lambda labels: not own(labels)
     )
     sink = RemoteWriteClient(url, open_session(config.writer.connection))
-    detector = Assembly(config, folder, clock=MovedClock(), reader=reader, sink=sink, begin=begin)
-    with closing(reader), closing(sink), closing(detector):
+    detector = Assembly(
+        config, folder, clock=MovedClock(), reader=reader, sink=sink, begin=begin, pause=FIT_PAUSE
+    )
+    with closing(reader), closing(sink), closing(detector), ThreadPoolExecutor(1, "fits") as fits:
         while (asked := connection.recv()) is not None:
             what, at = asked
             answer: Seconds = {}
             if what == "tick":
-                answer = detector.tick(at)
-                missing = 0 if detector.job.counts.get("warming") else series - detector.job.counts["scored"]
-                if missing:
-                    raise RuntimeError(f"{missing} series were not scored")
+                answer = {**detector.tick(at), "scored": detector.job.counts["scored"]}
             elif what == "fit":
-                detector.fit(at)
+                # As in the service: in a thread of its own, while ticks go on.
+                fits.submit(detector.fit, at)
             elif what == "save":
                 detector.save_at_next_tick()
             elif what == "saved":
                 detector.wait_until_saved()
             connection.send(answer)
-
-
-def anonymous_mb(pid: int | str = "self") -> float:
-    """Return the megabytes of memory of a process that are no file's."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^RssAnon:\s*(\d+) kB", status, re.M)
-    return float(found[1]) * 1024 / MB if found else float("nan")
 
 
 def _median(taken: Sequence[Seconds], part: str) -> float:
