@@ -73,7 +73,7 @@ def _known(settings: Settings, alias: str, quantity: Quantity) -> AlertRule:
         # The value may have come back since it was scored.
         "{{ if gt $now $high }}above{{ else if lt $now $low }}below{{ else }}within{{ end }} the expected "
         f"{{{{ $low | {quantity.format} }}}} to {{{{ $high | {quantity.format} }}}}{quantity.unit}\n"
-        "{{- else }} has left its expected band; value or band cannot be read now{{ end -}}\n"
+        "{{- else }} is not as expected; value or band cannot be read now{{ end -}}\n"
         f". {_scored(settings)}"
     )
     # The series has this label already. Here it tells the rules of one name apart: Prometheus carries
@@ -132,7 +132,7 @@ def _others(settings: Settings) -> AlertRule:
         f"{{{{ $low := printf `{metrics.YHAT_LOWER}{{%s}}` $of | query -}}}}\n"
         f"{{{{ $high := printf `{metrics.YHAT_UPPER}{{%s}}` $of | query -}}}}\n"
         f'{{{{ $unit := "" }}}}{units}'
-        f"The series {what} has left its expected band{{{{ if and $low $high }}}}, "
+        f"The series {what} is not as expected{{{{ if and $low $high }}}}, which is "
         f"{written}{{{{ else }}}}{_edges('printf `%.4g`')}"
         "{{ with $unit }} {{ . }}{{ end }}{{ end }} now{{ end -}}\n"
         f". {_scored(settings)}"

@@ -37,7 +37,8 @@ def fresh(expr: str, max_age: float) -> str:
       less far.
     """
     if BARE_SELECTOR.fullmatch(expr):
-        return f"({expr}) and (time() - timestamp({expr}) <= {max_age:g})"
+        # Not `time() - timestamp(…) <= …`: one more pass over all series, a quarter of the server's time.
+        return f"({expr}) and (timestamp({expr}) >= time() - {max_age:g})"
     if not _RANGE_CALL.search(expr) or not _AROUND.fullmatch(_RANGE_CALL.sub("\x00", expr)):
         return expr
     try:

@@ -29,11 +29,10 @@ from specter_detector.findings import Findings
 from specter_detector.formats import OutputFormat
 from specter_detector.identities import Identities
 from specter_detector.models.arrays import Bools, Floats, Ints
-from specter_detector.models.batch import joined
 from specter_detector.models.fit import FitOptions, Fitted
 from specter_detector.outputs import Outputs, Written
 from specter_detector.series import Labels, Vector
-from specter_detector.store.checkpoint import Learnt, snapshot
+from specter_detector.store.checkpoint import Learnt
 from specter_detector.verdict import Verdict, Verdicts
 from specter_detector.watched import Watched
 
@@ -209,24 +208,21 @@ class Job:
         return self._ticked
 
     def learnt(self) -> Learnt | None:
-        """Return a copy of what is known of the series; None while that is nothing. Called between ticks."""
-        blocks = self._watched.blocks
-        if not blocks or self._ticked is None:
+        """Return what is known of the series, as it is now; None while that is nothing.
+
+        Called between ticks; what it returns may be saved from any thread.
+        """
+        parts = self._watched.snapshot()
+        if not parts or self._ticked is None:
             return None
-        labels = tuple(labels for block in blocks for labels in block.labels)
-        if len(blocks) == 1:
-            return snapshot(Learnt(self._ticked, labels, blocks[0].shape, blocks[0].state, self._last_seen))
-        # What is joined is a copy already.
-        shape, state = joined([block.shape for block in blocks]), joined([block.state for block in blocks])
-        return Learnt(self._ticked, labels, shape, state, dict(self._last_seen))
+        return Learnt(self._ticked, parts, dict(self._last_seen))
 
     def restore(self, learnt: Learnt) -> None:
         """Go on from where `learnt` was taken. Called before the first tick."""
         self._last_seen = dict(learnt.last_seen)
         self._ticked = learnt.at
-        if learnt.shape is not None and learnt.state is not None:
-            self._watched.restore(learnt.labels, learnt.shape, learnt.state)
-            self._known = frozenset(learnt.labels)
+        self._watched.restore(learnt.parts)
+        self._known = frozenset(learnt.labels)
 
     def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
@@ -254,8 +250,8 @@ class Job:
     def _take_over(self, at: float) -> None:
         with self._lock:
             learnt, self._learnt = self._learnt, []
+        self._watched.learn_all(learnt, at)
         for labels, fitted in learnt:
-            self._watched.learn(labels, fitted, at)
             for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):
                 if each in self._watched:
                     self._last_seen.setdefault(each, at if np.isnan(last_seen) else last_seen)

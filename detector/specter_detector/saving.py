@@ -45,6 +45,11 @@ class Savings:
         copies = [(job, job.learnt()) for job in self._jobs]
         self._running = self._thread.submit(self._save, copies)
 
+    def wait(self) -> None:
+        """Return when what was begun to be saved has been."""
+        if self._running is not None:
+            self._running.result()
+
     def close(self) -> None:
         """Save, and wait for it; called when no tick runs any more."""
         self._thread.shutdown(wait=True)

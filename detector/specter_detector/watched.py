@@ -1,5 +1,6 @@
 """The series of one job: the row of each, their shapes, and their state between ticks."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from specter_detector.models.online import Judged, adopt, tick
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 from specter_detector.series import Labels
+from specter_detector.store.checkpoint import Part
 from specter_detector.verdict import Verdicts, joined_verdicts
 
 LARGEST_BLOCK = 8192
@@ -26,28 +28,40 @@ class Block:
         shape, state: of the same series.
     """
 
-    def __init__(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+    def __init__(self, labels: Sequence[Labels], shape: Shape, state: State, *, lent: bool = False) -> None:
         self.labels = tuple(labels)
         self.shape = shape
         self.state = state
+        # Whether somebody else has this shape, too, which ticks leave as it is: nine tenths of all memory.
+        self._lent = lent
+
+    def snapshot(self) -> Part:
+        """Return the series as they are now."""
+        self._lent = True
+        return Part(self.labels, self.shape, copy.deepcopy(self.state))
 
     def renew(self, rows: Sequence[int], shape: Shape, step: float, phase: float) -> None:
         """Give the series `rows` new shapes; their state goes on."""
         state = take(self.state, rows)
         adopt(state, take(self.shape, rows), shape, step, phase)
+        if self._lent:
+            self.shape, self._lent = take(self.shape, range(len(self.labels))), False
         self.shape = put(self.shape, rows, shape)
         self.state = put(self.state, rows, state)
 
-    def join(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
+    def join(self, parts: Sequence[Part]) -> None:
         """Put series behind the others."""
         # The first of those put together gives the clock: of the batch that has been ticking.
-        self.labels += tuple(labels)
-        self.shape, self.state = joined([self.shape, shape]), joined([self.state, state])
+        self.labels += tuple(labels for part in parts for labels in part.labels)
+        self.shape = joined([self.shape, *(part.shape for part in parts)])
+        self.state = joined([self.state, *(part.state for part in parts)])
+        self._lent = False
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all but `rows`."""
         self.labels = tuple(self.labels[row] for row in rows)
         self.shape, self.state = take(self.shape, rows), take(self.state, rows)
+        self._lent = False
 
 
 class Watched:
@@ -67,20 +81,42 @@ class Watched:
     def __contains__(self, labels: Labels) -> bool:
         return labels in self._places
 
-    @property
-    def blocks(self) -> Sequence[Block]:
-        """The series in the order of their verdicts."""
-        return self._blocks
+    def snapshot(self) -> tuple[Part, ...]:
+        """Return all series as they are now, whatever comes; in the order of their verdicts."""
+        return tuple(block.snapshot() for block in self._blocks)
 
-    def restore(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
-        """Go on with series as they were when they were saved; they are not watched yet."""
-        self._join(labels, shape, state)
+    def restore(self, parts: Sequence[Part]) -> None:
+        """Go on with series as they were saved; none is watched yet. `parts` stay as they are."""
+        for part in parts:
+            self._blocks.append(Block(part.labels, part.shape, copy.deepcopy(part.state), lent=True))
+            self._place(self._blocks[-1], 0)
 
     def learn(self, labels: Sequence[Labels], fitted: Fitted, at: float) -> None:
-        """Take over what a fit learnt of the series `labels`, at Unix time `at` (s).
+        """Take over what a fit learnt of the series `labels`, at Unix time `at` (s); see `learn_all`."""
+        self.learn_all([(labels, fitted)], at)
 
-        Series that are watched get a new shape and keep their state; others join if `fitted` has a state.
+    def learn_all(self, learnt: Sequence[tuple[Sequence[Labels], Fitted]], at: float) -> None:
+        """Take over what fits learnt of some series each, at Unix time `at` (s).
+
+        Series that are watched get a new shape and keep their state; others join if they come with a state.
         """
+        joining: list[Part] = []
+        names: set[Labels] = set()
+        for labels, fitted in learnt:
+            if not names.isdisjoint(labels):  # fitted twice since the last tick
+                self._join(joining)
+                joining, names = [], set()
+            new = self._renew(labels, fitted, at)
+            if new is not None:
+                joining.append(new)
+                names.update(new.labels)
+        self._join(joining)
+        for labels, fitted in learnt:
+            if fitted.leaks is not None:
+                self._leak(labels, fitted.leaks)
+
+    def _renew(self, labels: Sequence[Labels], fitted: Fitted, at: float) -> Part | None:
+        """Give series that are watched their new shapes; return the others, None for none."""
         known: dict[Block, list[int]] = {}
         new: list[int] = []
         for index, each in enumerate(labels):
@@ -92,21 +128,34 @@ class Watched:
         for block, indices in known.items():
             rows = [self._places[labels[index]][1] for index in indices]
             block.renew(rows, take(fitted.shape, indices), at / self._options.step, self._phase(at))
-        if fitted.state is not None and new:
-            chosen = [labels[index] for index in new]
-            self._join(chosen, take(fitted.shape, new), take(fitted.state, new))
-        if fitted.leaks is not None:
-            self._leak(labels, fitted.leaks)
+        if fitted.state is None or not new:
+            return None
+        part = Part(tuple(labels), fitted.shape, fitted.state)
+        if len(new) == len(labels):
+            return part
+        chosen = tuple(labels[index] for index in new)
+        return Part(chosen, take(part.shape, new), take(part.state, new))
 
-    def _join(self, labels: Sequence[Labels], shape: Shape, state: State) -> None:
-        last = self._blocks[-1] if self._blocks else None
-        if last is None or len(last.labels) + len(labels) > LARGEST_BLOCK:
-            last = Block((), take(shape, ()), take(state, ()))
-            self._blocks.append(last)
-        first = len(last.labels)
-        last.join(labels, shape, state)
-        for row, each in enumerate(labels, first):
-            self._places[each] = last, row
+    def _join(self, parts: Sequence[Part]) -> None:
+        """Put new series into blocks, as many at once as fit: each time, all of a block is copied."""
+        waiting = list(parts)
+        while waiting:
+            block = self._blocks[-1] if self._blocks else None
+            if block is None or len(block.labels) + len(waiting[0].labels) > LARGEST_BLOCK:
+                block = Block((), take(waiting[0].shape, ()), take(waiting[0].state, ()))
+                self._blocks.append(block)
+            first = size = len(block.labels)
+            fitting: list[Part] = []
+            while waiting and (not fitting or size + len(waiting[0].labels) <= LARGEST_BLOCK):
+                size += len(waiting[0].labels)
+                fitting.append(waiting.pop(0))
+            block.join(fitting)
+            self._place(block, first)
+
+    def _place(self, block: Block, first: int) -> None:
+        """Note where the series of `block` are, from row `first` on."""
+        for row in range(first, len(block.labels)):
+            self._places[block.labels[row]] = block, row
 
     def _leak(self, labels: Sequence[Labels], leaks: Singles) -> None:
         for each, leak in zip(labels, leaks.tolist(), strict=True):

@@ -55,7 +55,7 @@ def own(score: str) -> Firing:
     return Firing(
         labels(OWN),
         "Unusual retry_depth (queue mail)",
-        f"The series retry_depth (queue mail) has left its expected band. The anomaly score is {score}",
+        f"The series retry_depth (queue mail) is not as expected. The anomaly score is {score}",
         "anomaly",
     )
 
@@ -140,7 +140,7 @@ TEXTS = [
                 RATIO,
                 "errors",
                 "error ratio of shop",
-                "The error ratio of shop has left its expected band; value or band cannot be read now",
+                "The error ratio of shop is not as expected; value or band cannot be read now",
             )
         },
     ),
@@ -159,7 +159,7 @@ TEXTS = [
                 OWN,
                 "anomaly",
                 "retry_depth (queue mail)",
-                "The series retry_depth (queue mail) has left its expected band, 2 to 40 now",
+                "The series retry_depth (queue mail) is not as expected, which is 2 to 40 now",
             )
         },
     ),
@@ -173,7 +173,7 @@ TEXTS = [
                 OWN_ROUTE,
                 "anomaly",
                 "retries (http_route /search, service shop)",
-                "The series retries (http_route /search, service shop) has left its expected band",
+                "The series retries (http_route /search, service shop) is not as expected",
             )
         },
     ),
@@ -212,7 +212,11 @@ WORDS = [
             f"yhat_lower{{{series}}}": f"{low}x60",
             f"yhat_upper{{{series}}}": f"{high}x60",
         },
-        {"2m": anomaly(series, "anomaly", what, f"The series {what} has left its expected band, {band} now")},
+        {
+            "2m": anomaly(
+                series, "anomaly", what, f"The series {what} is not as expected, which is {band} now"
+            )
+        },
     )
     for series, ((low, high), what, band) in PRESETS.items()
 ]
@@ -254,7 +258,7 @@ TOGETHER = [
                 Firing(
                     {**labels(OWN), "replica": number},
                     f"Unusual retry_depth (queue mail, replica {number})",
-                    f"The series retry_depth (queue mail, replica {number}) has left its expected band. "
+                    f"The series retry_depth (queue mail, replica {number}) is not as expected. "
                     "The anomaly score is 3.25, expected at most 1.",
                     "anomaly",
                 )

@@ -122,7 +122,7 @@ def test_every_error_of_the_file_is_named_and_no_password(tmp_path: Path) -> Non
         f"{config}:5: basic_auth_users.alice: is not a bcrypt hash (htpasswd -nBC 10 '' makes one)",
         f"{config}:6: basic_auth_users.bob: is not a bcrypt hash (htpasswd -nBC 10 '' makes one)",
         f"{config}:7: basic_auth_users.carol: Input should be a valid string",
-        f"{config}:8: basic_auth: is not a known key",
+        f"{config}:8: basic_auth: is not a known key: did you mean basic_auth_users?",
     ]
 
 

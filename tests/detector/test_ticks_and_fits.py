@@ -259,7 +259,7 @@ def test_a_series_that_never_gets_a_model_is_tried_ever_less_often() -> None:
 
 def test_a_bare_selector_is_asked_for_the_age_of_its_samples() -> None:
     for bare in ("up", 'up{job="a b",x=~"(c|d)}"}', '{__name__="x"}', " a:b:c "):
-        assert fresh(bare, 90) == f"({bare}) and (time() - timestamp({bare}) <= 90)"
+        assert fresh(bare, 90) == f"({bare}) and (timestamp({bare}) >= time() - 90)"
     for other in ("up + up", "up offset 5m", "sum(up)", "up[5m:1m]", 'up{a="b"} > 0'):
         assert fresh(other, 90) == other
 

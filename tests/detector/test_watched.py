@@ -1,15 +1,19 @@
 """Fits and ticks together, as a job runs them: history at five minutes, ticks every 15 seconds."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from specter_detector.models.arrays import Floats
+from specter_detector.models.batch import take
 from specter_detector.models.calendar import Holidays
-from specter_detector.models.fit import REPLAYED_DAYS, REPLAYED_STEPS, FitOptions, fit
+from specter_detector.models.fit import REPLAYED_DAYS, REPLAYED_STEPS, FitOptions, Fitted, fit
 from specter_detector.models.phases import local_seconds
 from specter_detector.models.policy import ANY_DEVIATION, Policy
+from specter_detector.series import Labels
+from specter_detector.store.fields import taken_apart
 from specter_detector.watched import Watched
 from tests.detector.fitted import STEP, named, watched
 from tests.detector.generated_series import DAY, FIT_STEP, generate, load
@@ -186,3 +190,60 @@ def test_a_fit_says_when_each_series_was_seen_last() -> None:
     last_seen = fit(times, values, FitOptions(), with_state=False).last_seen
     assert last_seen[:2].tolist() == [299 * STEP, 199 * STEP]
     assert np.isnan(last_seen[2])
+
+
+def test_a_snapshot_stays_as_it_was_through_ticks_refits_joins_and_leaves() -> None:
+    series = [generate("request_rate", seed, 20.0, days=15) for seed in range(4)]
+    labels = named(*"abcd")
+    values = np.stack([each.values for each in series])
+    subject = watched(series[0].times, values[:3], labels[:3])
+    at = float(series[0].times[-1]) + 15
+    subject.judge(at, dict.fromkeys(labels[:3], 7.0))
+    (taken,) = subject.snapshot()
+    before = copy.deepcopy(taken)
+    other = fit(series[0].times, values * 3, FitOptions(), with_state=True)
+    subject.learn(labels[:2], replace(other, shape=take(other.shape, [0, 1])), at)
+    assert not np.shares_memory(subject.snapshot()[0].shape.day, taken.shape.day)
+    subject.learn(labels, other, at)
+    subject.judge(at + 15, dict.fromkeys(labels, 70.0))
+    subject.leave(labels[:1])
+    assert taken.labels == tuple(labels[:3])
+    for now, then in ((taken.shape, before.shape), (taken.state, before.state)):
+        for name, array in taken_apart(now, "").items():
+            np.testing.assert_array_equal(array, taken_apart(then, "")[name], err_msg=name)
+
+
+def test_what_is_restored_goes_on_as_the_other_does_and_leaves_what_was_saved_as_it_is() -> None:
+    series = [generate("request_rate", seed, 20.0, days=3) for seed in range(3)]
+    labels = named(*"abc")
+    subject = watched(series[0].times, np.stack([each.values for each in series]), labels)
+    at = float(series[0].times[-1]) + 15
+    subject.judge(at, dict.fromkeys(labels, 7.0))
+    saved = subject.snapshot()
+    again, once_more = Watched(FitOptions(step=STEP), 15.0), Watched(FitOptions(step=STEP), 15.0)
+    again.restore(saved)
+    expected = list(subject.judge(at + 15, dict.fromkeys(labels, 9.0)))
+    assert list(again.judge(at + 15, dict.fromkeys(labels, 9.0))) == expected
+    once_more.restore(saved)
+    assert list(once_more.judge(at + 15, dict.fromkeys(labels, 9.0))) == expected
+
+
+def test_fits_that_come_together_are_as_those_that_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specter_detector.watched.LARGEST_BLOCK", 5)
+    series = [generate("request_rate", seed, 20.0, days=3) for seed in range(7)]
+    values = np.stack([each.values for each in series])
+    labels = named(*"abcdefg")
+    at = float(series[0].times[-1])
+
+    def fits(*rows: int) -> tuple[list[Labels], Fitted]:
+        chosen = [labels[row] for row in rows]
+        return chosen, fit(series[0].times, values[list(rows)], FitOptions(), with_state=True)
+
+    batches = [(0, 1), (2, 3), (4,), (1, 5), (6,)]
+    together, apart = Watched(FitOptions(), 15.0), Watched(FitOptions(), 15.0)
+    together.learn_all([fits(*rows) for rows in batches], at)
+    for rows in batches:
+        apart.learn(*fits(*rows), at)
+    samples = dict.fromkeys(labels, 7.0)
+    assert list(together.judge(at + 15, samples)) == list(apart.judge(at + 15, samples))
+    assert [part.labels for part in together.snapshot()] == [tuple(labels[:5]), tuple(labels[5:])]

@@ -4,7 +4,7 @@ Read again only by a Specter whose classes have the same fields, under the same 
 depends on both.
 """
 
-import copy
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,33 +27,34 @@ PART = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Series that are kept together: their `shape` and `state`, in the order of `labels`."""
+
+    labels: tuple[Labels, ...]
+    shape: Shape
+    state: State
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
     """What a job has learnt.
 
     Attributes:
         at: Unix time (s) of the tick after which it was so.
-        labels: the series of `shape` and `state`, in the order of their rows.
-        shape, state: None where nothing has been fitted yet.
+        parts: what was fitted; never put together, because that would take as much memory again.
         last_seen: Unix time (s) of the last sample of each series, those without a fit too.
         extra: what else the caller wants back: anything that JSON can hold.
     """
 
     at: float
-    labels: tuple[Labels, ...]
-    shape: Shape | None
-    state: State | None
+    parts: tuple[Part, ...]
     last_seen: Mapping[Labels, float]
     extra: Mapping[str, Any] = field(default_factory=dict)
 
-
-def snapshot(learnt: Learnt) -> Learnt:
-    """Return `learnt` with copies of all that ticks and fits change in place.
-
-    To be called between two ticks; what it returns may be saved from any thread. Values inside `extra` are
-    shared.
-    """
-    shape, state = copy.deepcopy(learnt.shape), copy.deepcopy(learnt.state)
-    return Learnt(learnt.at, learnt.labels, shape, state, dict(learnt.last_seen), dict(learnt.extra))
+    @property
+    def labels(self) -> tuple[Labels, ...]:
+        """The series that were fitted."""
+        return tuple(labels for part in self.parts for labels in part.labels)
 
 
 def save_learnt(path: Path, learnt: Learnt, options: str, *, durable: bool = True) -> None:
@@ -61,7 +62,7 @@ def save_learnt(path: Path, learnt: Learnt, options: str, *, durable: bool = Tru
 
     Args:
         path: the file, replaced in one step.
-        learnt: nobody changes it meanwhile: see `snapshot`.
+        learnt: nobody changes it meanwhile.
         options: whatever changes what a state means: model, step, time zone, policy, as text.
         durable: wait until it is on the disk.
 
@@ -69,21 +70,20 @@ def save_learnt(path: Path, learnt: Learnt, options: str, *, durable: bool = Tru
         StoreError: the file system refuses; the old file is as it was.
     """
     arrays: dict[str, NDArray[Any]] = {}
-    for name, part in (("shape", learnt.shape), ("state", learnt.state)):
-        if part is not None:
-            if size(part) != len(learnt.labels):
-                raise ValueError(f"{len(learnt.labels)} series have a {name} of {size(part)}")
-            arrays |= taken_apart(part, name)
-    others = tuple(learnt.last_seen.keys() - frozenset(learnt.labels))
-    named = (*learnt.labels, *others)
+    for number, part in enumerate(learnt.parts):
+        for name, batch in (("shape", part.shape), ("state", part.state)):
+            if size(batch) != len(part.labels):
+                raise ValueError(f"{len(part.labels)} series have a {name} of {size(batch)}")
+            arrays |= taken_apart(batch, f"{number}.{name}")
+    fitted = learnt.labels
+    named = (*fitted, *(learnt.last_seen.keys() - frozenset(fitted)))
     arrays["labels"] = _text(named)
     arrays["last_seen"] = np.array([learnt.last_seen.get(labels, np.nan) for labels in named], np.float64)
     arrays["at"] = np.array(learnt.at)
     header = {
         "options": options,
         "fields": _fields(),
-        "series": len(learnt.labels),
-        "has": [name for name in ("shape", "state") if getattr(learnt, name) is not None],
+        "parts": [len(part.labels) for part in learnt.parts],
         "extra": learnt.extra,
     }
     save(path, header, arrays, durable=durable)
@@ -107,21 +107,20 @@ def load_learnt(path: Path, options: str, period: int) -> Learnt:
     if header.get("options") != options:
         raise CorruptError("it was learnt under other options")
     try:
-        series, has, extra = int(header["series"]), header["has"], header["extra"]
+        sizes, extra = [int(each) for each in header["parts"]], header["extra"]
         named = _labels(arrays["labels"])
         last_seen, at = arrays["last_seen"].tolist(), float(arrays["at"])
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptError("it lacks what we write") from error
-    like = replace(unknown_shape(0, period), week=np.zeros((0, 7 * period), np.float32))
-    shape = put_together(Shape, arrays, "shape", like) if "shape" in has else None
-    state = put_together(State, arrays, "state", no_state(0)) if "state" in has else None
-    for part in (shape, state):
-        if part is not None:
-            _same_series(part, series)
-    if len(named) != len(last_seen) or series > len(named):
+    if len(named) != len(last_seen) or sum(sizes) > len(named) or min(sizes, default=0) < 0:
         raise CorruptError(f"{len(named)} series have {len(last_seen)} times")
+    ends = list(itertools.accumulate(sizes))
+    parts = tuple(
+        _part(number, named[end - series : end], arrays, period)
+        for number, (series, end) in enumerate(zip(sizes, ends, strict=True))
+    )
     seen = {labels: time for labels, time in zip(named, last_seen, strict=True) if not np.isnan(time)}
-    return Learnt(at, named[:series], shape, state, seen, extra)
+    return Learnt(at, parts, seen, extra)
 
 
 def restored(path: Path, options: str, period: int) -> Learnt | None:
@@ -141,6 +140,15 @@ def restored(path: Path, options: str, period: int) -> Learnt | None:
 
 def _fields() -> list[str]:
     return layout(Shape) + layout(State)
+
+
+def _part(number: int, labels: tuple[Labels, ...], arrays: Mapping[str, NDArray[Any]], period: int) -> Part:
+    like = replace(unknown_shape(0, period), week=np.zeros((0, 7 * period), np.float32))
+    shape = put_together(Shape, arrays, f"{number}.shape", like)
+    state = put_together(State, arrays, f"{number}.state", no_state(0))
+    for part in (shape, state):
+        _same_series(part, len(labels))
+    return Part(labels, shape, state)
 
 
 def _same_series(part: Batch, series: int) -> None:

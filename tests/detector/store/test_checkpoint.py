@@ -1,7 +1,6 @@
 """What a job has learnt comes back as it was, and only to a detector that understands it the same way."""
 
 import dataclasses
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from specter_detector.models.online import tick
 from specter_detector.models.shape import Shape
 from specter_detector.models.state import State
 from specter_detector.store import checkpoint
-from specter_detector.store.checkpoint import Learnt, load_learnt, restored, save_learnt, snapshot
+from specter_detector.store.checkpoint import Learnt, Part, load_learnt, restored, save_learnt
 from specter_detector.store.container import load, save
 from specter_detector.store.errors import CorruptError
 from specter_detector.store.fields import layout, put_together, taken_apart
@@ -38,7 +37,9 @@ def learnt(days: int = 16, series: int = 5) -> Learnt:
     last_seen = dict(zip(labels, fitted.last_seen.tolist(), strict=True)) | {
         named("new")[0]: float(times[-1])
     }
-    return Learnt(float(times[-1]), labels, fitted.shape, fitted.state, last_seen, {"open": ["a", 1.5, None]})
+    assert fitted.state is not None
+    part = Part(labels, fitted.shape, fitted.state)
+    return Learnt(float(times[-1]), (part,), last_seen, {"open": ["a", 1.5, None]})
 
 
 def assert_identical(one: object, other: object) -> None:
@@ -61,10 +62,10 @@ def test_everything_comes_back_as_it_was(tmp_path: Path, days: int) -> None:
     before = learnt(days)
     save_learnt(tmp_path / "job.state", before, OPTIONS)
     after = load_learnt(tmp_path / "job.state", OPTIONS, DAY)
-    assert before.shape is not None
-    assert (before.shape.week is None) == (days == 2)
-    assert_identical(before.shape, after.shape)
-    assert_identical(before.state, after.state)
+    (one,), (other,) = before.parts, after.parts
+    assert (one.shape.week is None) == (days == 2)
+    assert_identical(one.shape, other.shape)
+    assert_identical(one.state, other.state)
     assert (after.at, after.labels, after.extra) == (before.at, before.labels, before.extra)
     assert after.last_seen == before.last_seen
 
@@ -72,36 +73,26 @@ def test_everything_comes_back_as_it_was(tmp_path: Path, days: int) -> None:
 def test_scores_go_on_as_if_nothing_had_been(tmp_path: Path) -> None:
     before = learnt()
     save_learnt(tmp_path / "job.state", before, OPTIONS)
-    after = load_learnt(tmp_path / "job.state", OPTIONS, DAY)
-    assert before.shape is not None
-    assert before.state is not None
-    assert after.shape is not None
-    assert after.state is not None
+    (now,), (then,) = before.parts, load_learnt(tmp_path / "job.state", OPTIONS, DAY).parts
     step = before.at / STEP
     samples = np.random.default_rng(2).normal(100, 30, size=(DAY, len(before.labels)))
     for number, values in enumerate(samples, 1):
-        one = tick(before.shape, before.state, step + number, number % DAY, values)
-        other = tick(after.shape, after.state, step + number, number % DAY, values)
+        one = tick(now.shape, now.state, step + number, number % DAY, values)
+        other = tick(then.shape, then.state, step + number, number % DAY, values)
         assert_identical(one, other)
 
 
 def test_a_job_without_a_fit_keeps_when_series_were_seen(tmp_path: Path) -> None:
     seen = {labels: 100.0 + index for index, labels in enumerate(named("a", "b"))}
-    save_learnt(tmp_path / "job.state", Learnt(200.0, (), None, None, seen), OPTIONS)
+    save_learnt(tmp_path / "job.state", Learnt(200.0, (), seen), OPTIONS)
     after = load_learnt(tmp_path / "job.state", OPTIONS, DAY)
-    assert (after.at, after.labels, after.shape, after.state, after.last_seen) == (
-        200.0,
-        (),
-        None,
-        None,
-        seen,
-    )
+    assert (after.at, after.parts, after.last_seen) == (200.0, (), seen)
 
 
 def test_thousands_of_series_keep_their_rows(tmp_path: Path) -> None:
     labels = tuple(named(*(f"é\n{number}" for number in range(2500))))
     seen = {each: float(index) for index, each in enumerate(reversed(labels))}
-    save_learnt(tmp_path / "job.state", Learnt(1.0, (), None, None, seen), OPTIONS)
+    save_learnt(tmp_path / "job.state", Learnt(1.0, (), seen), OPTIONS)
     assert load_learnt(tmp_path / "job.state", OPTIONS, DAY).last_seen == seen
 
 
@@ -129,13 +120,13 @@ def test_other_fields_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("state.level", lambda array: array[:4], r"state.level is float64\(4,\) a series, and should be"),
-        ("state.tails.days", lambda array: array.astype(np.float32), r"state.tails.days is float32"),
-        ("shape.day", lambda array: array[:, :-1], r"shape.day is float32\(47,\) a series"),
-        ("shape.week", lambda array: array[:, :-1], r"shape.week is float32\(335,\) a series"),
-        ("state.last", lambda array: array[:-1], r"State.last is \(4,\), for 5 series"),
-        ("state.step", lambda array: np.zeros(2), r"state.step is an array"),
-        ("shape.other.period", None, r"shape.other.period is missing"),
+        ("0.state.level", lambda array: array[:4], r"0.state.level is float64\(4,\) a series, and should be"),
+        ("0.state.tails.days", lambda array: array.astype(np.float32), r"0.state.tails.days is float32"),
+        ("0.shape.day", lambda array: array[:, :-1], r"0.shape.day is float32\(47,\) a series"),
+        ("0.shape.week", lambda array: array[:, :-1], r"0.shape.week is float32\(335,\) a series"),
+        ("0.state.last", lambda array: array[:-1], r"State.last is \(4,\), for 5 series"),
+        ("0.state.step", lambda array: np.zeros(2), r"0.state.step is an array"),
+        ("0.shape.other.period", None, r"0.shape.other.period is missing"),
         ("labels", None, "it lacks what we write"),
         ("last_seen", lambda array: array[:-1], "6 series have 5 times"),
     ],
@@ -169,30 +160,29 @@ def test_whatever_byte_is_damaged_the_file_is_set_aside(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3, "three of them are kept for a look"
 
 
-def test_a_snapshot_is_written_while_ticks_go_on(tmp_path: Path) -> None:
-    now = learnt()
-    assert now.shape is not None
-    assert now.state is not None
-    expected = snapshot(now)
-    taken = snapshot(now)
-    thread = threading.Thread(target=save_learnt, args=(tmp_path / "job.state", taken, OPTIONS))
-    thread.start()
-    for number in range(1, 200):
-        tick(now.shape, now.state, now.at / STEP + number, float(number % DAY), np.full(5, 500.0))
-    thread.join()
+def test_several_parts_keep_their_rows_and_clocks(tmp_path: Path) -> None:
+    one, two = learnt(2, 3), learnt(16, 4)
+    other = tuple(named(*"wxyz"))
+    parts = (one.parts[0], replace(two.parts[0], labels=other))
+    seen = dict.fromkeys((*one.labels, *other), 5.0)
+    save_learnt(tmp_path / "job.state", Learnt(9.0, parts, seen), OPTIONS)
     after = load_learnt(tmp_path / "job.state", OPTIONS, DAY)
-    assert_identical(after.state, expected.state)
-    assert now.state.step == now.at / STEP + 199
-    assert expected.state is not None
-    assert (now.state.last == 500).all()
-    assert not (expected.state.last == 500).any()
-    assert not np.shares_memory(now.state.tails.days, expected.state.tails.days)
+    assert [part.labels for part in after.parts] == [one.labels, other]
+    assert after.labels == (*one.labels, *other)
+    for was, is_ in zip(parts, after.parts, strict=True):
+        assert_identical(was.shape, is_.shape)
+        assert_identical(was.state, is_.state)
 
 
 def test_series_that_do_not_fit_their_labels_are_a_mistake_of_ours(tmp_path: Path) -> None:
     now = learnt()
+    part = replace(now.parts[0], labels=now.labels[:-1])
     with pytest.raises(ValueError, match="4 series have a shape of 5"):
-        save_learnt(tmp_path / "job.state", replace(now, labels=now.labels[:-1]), OPTIONS)
+        save_learnt(
+            tmp_path / "job.state",
+            replace(now, parts=(part,)),
+            OPTIONS,
+        )
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-import click
 import numpy as np
 
 from benchmarks import report
@@ -22,8 +21,9 @@ from specter_detector.models.batch import take
 from specter_detector.models.shape import Shape, unknown_shape
 from specter_detector.models.state import State, no_state
 from specter_detector.series import History, Labels, labels_of
-from specter_detector.store.checkpoint import Learnt, load_learnt, save_learnt, snapshot
+from specter_detector.store.checkpoint import Learnt, Part, load_learnt, save_learnt
 from specter_detector.store.ring import Ring
+from specter_detector.watched import Block
 
 STEP, DAY = 300.0, 288
 CAPACITY = 28 * DAY
@@ -33,12 +33,14 @@ MS = 1e3
 PIECE = 1000
 
 
-@click.command()
-@click.option("--series", default=10_000, show_default=True, help="Series of the query.")
-@click.option("--rounds", default=9, show_default=True, help="Times each is measured.")
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where to write.")
-def suite(series: int, rounds: int, folder: Path | None) -> None:
-    """Measure a history of four weeks at five minutes, and a checkpoint of weekly series."""
+def report_store(series: int, rounds: int, folder: Path | None) -> None:
+    """Measure a history of four weeks at five minutes, and a checkpoint of weekly series.
+
+    Args:
+        series: of the query.
+        rounds: times each is measured.
+        folder: where to write; that for temporary files if None.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as name:
         labels = some_labels(series)
         report_history(Path(name), labels, rounds)
@@ -89,9 +91,11 @@ def report_history(folder: Path, labels: tuple[Labels, ...], rounds: int) -> Non
 
 def report_checkpoint(folder: Path, labels: tuple[Labels, ...], rounds: int) -> None:
     """Save and load what was learnt of weekly series; the peer is pickle, without checksums."""
-    now = Learnt(0.0, labels, *weekly(len(labels)), dict.fromkeys(labels, 1.0))
+    part = Part(labels, *weekly(len(labels)))
+    now = Learnt(0.0, (part,), dict.fromkeys(labels, 1.0))
+    block = Block(part.labels, part.shape, part.state)
     file, peer = folder / "job.state", folder / "job.pickle"
-    report("checkpoint_snapshot_ms", median(rounds, lambda: snapshot(now)), "ms")
+    report("checkpoint_snapshot_ms", median(rounds, block.snapshot), "ms")
     pickled = median(rounds, lambda: peer.write_bytes(pickle.dumps(now)))
     saved = median(rounds, lambda: save_learnt(file, now, "options", durable=False))
     report("checkpoint_save_ms", saved, "ms", baseline=pickled, baseline_name="pickle")

@@ -7,12 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-import click
 import cramjam
 import numpy as np
 from prometheus_client import CollectorRegistry
 
 from benchmarks import report
+from benchmarks.servicing.series import some_labels
 from specter_core.clock import SystemClock
 from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
 from specter_detector.config import Connection
@@ -23,7 +23,6 @@ from specter_detector.models.arrays import Floats
 from specter_detector.outputs import Outputs
 from specter_detector.packing import DEFAULT_LIMITS, pack
 from specter_detector.remote_write import RemoteWriteClient
-from specter_detector.series import Labels, labels_of
 from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Writer
 from tests.detector.write_request import write_request
@@ -36,29 +35,10 @@ TICKS = 10
 MS = 1e3
 
 
-@click.command()
-@click.option("--rounds", default=15, show_default=True, help="Ticks that are encoded.")
-def suite(rounds: int) -> None:
-    """Measure what it costs to write."""
+def report_writing(rounds: int) -> None:
+    """Measure what it costs to write; `rounds` ticks are encoded."""
     report("encode_40k_ms", encode_ms(rounds), "ms", baseline=protobuf_ms(3), baseline_name="protobuf, naive")
     report("remote_write_samples_per_s", samples_per_second(), "1/s")
-
-
-def some_series() -> list[Labels]:
-    """Return series with the labels that a service's have."""
-    return [
-        labels_of(
-            {
-                "service": f"service-{number // 100}",
-                "instance": f"10.0.{number // 250}.{number % 250}:9100",
-                "http_route": f"/api/v1/things/{number % 40}",
-                "http_request_method": ("GET", "POST", "PUT")[number % 3],
-                "zone": f"eu-west-1{'abc'[number % 3]}",
-                "job": "app",
-            }
-        )
-        for number in range(SERIES)
-    ]
 
 
 def some_values(number: int) -> dict[str, Floats]:
@@ -69,7 +49,7 @@ def some_values(number: int) -> dict[str, Floats]:
 
 def encode_ms(rounds: int) -> float:
     """Return the processor time (ms) of a tick after the first, from columns to compressed requests."""
-    series, outputs = some_series(), Outputs("q", DEFAULT, VARIABLES, NAMES)
+    series, outputs = some_labels(SERIES), Outputs("q", DEFAULT, VARIABLES, NAMES)
     taken = []
     for number in range(rounds + 1):
         values = some_values(number)
@@ -82,7 +62,7 @@ def encode_ms(rounds: int) -> float:
 
 def protobuf_ms(rounds: int) -> float:
     """Return the processor time (ms) of messages that are made one by one."""
-    series = some_series()
+    series = some_labels(SERIES)
     added = {"for": "q", "model_alias": "m", "scheduler_alias": "s"}
     taken = []
     for number in range(rounds):
@@ -102,7 +82,7 @@ def protobuf_ms(rounds: int) -> float:
 
 def samples_per_second() -> float:
     """Return how fast a backlog in a spool on disk goes into a real Prometheus that knows the series."""
-    series, outputs = some_series(), Outputs("q", DEFAULT, VARIABLES, NAMES)
+    series, outputs = some_labels(SERIES), Outputs("q", DEFAULT, VARIABLES, NAMES)
     telemetry = Telemetry(CollectorRegistry())
     start = float(int(time.time())) - 15.0 * (TICKS + 1)
     with tempfile.TemporaryDirectory() as folder, running_prometheus(Path(folder) / "prometheus") as server:

@@ -37,13 +37,6 @@ MB = 1000**2
 Fill = Callable[[str, str, int, int], int]
 
 
-@click.command()
-@click.option("--rounds", default=3, show_default=True, help="Interleaved rounds.")
-def suite(rounds: int) -> None:
-    """Measure the first fill of 1,000 series x 2,016 points."""
-    report_first_fill(rounds)
-
-
 def report_first_fill(rounds: int) -> None:
     """Fill from a raw selector and from a rate, ours and the peer's."""
     end = int(time.time()) // STEP * STEP - 7200

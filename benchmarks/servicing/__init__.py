@@ -1,0 +1,1 @@
+"""What the suite `service` is made of: one part of the detector's life a module."""
