@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from specter_core.errors import SpecterError
 from specter_detector.datasource import (
+    BrokenError,
     DatasourceError,
     RefusedError,
     SlowError,
@@ -54,7 +55,8 @@ def error_of(status: int, reason: str, body: bytes, retry_after: str | None = No
         answer += "; check the login (password_file, bearer_token_file, headers)"
     elif 300 <= status < 400:
         answer += ": redirects are not followed; set datasource_url to where it points"
-    return RefusedError(answer)
+    # What no server means to say: 501 and 505 are about the request, and will be said again.
+    return BrokenError(answer) if status >= 500 and status not in {501, 505} else RefusedError(answer)
 
 
 def mapped(error: Exception, url: str, seconds: float) -> DatasourceError:

@@ -95,6 +95,7 @@ class Job:
         self._alarms = Alarms()
         self.findings = Findings()
         self._ticked: float | None = None
+        self._renewals = 0
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
@@ -196,13 +197,28 @@ class Job:
             "invalid": present - int(np.count_nonzero(valid)),
             "over_limit": vector.cut,
         }
-        self._latest, self._ticked = (at, verdicts, waiting), at
+        self._latest = (at, verdicts, waiting)
+        # With the clock set back what was later stays what has been seen.
+        self._ticked = at if self._ticked is None else max(self._ticked, at)
         return Observation(written, self._alarms.begun(at, verdicts))
 
     @property
     def ticked(self) -> float | None:
-        """Unix time (s) of the last tick, None before the first."""
+        """Unix time (s) of the newest tick, None before the first."""
         return self._ticked
+
+    def pass_over(self, at: float) -> int:
+        """Count the ticks up to `at` (Unix s) as seen; return how many were not."""
+        if self._ticked is None:
+            return 0
+        passed = max(0, round((at - self._ticked) / self.scheduler.infer_every))
+        self._ticked = max(self._ticked, at)
+        return passed
+
+    @property
+    def renewals(self) -> int:
+        """How often something that a fit learnt was taken over."""
+        return self._renewals
 
     def learnt(self) -> Learnt | None:
         """Return a copy of what is known of the series; None while that is nothing. Called between ticks."""
@@ -228,6 +244,9 @@ class Job:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
         self._latest = None
+        if self._ticked is not None:
+            # Nothing is written behind a staleness marker.
+            self._ticked = max(self._ticked, at)
         return self._outputs.close(at)
 
     # --- what others may know, from any thread ---
@@ -249,6 +268,7 @@ class Job:
     def _take_over(self, at: float) -> None:
         with self._lock:
             learnt, self._learnt = self._learnt, []
+        self._renewals += len(learnt)
         for labels, fitted in learnt:
             self._watched.learn(labels, fitted, at)
             for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):

@@ -20,9 +20,6 @@ FIT_POLL = 0.25
 IDLE = 1.0
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
-CATCH_UP = 3600.0
-"""Seconds back to which missed ticks are made up for: without an out-of-order window Prometheus takes samples
-that are at most about an hour older than its newest."""
 
 
 class Service:
@@ -64,7 +61,8 @@ class Service:
         """
         fits = threading.Thread(target=self._fits, args=(stop,), name="fits", daemon=True)
         fits.start()
-        self._start_schedules()
+        for schedule in self._schedules.values():
+            schedule.start(self._clock.time())
         try:
             while not stop.is_set():
                 self._step(stop)
@@ -73,17 +71,6 @@ class Service:
             keys = None if ended is None else set(ended())
             self._engine.close(self._clock.time(), STOP_BUDGET, keys)
             fits.join(timeout=STOP_BUDGET)
-
-    def _start_schedules(self) -> None:
-        now = self._clock.time()
-        for alias, schedule in self._schedules.items():
-            ticked = [job.ticked for job in self._engine.jobs if job.scheduler.alias == alias]
-            last = min((at for at in ticked if at is not None), default=None)
-            # What was saved at a time that is yet to come was saved by another clock.
-            if last is None or last > now:
-                schedule.start(now)
-            else:
-                schedule.resume(last)
 
     def _step(self, stop: threading.Event) -> None:
         """Wait for the next tick, or for the next try while the data source is down, and run it."""
@@ -100,27 +87,18 @@ class Service:
         if wait > 0:
             stop.wait(wait)
             return
-        at, missed = schedule.take(now)
-        self._tick(alias, schedule, at, missed)
+        self._tick(alias, schedule.take(now))
 
-    def _tick(self, alias: str, schedule: TickSchedule, at: float, missed: int) -> None:
-        """Run the tick at `at` after the `missed` ones before it, as far as they can be made up for."""
-        late = min(missed, int(CATCH_UP / schedule.interval))
-        behind, interval = missed, schedule.interval
+    def _tick(self, alias: str, at: float) -> None:
         try:
-            judged = self._engine.catch_up(alias, at - late * interval, at - interval) if late else 0
-            self._telemetry.caught_up(judged)
-            self._telemetry.skipped(missed - judged)
-            behind = 0
             self._engine.tick(alias, at)
         except UnreachableError as error:
-            schedule.give_back(at - behind * interval)
             self._availability.lost(error)
             return
         except Exception:
             # A defect must cost a tick, not the watch; the age of the scores tells of it.
             LOGGER.exception("the tick of scheduler %s at %.0f failed", alias, at)
-            self._telemetry.skipped(1 + behind)
+            self._engine.give_up(alias, at)
             return
         self._availability.reached()
         self._ticked = True
