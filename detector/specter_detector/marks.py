@@ -19,10 +19,13 @@ class Marks:
     def __init__(self, keys: Iterable[str], writer: Destination, telemetry: Telemetry, now: float) -> None:
         self._writer = writer
         self._telemetry = telemetry
-        last = {key: writer.last_tick(key) for key in keys}
-        # A tick that is yet to come was written under another clock.
-        self._before = {key: -inf if at is None or at > now else at for key, at in last.items()}
-        self._own = dict.fromkeys(self._before, -inf)
+        self._before = dict.fromkeys(keys, -inf)
+        self._own = dict(self._before)
+        for key in self._before:
+            at = writer.last_tick(key)
+            if at is not None:
+                # A tick that is yet to come was written under another clock.
+                (self._before if at <= now else self._own)[key] = at
         self._back = False
 
     def write(self, key: str, at: float, written: Written) -> None:

@@ -5,14 +5,15 @@ import threading
 from collections.abc import Callable, Iterable
 from random import Random
 
-from specter_core.clock import Clock
 from specter_detector.availability import Availability
+from specter_detector.datasource import DatasourceError
 from specter_detector.engine import Engine
 from specter_detector.jobs import Job
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.retry import Backoff
 from specter_detector.saving import Savings
 from specter_detector.scheduler import TickSchedule
+from specter_detector.server_clock import ServerClock
 from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Service:
         reader: PrometheusReader,
         savings: Savings,
         telemetry: Telemetry,
-        clock: Clock,
+        clock: ServerClock,
         random: Random,
     ) -> None:
         self._engine = engine
@@ -68,6 +69,7 @@ class Service:
                 self._step(stop)
         finally:
             stop.set()
+            self._check_clock()
             keys = None if ended is None else set(ended())
             self._engine.close(self._clock.time(), STOP_BUDGET, keys)
             fits.join(timeout=STOP_BUDGET)
@@ -78,6 +80,7 @@ class Service:
             if not stop.wait(self._availability.wait):
                 self._probe()
             return
+        self._check_clock()
         now = self._clock.time()
         if not self._schedules:
             stop.wait(IDLE)
@@ -104,6 +107,14 @@ class Service:
         self._ticked = True
         self._savings.save_if_due()
 
+    def _check_clock(self) -> None:
+        try:
+            self._clock.check()
+        except UnreachableError as error:
+            self._availability.lost(error)
+        except DatasourceError as error:
+            LOGGER.debug("the server does not tell its time: %s", error)
+
     def _probe(self) -> None:
         try:
             self._reader.probe()
@@ -112,6 +123,8 @@ class Service:
             return
         except RefusedError:
             LOGGER.debug("the probe was refused; the queries will say why")
+        # Before anybody else asks for anything at a time of this machine's clock.
+        self._check_clock()
         self._availability.reached()
 
     def _fits(self, stop: threading.Event) -> None:

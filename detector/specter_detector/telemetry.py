@@ -60,6 +60,7 @@ class Telemetry:
         self._spool_bytes = _gauge(metrics.DETECTOR_SPOOL_BYTES, registry)
         self._spool_persistent = _gauge(metrics.DETECTOR_SPOOL_PERSISTENT, registry)
         self._up = _gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
+        self._clock_ahead = _gauge(metrics.DETECTOR_CLOCK_AHEAD, registry)
 
     def prepare(self, queries: Sequence[str]) -> None:
         """Show every counter at 0 from the start, so that its first increase is seen by `rate`.
@@ -162,3 +163,7 @@ class Telemetry:
     def datasource(self, up: bool) -> None:
         """The data source is reachable or not."""
         self._up.set(1 if up else 0)
+
+    def clock_ahead(self, seconds: float) -> None:
+        """This machine's clock is ahead of the server's by `seconds`."""
+        self._clock_ahead.set(seconds)
