@@ -140,7 +140,7 @@ class Detector:
             spool = replace(spool, folder=storage.path / "spool")
         return Writer(
             self._client,
-            open_spool(spool, self.telemetry.dropped),
+            open_spool(spool, self.telemetry.dropped, lambda: self.telemetry.storage_failed("spool")),
             clock=clock,
             random=chance,
             telemetry=self.telemetry,

@@ -27,7 +27,7 @@ schedulers:
 PROGRAM = (sys.executable, "-c", "from specter_core.cli import main; main()")
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 30.0) -> None:
     """Wait until `condition` holds.
 
     Raises:
@@ -35,7 +35,9 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 30.0
     """
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"never within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, (
+            f"never within {seconds:g} s: {what if isinstance(what, str) else what()}"
+        )
         time.sleep(0.05)
 
 
@@ -149,11 +151,13 @@ class DetectorProcess:
         self, name: str, fits: Callable[[float], bool], seconds: float = 30.0, **labels: str
     ) -> None:
         """Wait until a metric has a value that `fits`."""
-        eventually(lambda: fits(self.metric(name, **labels)), f"{name}{labels}\n{self.log()}", seconds)
+        eventually(
+            lambda: fits(self.metric(name, **labels)), lambda: f"{name}{labels}\n{self.log()}", seconds
+        )
 
     def wait_for_line(self, text: str, seconds: float = 30.0) -> None:
         """Wait until this run's log has `text` in it."""
-        eventually(lambda: text in self.log(), f"{text!r} in the log:\n{self.log()}", seconds)
+        eventually(lambda: text in self.log(), lambda: f"{text!r} in the log:\n{self.log()}", seconds)
 
     def wait_until_saved(self) -> None:
         """Wait until what has been learnt is on the disk: from then on it survives."""
