@@ -13,13 +13,15 @@ NAME = "__name__"
 Parts = tuple[bytes, bytes]
 """The encoded labels of an output that sort before its metric's name, and those after it."""
 
+EXPORTED = "exported_"
+
 
 class OutputLabels:
     """Makes the labels of the outputs of each series, those that differ in their metric's name alone.
 
-    The input's labels without its name, plus `added`. An input label that goes by
-    a name of those is kept as `exported_NAME`, as Prometheus does with a scraped
-    `job`.
+    The input's labels without its name, plus `added`. An input label that goes by a name of those is kept as
+    `exported_NAME`, as Prometheus does with a scraped `job`, and one that is called so as
+    `exported_exported_NAME`: labels that differ in the input differ in the output.
     """
 
     def __init__(self, added: Mapping[str, str]) -> None:
@@ -47,8 +49,8 @@ class OutputLabels:
             name, value = label
             if name == NAME or not value:
                 continue
-            if name in self._names:
-                kept = self._free(name, encoded)
+            if self._needed(name):
+                kept = f"{EXPORTED}{name}"
                 encoded[kept] = encode_label(kept, value)
                 continue
             field = self._fields.get(label)
@@ -60,10 +62,13 @@ class OutputLabels:
         before, after = names[:middle], names[middle:]
         return b"".join([encoded[name] for name in before]), b"".join([encoded[name] for name in after])
 
-    def _free(self, name: str, taken: Mapping[str, bytes]) -> str:
-        while name in self._names or name in taken:
-            name = f"exported_{name}"
-        return name
+    def _needed(self, name: str) -> bool:
+        """Whether an added label goes by this name, or one of the input that had to give way to it."""
+        while name not in self._names:
+            if not name.startswith(EXPORTED):
+                return False
+            name = name.removeprefix(EXPORTED)
+        return True
 
 
 def output_labels(labels: Labels, template: Mapping[str, str], variables: Mapping[str, str]) -> Labels:
