@@ -71,8 +71,13 @@ def mapped(error: Exception, url: str, seconds: float) -> DatasourceError:
     if any(isinstance(each, TIMEOUTS) for each in chain) and not any(
         isinstance(each, requests.ConnectTimeout) for each in chain
     ):
-        return SlowError(f"{url}: no answer within {seconds:g} s")
+        return SlowError(f"{url}: no answer within {rounded(seconds)} s")
     return UnreachableError(f"{url}: {reason_of(error)}")
+
+
+def rounded(seconds: float) -> str:
+    """Return what is left of a time-out as text: the same at every tick, so that it is said once."""
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -86,6 +91,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def reason_of(error: BaseException) -> str:
     """Return the innermost cause: `Connection refused`, not the tower of exceptions above it."""
     *_, innermost = causes(error)
+    if len(innermost.args) == 2 and isinstance(innermost.args[1], Exception):
+        innermost = innermost.args[1]  # how urllib3 says that a connection was aborted
     return str(getattr(innermost, "strerror", None) or innermost)
 
 

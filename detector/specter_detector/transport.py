@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 
 from specter_detector.config import Reader as ReaderConfig
 from specter_detector.datasource import RefusedError, SlowError, TooLargeError, UnreachableError
-from specter_detector.failures import ANSWERED, EXPECTED, error_of, mapped
+from specter_detector.failures import ANSWERED, EXPECTED, error_of, mapped, rounded
 from specter_detector.gate import Gate
 from specter_detector.http import timeouts
 from specter_detector.server_clock import DateHeaders
@@ -178,7 +178,7 @@ class Transport:
         while True:
             left = deadline - self.monotonic()
             if left <= 0:
-                raise SlowError(f"{self.url}: no whole answer within {seconds:g} s")
+                raise SlowError(f"{self.url}: no whole answer within {rounded(seconds)} s")
             if self._gate.closed:
                 raise UnreachableError("the reader has been closed")
             try:
