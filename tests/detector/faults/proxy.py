@@ -57,7 +57,7 @@ class FaultyProxy:
 
     def heal(self) -> None:
         """Forward everything again; what hangs ends without an answer."""
-        self.plans.update(read=Plan(), write=Plan())
+        self.plans = {"read": Plan(), "write": Plan()}
         self.healed.set()
 
     def met(self, direction: Direction, fault: Fault) -> int:
