@@ -50,7 +50,7 @@ def test_ten_times_the_series_are_cut_and_the_known_ones_go_on(tmp_path: Path) -
         feeder.labels += flood(10)
         cut = 10 * KNOWN - LIMIT
         detector.wait_for_metric("series", lambda over: over == cut, query="shop", state="over_limit")
-        wait_for_ticks(server, 8)
+        wait_for_ticks(server, 4)
         assert detector.metric("series", query="shop", state="scored") == KNOWN
         assert detector.metric("series", query="shop", state="warming") == LIMIT - KNOWN
         assert memory_mb(detector) < before + ALLOWED_MB

@@ -15,7 +15,7 @@ from tests.servers.prometheus import Prometheus, running_prometheus
 pytestmark = pytest.mark.integration
 
 SERIES = 5
-TICKS = 5
+TICKS = 3
 REASONS = ("conflict", "out_of_order")
 
 
