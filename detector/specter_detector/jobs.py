@@ -239,6 +239,8 @@ class Job:
         if learnt.shape is not None and learnt.state is not None:
             self._watched.restore(learnt.labels, learnt.shape, learnt.state)
             self._known = frozenset(learnt.labels)
+            # What vanishes meanwhile must not look current: nobody else will end its outputs.
+            self._outputs.reopen([each for each in learnt.labels if learnt.last_seen.get(each) == learnt.at])
 
     def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""

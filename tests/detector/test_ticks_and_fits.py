@@ -137,6 +137,31 @@ def test_a_series_that_vanishes_is_ended_then_absent_and_forgotten_after_a_day()
     assert subject.known == {here}
 
 
+def test_what_vanishes_while_the_detector_is_away_is_ended_by_the_next_one() -> None:
+    before = job()
+    here, gone = named("1", "2")
+    install(before, here, gone)
+    before.observe(NOW, Vector({here: 5.0, gone: 5.0}))
+    learnt = before.learnt()
+    assert learnt is not None
+    after = job()
+    after.restore(learnt)
+    written = samples_of(after.observe(NOW + 15, Vector({here: 5.0})).written)
+    ended = [dict(sample.labels) for sample in written if sample.value is None]
+    assert sorted(labels["__name__"] for labels in ended) == [
+        "anomaly_score", "yhat", "yhat_lower", "yhat_upper",
+    ]  # fmt: skip
+    assert {labels["i"] for labels in ended} == {"2"}
+    assert len(written) == 8
+    # Ended by the one before, it is not ended again.
+    before.close(NOW + 1)
+    ended_before = before.learnt()
+    assert ended_before is not None
+    after = job()
+    after.restore(ended_before)
+    assert len(samples_of(after.observe(NOW + 15, Vector({here: 5.0})).written)) == 4
+
+
 def test_a_series_that_comes_back_is_scored_at_once() -> None:
     subject = job()
     (labels,) = named("1")
