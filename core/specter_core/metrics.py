@@ -369,6 +369,11 @@ DETECTOR_DATASOURCE_UP = Metric(
     "gauge",
     "1 if the last query reached the data source, else 0.",
 )
+DETECTOR_CLOCK_AHEAD = Metric(
+    "specter_detector_clock_ahead_seconds",
+    "gauge",
+    "Seconds by which this machine's clock is ahead of the server's, negative behind it; 0 up to a minute.",
+)
 DETECTOR_FEEDBACK_WINDOWS = Metric(
     "specter_detector_feedback_windows",
     "gauge",

@@ -34,6 +34,7 @@ from specter_detector.prometheus_api import open_api
 from specter_detector.reader import PrometheusReader, UnreachableError
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.saving import Savings
+from specter_detector.server_clock import ServerClock
 from specter_detector.service import Service
 from specter_detector.storage import Storage
 from specter_detector.store.folder import DataFolder
@@ -70,7 +71,6 @@ class Detector:
         fitter: Fitter | None = None,
         feedback: Callable[[], Sequence[Window]] = tuple,
     ) -> None:
-        clock = clock or SystemClock()
         chance = random.Random()  # noqa: S311  (jitter is no secret)
         self.config = config
         self.telemetry = telemetry
@@ -85,6 +85,12 @@ class Detector:
             open_session(config.reader.connection),
             accepts=lambda labels: config.shard.owns(labels) and not own(labels),
             observer=telemetry.requests,
+        )
+        clock = ServerClock(
+            clock or SystemClock(),
+            hint=self.reader.server_time_hint,
+            ask=self.reader.server_time,
+            telemetry=telemetry,
         )
         self._api = open_api(config.reader, observer=telemetry.requests)
         self._client = RemoteWriteClient(config.writer.connection.url, open_session(config.writer.connection))
@@ -140,7 +146,7 @@ class Detector:
             spool = replace(spool, folder=storage.path / "spool")
         return Writer(
             self._client,
-            open_spool(spool, self.telemetry.dropped),
+            open_spool(spool, self.telemetry.dropped, lambda: self.telemetry.storage_failed("spool")),
             clock=clock,
             random=chance,
             telemetry=self.telemetry,

@@ -29,3 +29,7 @@ class SlowError(DatasourceError):
 
 class TooLargeError(RefusedError):
     """The answer is larger than allowed, here or by the server; a part of it may not be."""
+
+
+class BrokenError(RefusedError):
+    """The server failed, or its answer broke off on the way: the same query may work later."""

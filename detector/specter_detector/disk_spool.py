@@ -4,7 +4,7 @@ import fcntl
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,12 @@ SEGMENT_BYTES = 16 << 20
 _SEGMENTS_AT_LEAST = 8
 """Segments that a full spool consists of: a whole one is dropped to make room."""
 
+Failed = Callable[[], None]
+
+
+def _unheard() -> None:
+    """Nobody counts."""
+
 
 class SpoolError(SpecterError):
     """The folder cannot be used."""
@@ -32,16 +38,20 @@ class DiskSpool:
         max_bytes: of its segments at most; the oldest are dropped beyond.
         max_age: seconds after its tick at which a batch is dropped.
         dropped: is told what was.
+        failed: is told each time that the disk refuses.
 
     Raises:
         SpoolError: another process uses it, or it cannot be made or read.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int, max_age: float, dropped: Dropped) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int, max_age: float, dropped: Dropped, failed: Failed = _unheard
+    ) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._dropped = dropped
+        self._failed = failed
         self._memory = MemorySpool(min(max_bytes, MEMORY_BYTES), max_age, dropped)
         self._file: SegmentFile | None = None
         self._head: tuple[Batch, int] | None = None
@@ -241,6 +251,7 @@ class DiskSpool:
     # --- what is wrong ---
 
     def _fails(self, what: str, error: OSError) -> None:
+        self._failed()
         message = error.strerror or str(error)
         if self._failing.get(what) != message:
             LOGGER.error("spool %s %s: %s", self._folder, what, message)
@@ -251,7 +262,7 @@ class DiskSpool:
             LOGGER.info("spool %s can be written to again", self._folder)
 
 
-def open_spool(options: SpoolOptions, dropped: Dropped) -> Spool:
+def open_spool(options: SpoolOptions, dropped: Dropped, failed: Failed = _unheard) -> Spool:
     """Open what waits for the server, in a folder or in memory.
 
     Raises:
@@ -260,7 +271,11 @@ def open_spool(options: SpoolOptions, dropped: Dropped) -> Spool:
     if options.folder is None:
         return MemorySpool(options.max_bytes or MEMORY_BYTES, options.max_age, dropped)
     return DiskSpool(
-        options.folder, max_bytes=options.max_bytes or DISK_BYTES, max_age=options.max_age, dropped=dropped
+        options.folder,
+        max_bytes=options.max_bytes or DISK_BYTES,
+        max_age=options.max_age,
+        dropped=dropped,
+        failed=failed,
     )
 
 

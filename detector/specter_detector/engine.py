@@ -1,17 +1,17 @@
 """What happens at a tick and at a fit: read, score or learn, write. Threads and waiting are elsewhere."""
 
 import logging
-import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import replace
-from math import inf
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from specter_core.clock import Clock, align_down
+from specter_detector.asking import Answer, Asking
 from specter_detector.config import DetectorConfig, Query
+from specter_detector.datasource import BrokenError, DatasourceError, SlowError, UnreachableError
 from specter_detector.exclusion_reader import ExclusionReader
 from specter_detector.exclusions import REACH, Window, excluded
 from specter_detector.fitting import FitError, FitRequest, Fitter
@@ -19,11 +19,13 @@ from specter_detector.histories import QueryHistory
 from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.limits import limits_of
+from specter_detector.marks import Marks
 from specter_detector.models.arrays import Bools, Floats, Ints
 from specter_detector.outputs import Written
-from specter_detector.reader import DatasourceError, SeriesReader, UnreachableError
-from specter_detector.series import History, Labels, Vector
+from specter_detector.reader import SeriesReader
+from specter_detector.series import Labels, Vector
 from specter_detector.telemetry import Telemetry
+from specter_detector.troubles import Troubles
 from specter_detector.writer import Destination
 
 LOGGER = logging.getLogger(__name__)
@@ -58,8 +60,8 @@ class Engine:
         self._fitter = fitter
         self._telemetry = telemetry
         self._clock = clock
-        self._failing: dict[tuple[str, str], str] = {}
-        self._failing_lock = threading.Lock()
+        self._troubles = Troubles()
+        self._asking = Asking(reader, config.reader.queries, self._troubles, telemetry)
         identities = Identities()
         self.jobs = tuple(
             Job(
@@ -75,16 +77,13 @@ class Engine:
             for scheduler in model.schedulers
             for query in model.queries
         )
-        now = clock.time()
-        last = {job.key: writer.last_tick(job.key) for job in self.jobs}
-        # A tick that is yet to come was written under another clock.
-        self._written_before = {key: -inf if at is None or at > now else at for key, at in last.items()}
+        self._marks = Marks([job.key for job in self.jobs], writer, telemetry, clock.time())
 
     def tick(self, scheduler: str, at: float) -> None:
         """Score every query of `scheduler` at `at` and write the result.
 
         Queries are asked at the same time and their scores written as they come, so that a slow one delays
-        its own alone.
+        its own alone. Ticks that a job has missed, whatever the reason, are judged and written before.
 
         Raises:
             UnreachableError: the data source is out of reach; what it did answer has been scored.
@@ -93,63 +92,51 @@ class Engine:
         jobs = self._jobs(scheduler)
         budget = jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0
         unreachable: UnreachableError | None = None
-        asked = {self._threads.submit(self._read, alias, at): alias for alias in _queries(jobs)}
+        tally = _Tally()
+        asked = {self._threads.submit(self._asking.ask, sharing, at): sharing for sharing in _by_query(jobs)}
         for future in as_completed(asked):
-            vector: Vector | None = None
+            sharing = asked[future]
             try:
-                vector = future.result()
+                answer = future.result()
             except UnreachableError as error:
                 unreachable = error
                 continue
+            except (SlowError, BrokenError):
+                # Counted and logged. The next tick that is answered makes up for this one.
+                continue
             except DatasourceError:
-                # Counted and logged by `_read`; nothing is known of its series.
-                vector = None
+                # Counted and logged; nothing is known of its series, and nothing will be.
+                for job in sharing:
+                    self._marks.write(job.key, at, job.close(at))
             else:
-                self._remember(asked[future], at, vector)
-            for job in jobs:
-                if job.query.alias == asked[future]:
-                    self._write(job, at, self._observe(job, at, vector))
+                self._take(sharing, at, answer, tally)
             self._writer.flush(0.0 if _waiting(asked) else budget)
         self._report(jobs, at)
+        self._telemetry.caught_up(len(tally.judged))
+        self._telemetry.skipped(tally.lost)
         self._telemetry.ticked(self._clock.monotonic() - started)
         if unreachable is not None:
             raise unreachable
 
-    def catch_up(self, scheduler: str, first: float, last: float) -> int:
-        """Run the ticks from `first` to `last` (Unix s, both inclusive) that were missed.
+    def give_up(self, scheduler: str, at: float) -> None:
+        """Do not come back to the ticks of `scheduler` up to `at` (Unix s): a defect is in the way."""
+        jobs = self._jobs(scheduler)
+        self._telemetry.skipped(max((job.pass_over(at) for job in jobs), default=0))
 
-        Each query is asked once for all of them. A tick of which the server has nothing is not judged: when
-        the server itself was away, nothing is known, and that is no absence.
-
-        Returns:
-            How many of them were judged, of the query with the most.
-
-        Raises:
-            UnreachableError: the data source is out of reach.
-        """
-        judged = 0
-        for alias in _queries(self._jobs(scheduler)):
-            jobs = [job for job in self._jobs(scheduler) if job.query.alias == alias]
-            try:
-                history = self._reader.range(
-                    self._queries[alias], first, last, jobs[0].scheduler.infer_every, jobs[0].present
-                )
-            except UnreachableError:
-                raise
-            except DatasourceError as error:
-                self._fails(alias, "catching up", str(error))
-                continue
-            self._works(alias, "catching up")
-            ticks = set()
-            for at, vector in _vectors(history):
-                self._remember(alias, at, vector)
-                # A tick that was broken off has been judged for some of the queries.
-                for job in (job for job in jobs if job.ticked is None or at > job.ticked):
-                    self._write(job, at, self._observe(job, at, vector))
-                    ticks.add(at)
-            judged = max(judged, len(ticks))
-        self._writer.flush(self._jobs(scheduler)[0].scheduler.infer_every * WRITE_SHARE)
-        return judged
+    def _take(self, jobs: Sequence[Job], at: float, answer: Answer, tally: "_Tally") -> None:
+        """Judge what there is of one query, the ticks that were missed before the present."""
+        alias = jobs[0].query.alias
+        for then, vector in answer.missed:
+            self._remember(alias, then, vector)
+            # A tick that was broken off has been judged for some of the queries.
+            for job in (job for job in jobs if job.ticked is not None and then > job.ticked):
+                self._marks.write(job.key, then, self._observe(job, then, vector))
+                tally.judged.add(then)
+        tally.due |= answer.due
+        tally.older = max(tally.older, answer.older)
+        self._remember(alias, at, answer.present)
+        for job in jobs:
+            self._marks.write(job.key, at, self._observe(job, at, answer.present))
 
     def fit(self, job: Job, now: float) -> None:
         """Read what is missing of the history of `job` up to `now` and learn from it, batch by batch.
@@ -173,17 +160,17 @@ class Engine:
             self._telemetry.fit_failed(alias)
             if isinstance(error, UnreachableError):
                 raise
-            self._fails(alias, "fit", str(error))
+            self._troubles.begins(alias, "fit", str(error))
             return
         job.fit_finished()
-        self._works(alias, "fit")
+        self._troubles.ends(alias, "fit")
         self._telemetry.fitted(alias, self._clock.monotonic() - started, self._clock.time())
 
     def close(self, at: float, budget: float, keys: Container[str] | None = None) -> None:
         """End the open outputs of the jobs `keys`, all if None, at `at`; tries for `budget` seconds."""
         for job in self.jobs:
             if keys is None or job.key in keys:
-                self._write(job, at, job.close(at))
+                self._marks.write(job.key, at, job.close(at))
         self._writer.flush(budget)
 
     def _jobs(self, scheduler: str) -> list[Job]:
@@ -250,26 +237,6 @@ class Engine:
     def _remember(self, alias: str, at: float, vector: Vector) -> None:
         self._histories[alias].add(at, vector.samples)
 
-    def _read(self, alias: str, at: float) -> Vector:
-        try:
-            # Known series first: one that a new one pushed beyond the limit would look absent.
-            known = frozenset[Labels]().union(*(job.known for job in self.jobs if job.query.alias == alias))
-            vector = self._reader.instant(self._queries[alias], at, known)
-        except UnreachableError:
-            self._telemetry.read(alias, "unreachable")
-            raise
-        except DatasourceError as error:
-            self._telemetry.read(alias, "error")
-            self._fails(alias, "query", str(error))
-            raise
-        self._works(alias, "query")
-        self._telemetry.read(alias, "ok" if vector.samples else "empty")
-        if vector.cut:
-            self._fails(alias, "limit", f"{vector.cut} series beyond max_series_per_query are not watched")
-        else:
-            self._works(alias, "limit")
-        return vector
-
     def _limits(self, query: Query, at: float, series: Sequence[Labels]) -> Floats | None:
         """Return the limit of each of `series`; None where there is no answer, or nothing to ask."""
         if query.limit is None:
@@ -279,29 +246,18 @@ class Engine:
         except UnreachableError:
             raise
         except DatasourceError as error:
-            self._fails(query.alias, "capacity limit", str(error))
+            self._troubles.begins(query.alias, "capacity limit", str(error))
             return None
-        self._works(query.alias, "capacity limit")
+        self._troubles.ends(query.alias, "capacity limit")
         return limits_of(series, vector.samples)
 
-    def _observe(self, job: Job, at: float, vector: Vector | None) -> Written:
-        if vector is None:
-            return job.close(at)
+    def _observe(self, job: Job, at: float, vector: Vector) -> Written:
         learning = self._learning(job.query.alias, at, vector.samples)
         with self._telemetry.judging(job.query.alias, self._clock.monotonic):
             seen = job.observe(at, vector, learning)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
         return seen.written
-
-    def _write(self, job: Job, at: float, written: Written) -> None:
-        """Hand over what `job` has to say of `at`, unless an earlier process has.
-
-        It may have said something else, from a state that was never saved, and the server would refuse the
-        second value of one time.
-        """
-        if at > self._written_before[job.key]:
-            self._writer.enqueue(job.key, at, [written])
 
     def _report(self, jobs: list[Job], at: float) -> None:
         for alias in {job.query.alias for job in jobs}:
@@ -315,39 +271,28 @@ class Engine:
             )
         self._telemetry.excluding(Counter(each.kind for each in self._windows if each.start <= at < each.end))
 
-    def _fails(self, alias: str, what: str, message: str) -> None:
-        """Log a failure when it begins or changes, not at every tick."""
-        with self._failing_lock:
-            known = self._failing.get((alias, what))
-            self._failing[alias, what] = message
-        if known != message:
-            LOGGER.warning("query %s: %s: %s", alias, what, message)
 
-    def _works(self, alias: str, what: str) -> None:
-        with self._failing_lock:
-            known = self._failing.pop((alias, what), None)
-        if known is not None:
-            LOGGER.info("query %s: %s works again", alias, what)
+@dataclass(slots=True)
+class _Tally:
+    """Ticks before the present one: that should have been there, and that were judged now."""
 
+    judged: set[float] = field(default_factory=set)
+    due: set[float] = field(default_factory=set)
+    older: int = 0
 
-def _queries(jobs: Sequence[Job]) -> Sequence[str]:
-    return tuple(dict.fromkeys(job.query.alias for job in jobs))
+    @property
+    def lost(self) -> int:
+        """Number of those of which no query knows anything any more."""
+        return len(self.due - self.judged) + self.older
 
 
-def _waiting(asked: Mapping[Future[Vector], str]) -> bool:
+def _by_query(jobs: Sequence[Job]) -> Sequence[list[Job]]:
+    """Return the jobs that share a query, query by query."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        found.setdefault(job.query.alias, []).append(job)
+    return list(found.values())
+
+
+def _waiting(asked: Iterable[Future[Answer]]) -> bool:
     return any(not future.done() for future in asked)
-
-
-def _vectors(history: History) -> Iterator[tuple[float, Vector]]:
-    """Yield the times at which there is any series, and those that there are."""
-    known = np.isfinite(history.values)
-    for column, at in enumerate(history.times.tolist()):
-        rows = np.flatnonzero(known[:, column])
-        if rows.size:
-            values = history.values[rows, column].tolist()
-            yield (
-                at,
-                Vector(
-                    {history.labels[row]: value for row, value in zip(rows.tolist(), values, strict=True)}
-                ),
-            )

@@ -9,6 +9,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from specter_core.errors import SpecterError
 from specter_detector.datasource import (
+    BrokenError,
     DatasourceError,
     RefusedError,
     SlowError,
@@ -54,7 +55,8 @@ def error_of(status: int, reason: str, body: bytes, retry_after: str | None = No
         answer += "; check the login (password_file, bearer_token_file, headers)"
     elif 300 <= status < 400:
         answer += ": redirects are not followed; set datasource_url to where it points"
-    return RefusedError(answer)
+    # What no server means to say: 501 and 505 are about the request, and will be said again.
+    return BrokenError(answer) if status >= 500 and status not in {501, 505} else RefusedError(answer)
 
 
 def mapped(error: Exception, url: str, seconds: float) -> DatasourceError:
@@ -69,8 +71,13 @@ def mapped(error: Exception, url: str, seconds: float) -> DatasourceError:
     if any(isinstance(each, TIMEOUTS) for each in chain) and not any(
         isinstance(each, requests.ConnectTimeout) for each in chain
     ):
-        return SlowError(f"{url}: no answer within {seconds:g} s")
+        return SlowError(f"{url}: no answer within {rounded(seconds)} s")
     return UnreachableError(f"{url}: {reason_of(error)}")
+
+
+def rounded(seconds: float) -> str:
+    """Return what is left of a time-out as text: the same at every tick, so that it is said once."""
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -84,6 +91,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def reason_of(error: BaseException) -> str:
     """Return the innermost cause: `Connection refused`, not the tower of exceptions above it."""
     *_, innermost = causes(error)
+    if len(innermost.args) == 2 and isinstance(innermost.args[1], Exception):
+        innermost = innermost.args[1]  # how urllib3 says that a connection was aborted
     return str(getattr(innermost, "strerror", None) or innermost)
 
 

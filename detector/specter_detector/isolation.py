@@ -40,9 +40,11 @@ class Isolation:
         refused: number of records given up, by reason.
         message: what the server said of the last of them.
         taken: the parts that it took.
+        fruitless: refusals, and nothing taken, after which the rest is given up.
     """
 
     batch: Batch
+    fruitless: int = FRUITLESS
     refused: dict[str, int] = field(default_factory=dict)
     message: str = ""
     taken: list[Part] = field(default_factory=list)
@@ -80,7 +82,7 @@ class Isolation:
             self.taken.append(part)
         else:
             self._judge(part, outcome)
-            if not self.taken and self._budget <= MAX_REQUESTS - FRUITLESS:
+            if not self.taken and self._budget <= MAX_REQUESTS - self.fruitless:
                 while self._untried:
                     self._give_up(self._untried.popleft(), outcome)
         return outcome

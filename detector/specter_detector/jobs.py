@@ -96,6 +96,7 @@ class Job:
         self._alarms = Alarms()
         self.findings = Findings()
         self._ticked: float | None = None
+        self._renewals = 0
         self._last_seen: dict[Labels, float] = {}
         self._unknown: frozenset[Labels] = frozenset()
         self._present: frozenset[Labels] = frozenset()
@@ -199,13 +200,28 @@ class Job:
         }
         self.scores = int(np.count_nonzero(told))
         self.anomalous = int(np.count_nonzero(verdicts.anomalous))
-        self._latest, self._ticked = (at, verdicts, waiting), at
+        self._latest = (at, verdicts, waiting)
+        # With the clock set back what was later stays what has been seen.
+        self._ticked = at if self._ticked is None else max(self._ticked, at)
         return Observation(written, self._alarms.begun(at, verdicts))
 
     @property
     def ticked(self) -> float | None:
-        """Unix time (s) of the last tick, None before the first."""
+        """Unix time (s) of the newest tick, None before the first."""
         return self._ticked
+
+    def pass_over(self, at: float) -> int:
+        """Count the ticks up to `at` (Unix s) as seen; return how many were not."""
+        if self._ticked is None:
+            return 0
+        passed = max(0, round((at - self._ticked) / self.scheduler.infer_every))
+        self._ticked = max(self._ticked, at)
+        return passed
+
+    @property
+    def renewals(self) -> int:
+        """How often something that a fit learnt was taken over."""
+        return self._renewals
 
     def learnt(self) -> Learnt | None:
         """Return what is known of the series, as it is now; None while that is nothing.
@@ -223,12 +239,17 @@ class Job:
         self._ticked = learnt.at
         self._watched.restore(learnt.parts)
         self._known = frozenset(learnt.labels)
+        # What vanishes meanwhile must not look current: nobody else will end its outputs.
+        self._outputs.reopen([each for each in learnt.labels if learnt.last_seen.get(each) == learnt.at])
 
     def close(self, at: float) -> Written:
         """End every open output: nothing is known at `at`, and an old score must not look current."""
         self.counts = {}
         self.scores = self.anomalous = 0
         self._latest = None
+        if self._ticked is not None:
+            # Nothing is written behind a staleness marker.
+            self._ticked = max(self._ticked, at)
         return self._outputs.close(at)
 
     # --- what others may know, from any thread ---
@@ -251,6 +272,7 @@ class Job:
         with self._lock:
             learnt, self._learnt = self._learnt, []
         self._watched.learn_all(learnt, at)
+        self._renewals += len(learnt)
         for labels, fitted in learnt:
             for each, last_seen in zip(labels, fitted.last_seen.tolist(), strict=True):
                 if each in self._watched:

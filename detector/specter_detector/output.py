@@ -1,7 +1,7 @@
 """Labels of what the detector writes, and the checks that servers do not make."""
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from specter_detector.names import LABEL_NAME
 from specter_detector.protobuf import encode_label
@@ -13,13 +13,15 @@ NAME = "__name__"
 Parts = tuple[bytes, bytes]
 """The encoded labels of an output that sort before its metric's name, and those after it."""
 
+EXPORTED = "exported_"
+
 
 class OutputLabels:
     """Makes the labels of the outputs of each series, those that differ in their metric's name alone.
 
-    The input's labels without its name, plus `added`. An input label that goes by
-    a name of those is kept as `exported_NAME`, as Prometheus does with a scraped
-    `job`.
+    The input's labels without its name, plus `added`. An input label that goes by a name of those is kept as
+    `exported_NAME`, as Prometheus does with a scraped `job`, and one that is called so as
+    `exported_exported_NAME`: labels that differ in the input differ in the output.
     """
 
     def __init__(self, added: Mapping[str, str]) -> None:
@@ -47,8 +49,8 @@ class OutputLabels:
             name, value = label
             if name == NAME or not value:
                 continue
-            if name in self._names:
-                kept = self._free(name, encoded)
+            if _taken(name, self._names):
+                kept = f"{EXPORTED}{name}"
                 encoded[kept] = encode_label(kept, value)
                 continue
             field = self._fields.get(label)
@@ -60,11 +62,6 @@ class OutputLabels:
         before, after = names[:middle], names[middle:]
         return b"".join([encoded[name] for name in before]), b"".join([encoded[name] for name in after])
 
-    def _free(self, name: str, taken: Mapping[str, bytes]) -> str:
-        while name in self._names or name in taken:
-            name = f"exported_{name}"
-        return name
-
 
 def output_labels(labels: Labels, template: Mapping[str, str], variables: Mapping[str, str]) -> Labels:
     """Return the labels of an output as `OutputLabels` encodes them, for those who read them.
@@ -75,13 +72,20 @@ def output_labels(labels: Labels, template: Mapping[str, str], variables: Mappin
         variables: what it may refer to.
     """
     result = {name: substituted(text, variables) for name, text in template.items()}
+    names = frozenset((NAME, *template))
     for name, value in labels:
         if name != NAME and value:
-            kept = name
-            while kept in result or kept == NAME:
-                kept = f"exported_{kept}"
-            result[kept] = value
+            result[f"{EXPORTED}{name}" if _taken(name, names) else name] = value
     return labels_of(result)
+
+
+def _taken(name: str, added: Container[str]) -> bool:
+    """Whether an added label goes by this name, or one of the input that had to give way to it."""
+    while name not in added:
+        if not name.startswith(EXPORTED):
+            return False
+        name = name.removeprefix(EXPORTED)
+    return True
 
 
 def substituted(template: str, variables: Mapping[str, str]) -> str:

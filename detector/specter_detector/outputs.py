@@ -86,17 +86,25 @@ class _Column:
 
         `values` are those of `series` at `index`.
         """
-        new = self._rows[slots] < 0
-        if new.any():
-            parts = [self._labels.parts(series[each]) for each in index[new].tolist()]
-            encoded = [before + self._name + after for before, after in parts]
-            self._rows[slots[new]] = self._table.add(encoded)
+        self._encode(slots, series, index)
         told = np.zeros_like(self._open)
         told[slots] = True
         ended = np.flatnonzero(self._open & ~told)
         self._open = told
         blocks = [self._table.block(self._rows[slots], bits_of(values), at, self._scores_of)]
         return [block for block in [*blocks, self._end(at, ended)] if len(block)]
+
+    def reopen(self, slots: Ints, series: Sequence[Labels], index: Ints) -> None:
+        """Take the output of `series` at `index` for open."""
+        self._encode(slots, series, index)
+        self._open[slots] = True
+
+    def _encode(self, slots: Ints, series: Sequence[Labels], index: Ints) -> None:
+        new = self._rows[slots] < 0
+        if new.any():
+            parts = [self._labels.parts(series[each]) for each in index[new].tolist()]
+            encoded = [before + self._name + after for before, after in parts]
+            self._rows[slots[new]] = self._table.add(encoded)
 
     def close(self, at: int) -> Block:
         ended = np.flatnonzero(self._open)
@@ -200,6 +208,18 @@ class Outputs:
             tuple(series[index] for index in np.flatnonzero(told & (slots == DUPLICATE)).tolist()),
             len(self._columns),
         )
+
+    def reopen(self, series: Sequence[Labels]) -> None:
+        """Go on where outputs of `series` are open on the server: one that is not written next is ended.
+
+        Bands that are not written always are left out: nobody knows whether they were.
+        """
+        slots = self._find(tuple(series))
+        index = np.flatnonzero(slots >= 0)
+        for column in self._columns:
+            if self._bands == "always" or not column.band:
+                column.grow(self._used)
+                column.reopen(slots[index], series, index)
 
     def close(self, at: float) -> Written:
         """End every open output at `at` (s)."""

@@ -8,7 +8,7 @@ import numpy as np
 from specter_core.clock import align_down
 from specter_detector.config import Query
 from specter_detector.config import Reader as ReaderConfig
-from specter_detector.datasource import RefusedError, SlowError, TooLargeError
+from specter_detector.datasource import BrokenError, RefusedError, SlowError, TooLargeError
 from specter_detector.freshness import fresh, lookback
 from specter_detector.identity import Identities
 from specter_detector.models.arrays import Floats
@@ -109,6 +109,8 @@ class RangeReader:
         size = PieceSize(expected, grid.times.size, max(density, 1.0))
         try:
             self._fill(grid, size, lambda piece: ask(lambda: self._samples(query, server, grid, piece)))
+        except BrokenError:
+            raise
         except RefusedError as error:
             LOGGER.debug("raw samples of %s cannot be read: %s", query.alias, error)
             return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import yaml
 
 from specter_detector import remote_read
-from specter_detector.datasource import RefusedError, TooLargeError
+from specter_detector.datasource import BrokenError, RefusedError, TooLargeError
 from specter_detector.models.arrays import Floats, Ints
 from specter_detector.promql import Matcher, matchers_of, selector
 from specter_detector.series import Labels
@@ -57,6 +57,7 @@ class RawSource:
         Raises:
             UnreachableError: there is no server.
             SlowError: it does not answer in time.
+            BrokenError: it failed, which does not mean that it will the next time.
         """
         matchers = matchers_of(expr)
         if matchers is None or self._absent or expr in self._unfit:
@@ -65,6 +66,8 @@ class RawSource:
             server = self._server or self._ask()
             if self._ambiguous(server, matchers, start, end):
                 return None
+        except BrokenError:
+            raise
         except RefusedError as error:
             self._lacking(expr, error)
             return None
@@ -91,7 +94,7 @@ class RawSource:
             for labels, stamps, values in remote_read.decode_series(body):
                 own = tuple(pair for pair in labels if pair not in external) if external else labels
                 yield own, stamps, values
-        except TooLargeError:
+        except (TooLargeError, BrokenError):
             raise
         except RefusedError as error:
             self._lacking(expr, error)

@@ -103,6 +103,18 @@ class PrometheusReader:
             # Who does not answer this in time answers nothing.
             raise UnreachableError(str(error)) from error
 
+    def server_time_hint(self) -> float | None:
+        """Return the server's Unix time (s) by the newest answer; None while there is none."""
+        return self._transport.dates.now()
+
+    def server_time(self) -> float:
+        """Ask the server for its Unix time (s).
+
+        Raises:
+            DatasourceError: there is no answer.
+        """
+        return self._transport.server_time()
+
     def instant(
         self, query: Query, at: float, first: Collection[Labels] = (), *, timeout: float | None = None
     ) -> Vector:

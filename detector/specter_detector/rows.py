@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from specter_detector.datasource import RefusedError, TooLargeError
+from specter_detector.datasource import BrokenError, RefusedError, TooLargeError
 from specter_detector.models.arrays import Floats
 
 Kind = Literal["vector", "matrix"]
@@ -44,7 +44,7 @@ def read_rows(pieces: Iterable[bytes], kind: Kind, take: Take) -> tuple[str, ...
         What the server warns of.
 
     Raises:
-        RefusedError: it is not JSON, ends in the middle, or is of another kind.
+        RefusedError: it is not JSON, ends in the middle (`BrokenError`), or is of another kind.
         TooLargeError: it has to be read as a whole, and is too long for that.
     """
     blocks = _blocks(pieces)
@@ -69,7 +69,7 @@ def read_rows(pieces: Iterable[bytes], kind: Kind, take: Take) -> tuple[str, ...
         labels, values = _parts(whole[-1], key)
         values, end, tail = values.partition(b"]}")
         if not end:
-            raise RefusedError("the answer ends in the middle")
+            raise BrokenError("the answer ends in the middle")
         take(labels, values)
     return _warnings(head + found + tail)
 
@@ -113,7 +113,7 @@ def _parts(row: bytes, key: bytes) -> tuple[bytes, bytes]:
     if not found:
         if b'"histogram' in row:
             raise RefusedError("native histograms have no single value: use histogram_quantile() or the like")
-        raise RefusedError("the answer ends in the middle")
+        raise BrokenError("the answer ends in the middle")
     return labels, values
 
 
@@ -162,8 +162,9 @@ def _json(text: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        what = "ends in the middle" if text.startswith(b'{"') else "is not JSON"
-        raise RefusedError(f"the answer {what}") from error
+        if text.startswith(b'{"'):
+            raise BrokenError("the answer ends in the middle") from error
+        raise RefusedError("the answer is not JSON") from error
     if not isinstance(document, dict):
         raise RefusedError("the answer is not a JSON object")
     return document

@@ -13,6 +13,8 @@ from specter_detector.telemetry import Telemetry
 LOGGER = logging.getLogger(__name__)
 SAVE_EVERY = 300.0
 """Seconds: what has to be caught up after a crash, at most."""
+SAVE_FITS_EVERY = 30.0
+"""Seconds, when fits have been taken over: what they learnt cannot be caught up, and is learnt anew."""
 
 
 class Savings:
@@ -26,6 +28,7 @@ class Savings:
         self._thread = ThreadPoolExecutor(1, "save")
         self._running: Future[None] | None = None
         self._saved_at = clock.monotonic()
+        self._fits = 0
 
     def restore(self) -> None:
         """Give every job what was saved of it."""
@@ -36,11 +39,17 @@ class Savings:
                 LOGGER.info("query %s: going on with %d series", job.query.alias, len(learnt.labels))
 
     def save_if_due(self) -> None:
-        """Begin to save if the last time was long ago; called between ticks."""
-        if self._clock.monotonic() - self._saved_at < SAVE_EVERY:
+        """Begin to save if the last time was long ago, or fits were taken over; called between ticks.
+
+        The first fit is saved at once: a crash before would be a hole as long as the next fit takes.
+        """
+        fits = sum(job.renewals for job in self._jobs)
+        soon = 0.0 if self._fits == 0 else SAVE_FITS_EVERY
+        if self._clock.monotonic() - self._saved_at < (SAVE_EVERY if fits == self._fits else soon):
             return
         if self._running is not None and not self._running.done():
             return
+        self._fits = fits
         self._saved_at = self._clock.monotonic()
         copies = [(job, job.learnt()) for job in self._jobs]
         self._running = self._thread.submit(self._save, copies)

@@ -1,4 +1,4 @@
-"""When ticks are due: at multiples of the interval, each once; what was missed is counted."""
+"""When ticks are due: at multiples of the interval, each once."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,6 @@ class TickSchedule:
         """Count from `now`: the tick at or before it belongs to an earlier run."""
         self._last = align_down(now, self.interval)
 
-    def resume(self, last: float) -> None:
-        """Count from `last`, the last tick of an earlier run."""
-        self._last = align_down(last, self.interval)
-
-    def give_back(self, tick: float) -> None:
-        """Count `tick`, the last one taken, as not run."""
-        self._last = tick - self.interval
-
     def wait(self, now: float) -> float:
         """Return the seconds until the next tick, 0 when one is due."""
         if self._last is None:
@@ -34,9 +26,7 @@ class TickSchedule:
             self.start(now)
         return max(0.0, (self._last or 0.0) + self.interval - now)
 
-    def take(self, now: float) -> tuple[float, int]:
-        """Return the tick to run, the newest not after `now`, and how many before it were missed."""
-        due = align_down(now, self.interval)
-        missed = 0 if self._last is None else max(0, round((due - self._last) / self.interval) - 1)
-        self._last = due
-        return due, missed
+    def take(self, now: float) -> float:
+        """Return the tick to run, the newest not after `now`."""
+        self._last = align_down(now, self.interval)
+        return self._last

@@ -5,14 +5,15 @@ import threading
 from collections.abc import Callable, Iterable
 from random import Random
 
-from specter_core.clock import Clock
 from specter_detector.availability import Availability
+from specter_detector.datasource import DatasourceError
 from specter_detector.engine import Engine
 from specter_detector.jobs import Job
 from specter_detector.reader import PrometheusReader, RefusedError, UnreachableError
 from specter_detector.retry import Backoff
 from specter_detector.saving import Savings
 from specter_detector.scheduler import TickSchedule
+from specter_detector.server_clock import ServerClock
 from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
@@ -22,9 +23,6 @@ BEAT = 5.0
 """Seconds after which the loop goes round although nothing is due, so that its end is seen from outside."""
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
-CATCH_UP = 3600.0
-"""Seconds back to which missed ticks are made up for: without an out-of-order window Prometheus takes samples
-that are at most about an hour older than its newest."""
 
 
 class Service:
@@ -37,7 +35,7 @@ class Service:
         reader: PrometheusReader,
         savings: Savings,
         telemetry: Telemetry,
-        clock: Clock,
+        clock: ServerClock,
         random: Random,
     ) -> None:
         self._engine = engine
@@ -66,26 +64,17 @@ class Service:
         """
         fits = threading.Thread(target=self._fits, args=(stop,), name="fits", daemon=True)
         fits.start()
-        self._start_schedules()
+        for schedule in self._schedules.values():
+            schedule.start(self._clock.time())
         try:
             while not stop.is_set():
                 self._step(stop)
         finally:
             stop.set()
+            self._check_clock()
             keys = None if ended is None else set(ended())
             self._engine.close(self._clock.time(), STOP_BUDGET, keys)
             fits.join(timeout=STOP_BUDGET)
-
-    def _start_schedules(self) -> None:
-        now = self._clock.time()
-        for alias, schedule in self._schedules.items():
-            ticked = [job.ticked for job in self._engine.jobs if job.scheduler.alias == alias]
-            last = min((at for at in ticked if at is not None), default=None)
-            # What was saved at a time that is yet to come was saved by another clock.
-            if last is None or last > now:
-                schedule.start(now)
-            else:
-                schedule.resume(last)
 
     def _step(self, stop: threading.Event) -> None:
         """Wait for the next tick, or for the next try while the data source is down, and run it."""
@@ -95,6 +84,7 @@ class Service:
             if not stop.wait(min(wait, BEAT)) and wait <= BEAT:
                 self._probe()
             return
+        self._check_clock()
         now = self._clock.time()
         if not self._schedules:
             stop.wait(IDLE)
@@ -104,31 +94,30 @@ class Service:
         if wait > 0:
             stop.wait(min(wait, BEAT))
             return
-        at, missed = schedule.take(now)
-        self._tick(alias, schedule, at, missed)
+        self._tick(alias, schedule.take(now))
 
-    def _tick(self, alias: str, schedule: TickSchedule, at: float, missed: int) -> None:
-        """Run the tick at `at` after the `missed` ones before it, as far as they can be made up for."""
-        late = min(missed, int(CATCH_UP / schedule.interval))
-        behind, interval = missed, schedule.interval
+    def _tick(self, alias: str, at: float) -> None:
         try:
-            judged = self._engine.catch_up(alias, at - late * interval, at - interval) if late else 0
-            self._telemetry.caught_up(judged)
-            self._telemetry.skipped(missed - judged)
-            behind = 0
             self._engine.tick(alias, at)
         except UnreachableError as error:
-            schedule.give_back(at - behind * interval)
             self._availability.lost(error)
             return
         except Exception:
             # A defect must cost a tick, not the watch; the age of the scores tells of it.
             LOGGER.exception("the tick of scheduler %s at %.0f failed", alias, at)
-            self._telemetry.skipped(1 + behind)
+            self._engine.give_up(alias, at)
             return
         self._availability.reached()
         self._ticked = True
         self._savings.save_if_due()
+
+    def _check_clock(self) -> None:
+        try:
+            self._clock.check()
+        except UnreachableError as error:
+            self._availability.lost(error)
+        except DatasourceError as error:
+            LOGGER.debug("the server does not tell its time: %s", error)
 
     def _probe(self) -> None:
         try:
@@ -138,6 +127,8 @@ class Service:
             return
         except RefusedError:
             LOGGER.debug("the probe was refused; the queries will say why")
+        # Before anybody else asks for anything at a time of this machine's clock.
+        self._check_clock()
         self._availability.reached()
 
     def _fits(self, stop: threading.Event) -> None:

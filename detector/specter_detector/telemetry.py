@@ -77,6 +77,7 @@ class Telemetry:
         self._save_duration = gauge(metrics.DETECTOR_SAVE_DURATION, registry)
         self._spool: _Spool | None = None
         self._up = gauge(metrics.DETECTOR_DATASOURCE_UP, registry)
+        self._clock_ahead = gauge(metrics.DETECTOR_CLOCK_AHEAD, registry)
         self._show_zeros()
         _show_process(registry)
 
@@ -252,6 +253,10 @@ class Telemetry:
     def datasource(self, up: bool) -> None:
         """The data source is reachable or not."""
         self._up.set(1 if up else 0)
+
+    def clock_ahead(self, seconds: float) -> None:
+        """This machine's clock is ahead of the server's by `seconds`."""
+        self._clock_ahead.set(seconds)
 
 
 def _show_process(registry: CollectorRegistry) -> None:

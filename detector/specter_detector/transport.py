@@ -13,10 +13,11 @@ from urllib3.util.retry import Retry
 
 from specter_detector.config import Reader as ReaderConfig
 from specter_detector.datasource import RefusedError, SlowError, TooLargeError, UnreachableError
-from specter_detector.failures import ANSWERED, EXPECTED, error_of, mapped
+from specter_detector.failures import ANSWERED, EXPECTED, error_of, mapped, rounded
 from specter_detector.gate import Gate
 from specter_detector.http import timeouts
 from specter_detector.request_telemetry import ObservedAdapter, ReadObserver, Unobserved
+from specter_detector.server_clock import DateHeaders
 
 LOGGER = logging.getLogger(__name__)
 READ_SIZE = 256 * 1024
@@ -46,7 +47,8 @@ class Transport:
         self._observer = observer or Unobserved()
         self.monotonic = monotonic
         self._gate = Gate(settings.max_concurrent, monotonic)
-        session.hooks["response"].append(_raise_typed)
+        self.dates = DateHeaders(monotonic)
+        session.hooks["response"] += [self._note_date, _raise_typed]
         # The schedule is the retry: a tick that waits for a retry is a tick that comes late.
         retry = Retry(total=0, redirect=0)
         self._client = PrometheusConnect(
@@ -87,6 +89,19 @@ class Transport:
         seconds = min(PROBE_TIMEOUT, self._timeout)
         try:
             self._client.custom_query("vector(1)", timeout=timeouts(seconds))
+        except (*EXPECTED, *ANSWERED) as error:
+            raise mapped(error, self.url, seconds) from error
+
+    def server_time(self) -> float:
+        """Ask the server for its Unix time (s).
+
+        Raises:
+            DatasourceError: there is no answer.
+        """
+        seconds = min(PROBE_TIMEOUT, self._timeout)
+        try:
+            rows = self._client.custom_query("vector(time())", timeout=timeouts(seconds))
+            return float(rows[0]["value"][1])
         except (*EXPECTED, *ANSWERED) as error:
             raise mapped(error, self.url, seconds) from error
 
@@ -161,12 +176,15 @@ class Transport:
                     )
                 yield _bounded(pieces, limit)
 
+    def _note_date(self, response: requests.Response, *_args: object, **_more: object) -> None:
+        self.dates.note(response.headers)
+
     def _pieces(self, raw: BaseHTTPResponse, deadline: float, seconds: float) -> Iterator[bytes]:
         """Yield what has arrived, as it arrives: a server that drips must not outlast the deadline."""
         while True:
             left = deadline - self.monotonic()
             if left <= 0:
-                raise SlowError(f"{self.url}: no whole answer within {seconds:g} s")
+                raise SlowError(f"{self.url}: no whole answer within {rounded(seconds)} s")
             if self._gate.closed:
                 raise UnreachableError("the reader has been closed")
             try:

@@ -10,6 +10,7 @@ from specter_detector.batch import Batch
 from specter_detector.isolation import Isolation
 from specter_detector.outputs import Written
 from specter_detector.packing import DEFAULT_LIMITS, Limits, pack
+from specter_detector.refusing import Refusing
 from specter_detector.remote_write import Outcome, RequestSink
 from specter_detector.retry import Backoff
 from specter_detector.series import text_of
@@ -67,6 +68,7 @@ class Writer:
         self._limits = limits
         self._isolation: Isolation | None = None
         self._refusals = Refusals(telemetry)
+        self._refusing = Refusing()
         self._down = False
         self._not_before = 0.0
         self._attempt = 0
@@ -145,9 +147,10 @@ class Writer:
             outcome = self._send(batch.body, deadline)
             self._isolation = None
             if outcome.kind == "ok":
+                self._refusing.taken(batch.scheduler)
                 self._done(batch, batch.samples, [scores.query for scores in batch.scores])
             elif outcome.kind == "rejected":
-                self._isolation = Isolation(batch)
+                self._isolation = Isolation(batch, self._refusing.patience(batch.scheduler))
                 self._isolation.begin(outcome)
         if self._isolation is not None and self._isolation.done:
             self._isolated(self._isolation)
@@ -164,7 +167,7 @@ class Writer:
         for reason, samples in found.refused.items():
             self._telemetry.dropped(reason, samples)
         refused = sum(found.refused.values())
-        LOGGER.warning("%d of %d samples refused, dropped: %s", refused, found.batch.samples, found.message)
+        self._refusing.refused(found)
         self._done(found.batch, found.batch.samples - refused, found.queries_told())
 
     def _done(self, batch: Batch, samples: int, queries: Sequence[str]) -> None:

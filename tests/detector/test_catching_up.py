@@ -11,15 +11,19 @@ from prometheus_client import CollectorRegistry
 
 from specter_core.config import parse_config
 from specter_detector.app import Detector
-from specter_detector.config import DetectorConfig, resolve
+from specter_detector.asking import Asking
+from specter_detector.config import DetectorConfig, Query, resolve
+from specter_detector.datasource import BrokenError, DatasourceError, RefusedError, SlowError
+from specter_detector.identities import Identities
+from specter_detector.jobs import Job
 from specter_detector.packing import request
 from specter_detector.protobuf import record_of
 from specter_detector.remote_write import RemoteWriteClient
-from specter_detector.scheduler import TickSchedule
 from specter_detector.schema import DetectorSchema
-from specter_detector.series import labels_of
+from specter_detector.series import History, Vector, labels_of
 from specter_detector.storage import Storage
 from specter_detector.telemetry import Telemetry
+from specter_detector.troubles import Troubles
 from tests.detector.generated_series import request_rate
 from tests.detector.inline_fitter import InlineFitter
 from tests.detector.running import detector_of
@@ -86,27 +90,30 @@ def test_ticks_run_late_write_what_they_would_have_written_in_time(prometheus: P
         for tick in range(1, 11):
             detector.engine.tick("s", end + 15.0 * tick)
         in_time = list(job.latest())
-    with closing(detector_of(config_of(prometheus.url, "late"))) as detector:
+    registry = CollectorRegistry()
+    with closing(detector_of(config_of(prometheus.url, "late"), registry=registry)) as detector:
         (job,) = detector.engine.jobs
         detector.engine.fit(job, end)
         detector.engine.tick("s", end + 15.0)
-        assert detector.engine.catch_up("s", end + 30.0, end + 150.0) == 9
+        detector.engine.tick("s", end + 150.0)
         assert list(job.latest()) == in_time
-        # Those that have been run are not run again.
-        assert detector.engine.catch_up("s", end + 30.0, end + 150.0) == 0
+        assert registry.get_sample_value("specter_detector_ticks_caught_up_total") == 8
+        assert registry.get_sample_value("specter_detector_ticks_skipped_total") == 0
     assert scores(prometheus, "late", end) == scores(prometheus, "in_time", end)
     assert len(scores(prometheus, "late", end)) == 10
 
 
 @pytest.mark.integration
 def test_time_of_which_the_server_has_nothing_is_no_absence(prometheus: Prometheus, end: int) -> None:
-    with closing(detector_of(config_of(prometheus.url, "hole"))) as detector:
+    registry = CollectorRegistry()
+    with closing(detector_of(config_of(prometheus.url, "hole"), registry=registry)) as detector:
         (job,) = detector.engine.jobs
         detector.engine.fit(job, end)
         detector.engine.tick("s", end + 15.0 * 10)
-        judged = detector.engine.catch_up("s", end + 15.0 * 11, end + 15.0 * TICKS)
+        detector.engine.tick("s", end + 15.0 * TICKS)
         # Ten samples are missing, and for six of their ticks the one before is not older than 90 s.
-        assert judged == 30 - 10 + 6
+        assert registry.get_sample_value("specter_detector_ticks_caught_up_total") == 29 - 10 + 6
+        assert registry.get_sample_value("specter_detector_ticks_skipped_total") == 10 - 6
         assert job.counts["absent"] == 0
         assert [verdict.reason for verdict in job.latest()] == [""]
 
@@ -141,11 +148,58 @@ def test_after_a_restart_the_judgement_goes_on_where_it_was(prometheus: Promethe
         assert list(job.latest()) == expected
 
 
-def test_a_tick_given_back_counts_as_missed_and_a_resumed_schedule_knows_the_last() -> None:
-    schedule = TickSchedule(15.0)
-    schedule.resume(1003.0)
-    assert schedule.take(1051.0) == (1050.0, 3)
-    schedule.give_back(1050.0)
-    assert schedule.take(1061.0) == (1050.0, 0)
-    schedule.give_back(1050.0 - 3 * 15.0)
-    assert schedule.take(1061.0) == (1050.0, 3)
+class Defective:
+    """A reader that knows the present and fails as told when it is asked for ticks before."""
+
+    def __init__(self) -> None:
+        self.errors: list[DatasourceError] = []
+        self.asked: list[float] = []
+
+    def instant(self, query: Query, at: float, *_args: object, **_more: object) -> Vector:
+        return Vector({(("a", "b"),): 1.0})
+
+    def range(self, query: Query, start: float, end: float, step: float, *_args: object) -> History:
+        self.asked.append(start)
+        if self.errors:
+            raise self.errors.pop(0)
+        times = np.arange(start, end + step / 2, step)
+        return History(times, ((("a", "b"),),), np.ones((1, times.size)))
+
+
+def asking_for(reader: Defective) -> tuple[Asking, Job]:
+    config = config_of("http://127.0.0.1:1", "q")
+    telemetry = Telemetry(CollectorRegistry())
+    query = config.reader.queries["q"]
+    model, scheduler = config.models["default"], config.schedulers["s"]
+    job = Job(query, model, scheduler, config.writer.form, max_bands=1, identities=Identities())
+    return Asking(reader, config.reader.queries, Troubles(), telemetry), job  # type: ignore[arg-type]
+
+
+def test_ticks_that_cannot_be_made_up_for_put_off_the_present_three_times_at_most() -> None:
+    reader = Defective()
+    asking, job = asking_for(reader)
+    assert asking.ask([job], 1500.0).due == frozenset()  # nothing is missing before the first
+    job.observe(1500.0, Vector({}))
+    reader.errors = [SlowError("slow"), BrokenError("500"), SlowError("slow")]
+    for at in (1560.0, 1575.0):
+        with pytest.raises(DatasourceError):
+            asking.ask([job], at)
+    given_up = asking.ask([job], 1590.0)
+    assert given_up.missed == ()
+    assert given_up.due == {1515.0, 1530.0, 1545.0, 1560.0, 1575.0}
+    reader.errors = [RefusedError("no")]
+    assert asking.ask([job], 1590.0).missed == ()
+    answered = asking.ask([job], 1545.0)
+    assert [at for at, _ in answered.missed] == [1515.0, 1530.0]
+    assert reader.asked == [1515.0] * 5
+
+
+def test_ticks_older_than_an_hour_are_given_up() -> None:
+    reader = Defective()
+    asking, job = asking_for(reader)
+    job.observe(1500.0, Vector({}))
+    answer = asking.ask([job], 1500.0 + 2 * 3600)
+    assert answer.older == 240 - 1
+    assert len(answer.due) == len(answer.missed) == 240
+    assert job.pass_over(1530.0) == 2
+    assert asking.ask([job], 1545.0).due == frozenset()

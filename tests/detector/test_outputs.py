@@ -71,7 +71,7 @@ def test_output_keeps_the_inputs_labels_and_renames_what_would_be_overwritten() 
     labels = labels_of({"__name__": "up", "for": "me", "exported_for": "you", "zone": "a", "Z": "ü"})
     (record,) = samples_of(tick(outputs(["yhat"]), 1.0, {labels: 1.0}))
     assert dict(record.labels) == {
-        "__name__": "yhat", "for": "q", "exported_for": "you", "exported_exported_for": "me",
+        "__name__": "yhat", "for": "q", "exported_for": "me", "exported_exported_for": "you",
         "model_alias": "m", "scheduler_alias": "s", "zone": "a", "Z": "ü",
     }  # fmt: skip
     names = [name for name, _ in record.labels]

@@ -73,22 +73,23 @@ def test_ticks_are_multiples_of_the_interval_each_run_once() -> None:
     schedule.start(1003.0)
     assert schedule.wait(1003.0) == 2.0
     assert schedule.wait(1005.0) == 0.0
-    assert schedule.take(1005.2) == (1005.0, 0)
+    assert schedule.take(1005.2) == 1005.0
     assert schedule.wait(1005.2) == pytest.approx(14.8)
 
 
-def test_ticks_that_came_too_late_are_counted_and_not_made_up_for() -> None:
+def test_of_ticks_that_are_late_the_newest_is_run() -> None:
     schedule = TickSchedule(15.0)
     schedule.start(1000.0)
-    assert schedule.take(1061.0) == (1050.0, 3)
-    assert schedule.take(1066.0) == (1065.0, 0)
+    assert schedule.take(1061.0) == 1050.0
+    assert schedule.wait(1061.0) == 4.0
+    assert schedule.take(1066.0) == 1065.0
 
 
 def test_a_clock_set_back_by_hours_does_not_stop_the_ticks_for_hours() -> None:
     schedule = TickSchedule(15.0)
     schedule.start(100_000.0)
     assert schedule.wait(90_000.0) == 15.0
-    assert schedule.take(90_015.0) == (90_015.0, 0)
+    assert schedule.take(90_015.0) == 90_015.0
 
 
 @given(st.lists(st.floats(0.0, 100.0), min_size=1, max_size=50))
@@ -99,7 +100,7 @@ def test_no_tick_is_ever_in_the_future_or_run_twice(steps: list[float]) -> None:
     for step in steps:
         now += step
         if schedule.wait(now) == 0:
-            at, _ = schedule.take(now)
+            at = schedule.take(now)
             assert at <= now
             ran.append(at)
     assert ran == sorted(set(ran))
@@ -134,6 +135,31 @@ def test_a_series_that_vanishes_is_ended_then_absent_and_forgotten_after_a_day()
     assert told == [(gone, "absent")]
     assert subject.counts["absent"] == 0
     assert subject.known == {here}
+
+
+def test_what_vanishes_while_the_detector_is_away_is_ended_by_the_next_one() -> None:
+    before = job()
+    here, gone = named("1", "2")
+    install(before, here, gone)
+    before.observe(NOW, Vector({here: 5.0, gone: 5.0}))
+    learnt = before.learnt()
+    assert learnt is not None
+    after = job()
+    after.restore(learnt)
+    written = samples_of(after.observe(NOW + 15, Vector({here: 5.0})).written)
+    ended = [dict(sample.labels) for sample in written if sample.value is None]
+    assert sorted(labels["__name__"] for labels in ended) == [
+        "anomaly_score", "yhat", "yhat_lower", "yhat_upper",
+    ]  # fmt: skip
+    assert {labels["i"] for labels in ended} == {"2"}
+    assert len(written) == 8
+    # Ended by the one before, it is not ended again.
+    before.close(NOW + 1)
+    ended_before = before.learnt()
+    assert ended_before is not None
+    after = job()
+    after.restore(ended_before)
+    assert len(samples_of(after.observe(NOW + 15, Vector({here: 5.0})).written)) == 4
 
 
 def test_a_series_that_comes_back_is_scored_at_once() -> None:
