@@ -261,11 +261,16 @@ def _fitted(end: float) -> Fitted:
 
 
 def config_of(url: str, series: int, infer_every: str = "15s") -> DetectorConfig:
-    """Return the configuration of a detector of one query of `series` series, with all other defaults."""
+    """Return the configuration of a detector of one query of `series` series, with all other defaults.
+
+    But for time-outs: on a machine that others use, too, a slow tick is a figure and no failure.
+    """
     text = f"""
 reader:
   datasource_url: {url}
+  timeout: 60s
   queries: {{{ALIAS}: {{expr: {METRIC}, step: 5m, max_series: {series}}}}}
+writer: {{timeout: 60s}}
 schedulers: {{default: {{infer_every: {infer_every}}}}}
 presets: []
 """

@@ -86,7 +86,7 @@ class Watched:
         return tuple(block.snapshot() for block in self._blocks)
 
     def restore(self, parts: Sequence[Part]) -> None:
-        """Go on with series as they were when they were saved, without changing `parts`; none is watched yet."""
+        """Go on with series as they were when saved, without changing `parts`; none is watched yet."""
         for part in parts:
             self._blocks.append(Block(part.labels, part.shape, copy.deepcopy(part.state), lent=True))
             self._place(self._blocks[-1], 0)
