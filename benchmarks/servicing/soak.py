@@ -5,7 +5,7 @@ spool on disk, and what is encoded. Not real are the data source, which makes up
 the server that is written to, which takes everything at once, and the fits, of which there are a few hundred
 that are given to all series (`assembly.Replicas`). Every hour one series in a hundred is replaced by a new
 one, as pods are; what is gone is forgotten after a day. All series are fitted, and what is known is saved,
-every six hours.
+every twelve hours.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ DAY, HOUR = 86400.0, 3600.0
 BEGIN = 1_790_000_100.0 - 1_790_000_100.0 % DAY
 WARM_UP = 2.0
 """Days until as many series are forgotten as are new, and the last of the buffers has its size."""
-FIT_EVERY = 6 * HOUR
+FIT_EVERY = 12 * HOUR
 CHURN = 100
 """One in as many series is replaced every hour."""
 
