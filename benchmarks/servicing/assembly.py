@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from benchmarks.servicing.series import DAYS, METRIC, STEP, TEMPLATES, fitted_until
+from benchmarks.servicing.series import DAYS, METRIC, STEP, fitted_until
 from specter_core.config import parse_config
 from specter_detector.config import DetectorConfig, Query, resolve
 from specter_detector.disk_spool import DiskSpool
@@ -20,7 +20,7 @@ from specter_detector.exclusion_reader import ExclusionReader
 from specter_detector.fitting import LARGEST_BATCH, FitRequest
 from specter_detector.histories import QueryHistory
 from specter_detector.models.arrays import Ints
-from specter_detector.models.batch import take
+from specter_detector.models.batch import size, take
 from specter_detector.models.fit import FitOptions, Fitted
 from specter_detector.outputs import Written
 from specter_detector.prometheus_api import open_api
@@ -35,6 +35,8 @@ from specter_detector.telemetry import Telemetry
 from specter_detector.writer import Destination, Writer
 
 ALIAS = "q"
+TEMPLATES = 256
+"""Series that are fitted at most; what was learnt of them is given to all others."""
 PATIENCE = 10.0
 """Seconds of one go at writing."""
 
@@ -146,14 +148,14 @@ class Replicas:
 
     def fit_all(self, request: FitRequest) -> Iterator[tuple[Ints, Fitted]]:
         """See `Fitter`."""
-        size = LARGEST_BATCH["seasonal"]
+        largest = LARGEST_BATCH["seasonal"]
         for rows, with_state in ((request.new, True), (request.known, False)):
-            for begin in range(0, rows.size, size):
-                batch = rows[begin : begin + size]
+            for begin in range(0, rows.size, largest):
+                batch = rows[begin : begin + largest]
                 time.sleep(self._pause)
                 values = request.values(batch)
                 seen = np.where(np.isfinite(values).any(axis=1), request.times[-1], np.nan)
-                alike = batch % TEMPLATES
+                alike = batch % size(self._fitted.shape)
                 shape = take(self._fitted.shape, alike)
                 assert self._fitted.state is not None
                 yield batch, Fitted(shape, take(self._fitted.state, alike) if with_state else None, seen)
@@ -212,7 +214,7 @@ class Assembly:
             threads=self._threads,
             histories={ALIAS: history},
             writer=self._writer,
-            fitter=Replicas(_fitted(begin), pause),
+            fitter=Replicas(_fitted(begin, query.max_series), pause),
             exclusions=ExclusionReader(self._api, horizon=scheduler.fit_window, timeout=timeout),
             feedback=tuple,
             telemetry=telemetry,
@@ -254,18 +256,24 @@ class Assembly:
         self._storage.close()
 
 
-def _fitted(end: float) -> Fitted:
+def _fitted(end: float, series: int) -> Fitted:
     """Fit in a process of its own, as the detector does: what that takes is not this one's memory."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(fitted_until, end, FitOptions(step=STEP)).result()
+        count = min(TEMPLATES, -(-series // 20))
+        return pool.submit(fitted_until, end, count, FitOptions(step=STEP)).result()
 
 
 def config_of(url: str, series: int, infer_every: str = "15s") -> DetectorConfig:
-    """Return the configuration of a detector of one query of `series` series, with all other defaults."""
+    """Return the configuration of a detector of one query of `series` series, with all other defaults.
+
+    But for time-outs: on a machine that others use, too, a slow tick is a figure and no failure.
+    """
     text = f"""
 reader:
   datasource_url: {url}
+  timeout: 60s
   queries: {{{ALIAS}: {{expr: {METRIC}, step: 5m, max_series: {series}}}}}
+writer: {{timeout: 60s}}
 schedulers: {{default: {{infer_every: {infer_every}}}}}
 presets: []
 """

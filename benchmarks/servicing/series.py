@@ -9,8 +9,6 @@ from specter_detector.series import Labels, labels_of
 METRIC = "bench_requests_per_second"
 STEP = 300.0
 DAYS = 28
-TEMPLATES = 256
-"""Series that are fitted; what was learnt of them is given to all others."""
 PEAK, NOISE = 100.0, 0.05
 
 
@@ -45,16 +43,16 @@ def values_at(at: float, count: int) -> Floats:
     return _expected(np.array([at])) * np.exp(noise)
 
 
-def fitted_until(end: float, options: FitOptions) -> Fitted:
-    """Return what is learnt of `TEMPLATES` series with four weeks of history up to Unix time `end` (s)."""
+def fitted_until(end: float, count: int, options: FitOptions) -> Fitted:
+    """Return what is learnt of `count` series with four weeks of history up to Unix time `end` (s)."""
     times = end - STEP * np.arange(DAYS * 86400.0 / STEP)[::-1]
-    noise = np.random.default_rng(7).normal(0.0, NOISE, (TEMPLATES, times.size))
+    noise = np.random.default_rng(7).normal(0.0, NOISE, (count, times.size))
     return fit(times, _expected(times) * np.exp(noise), options, with_state=True)
 
 
 def _expected(times: Floats) -> Floats:
-    """Return what there is at `times`: busy at 14:00, quiet at night, 60 % at weekends."""
-    hour, weekday = (times / 3600) % 24, (times // 86400 + 3) % 7
+    """Return what there is at `times`: busy at 14:00, quiet at night, busier in one half of the week."""
+    hour, week = (times / 3600) % 24, times / (7 * 86400)
     rhythm = 0.35 + 0.65 * np.exp(-(((hour - 14) / 4.5) ** 2))
-    expected: Floats = PEAK * rhythm * np.where(weekday >= 5, 0.6, 1.0)
+    expected: Floats = PEAK * rhythm * (1 + 0.2 * np.sin(2 * np.pi * week))
     return expected

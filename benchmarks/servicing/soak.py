@@ -5,7 +5,7 @@ spool on disk, and what is encoded. Not real are the data source, which makes up
 the server that is written to, which takes everything at once, and the fits, of which there are a few hundred
 that are given to all series (`assembly.Replicas`). Every hour one series in a hundred is replaced by a new
 one, as pods are; what is gone is forgotten after a day. All series are fitted, and what is known is saved,
-every six hours.
+every twelve hours.
 """
 
 import multiprocessing
@@ -17,12 +17,15 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import orjson
 
 from benchmarks import report
 from benchmarks.servicing.assembly import Assembly, MovedClock, config_of
 from benchmarks.servicing.memory import anonymous_mb
 from benchmarks.servicing.series import METRIC, STEP, some_labels, values_at
+from specter_detector.allocation import return_large_arrays
 from specter_detector.config import Query
+from specter_detector.identity import Identities
 from specter_detector.remote_write import Outcome
 from specter_detector.series import History, Labels, Vector
 
@@ -31,7 +34,7 @@ DAY, HOUR = 86400.0, 3600.0
 BEGIN = 1_790_000_100.0 - 1_790_000_100.0 % DAY
 WARM_UP = 2.0
 """Days until as many series are forgotten as are new, and the last of the buffers has its size."""
-FIT_EVERY = 6 * HOUR
+FIT_EVERY = 12 * HOUR
 CHURN = 100
 """One in as many series is replaced every hour."""
 
@@ -45,15 +48,22 @@ class MadeUp:
 
     def __init__(self, series: int) -> None:
         self._series = series
-        self._labels = some_labels(series, METRIC)
+        self._identities = Identities()
+        self._labels = self._named(series, 0)
         self._made = series
 
     def replace(self) -> None:
         """Let some series go and others come."""
         count = self._series // CHURN
         place = self._made % self._series
-        self._labels[place : place + count] = some_labels(count, METRIC, self._made)
+        self._labels[place : place + count] = self._named(count, self._made)
         self._made += count
+        self._identities.keep(())
+
+    def _named(self, count: int, first: int) -> list[Labels]:
+        """Return the labels of `count` series from number `first` on, as a reader makes them of an answer."""
+        texts = [orjson.dumps(dict(labels)) for labels in some_labels(count, METRIC, first)]
+        return [labels for labels in map(self._identities.find, texts) if labels is not None]
 
     def instant(
         self, query: Query, at: float, first: Collection[Labels] = (), *, timeout: float | None = None
@@ -104,6 +114,7 @@ def _soaked(days: float) -> list[float]:
 
 
 def _sizes(folder: Path, days: float) -> Iterator[float]:
+    return_large_arrays()
     clock, source = MovedClock(), MadeUp(SERIES)
     clock.at = BEGIN
     config = config_of("http://127.0.0.1:9", SERIES, infer_every="5m")

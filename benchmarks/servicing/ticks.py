@@ -22,6 +22,7 @@ from benchmarks.servicing.memory import anonymous_mb
 from benchmarks.servicing.peer import PEER, Peer
 from benchmarks.servicing.series import METRIC, STEP, some_labels, values_at
 from specter_core.clock import align_down
+from specter_detector.allocation import return_large_arrays
 from specter_detector.http import open_session
 from specter_detector.own_output import own_output
 from specter_detector.reader import PrometheusReader
@@ -158,6 +159,7 @@ def _detector(folder: Path, server: Prometheus, series: int, begin: float) -> It
 
 def _run(connection: Connection, url: str, folder: Path, series: int, begin: float) -> None:
     """Do what is asked of a detector until it is told to stop."""
+    return_large_arrays()
     config = config_of(url, series)
     own = own_output(config.writer.form.template)
     reader = PrometheusReader(
@@ -172,7 +174,7 @@ def _run(connection: Connection, url: str, folder: Path, series: int, begin: flo
             what, at = asked
             answer: Seconds = {}
             if what == "tick":
-                answer = {**detector.tick(at), "scored": detector.job.counts["scored"]}
+                answer = {**detector.tick(at), "scored": detector.job.counts.get("scored", 0)}
             elif what == "fit":
                 # As in the service: in a thread of its own, while ticks go on.
                 fits.submit(detector.fit, at)

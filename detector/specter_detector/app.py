@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from specter_core.clock import Clock, SystemClock
 from specter_core.errors import SpecterError
 from specter_core.web import WebOptions, WebServer
+from specter_detector.allocation import return_large_arrays
 from specter_detector.config import DetectorConfig
 from specter_detector.disk_spool import open_spool
 from specter_detector.engine import Engine
@@ -335,6 +336,7 @@ def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> No
     Raises:
         SpecterError: the configuration is invalid, or the folder cannot be used.
     """
+    return_large_arrays()
     clock = SystemClock()
     with closing(Storage(DataFolder.open(folder))) as storage:
         presets = PresetLoader(load, folder, clock)

@@ -10,6 +10,8 @@ from specter_detector.series import Labels, labels_of
 Accepts = Callable[[Labels], bool]
 MOST_REJECTED = 2_000_000
 """Up to here what is not accepted is remembered, at about 60 bytes each."""
+MOST_LABELS = 4
+"""Times as many labels as series are remembered; series that have gone had more of them."""
 
 
 def everything(_labels: Labels) -> bool:
@@ -31,6 +33,8 @@ class Identities:
         self._known: dict[bytes, Labels] = {}
         # By hash: with many shards these are the most. Two of a million that agree are one in ten million.
         self._rejected: set[int] = set()
+        # Most labels of a series are those of others, too: shared, they take a third of the memory.
+        self._labels: dict[tuple[str, str], tuple[str, str]] = {}
 
     @property
     def accepts(self) -> Accepts:
@@ -53,7 +57,7 @@ class Identities:
             return None
         labels = _parsed(text)
         if self._accepts(labels):
-            return labels
+            return tuple([self._labels.setdefault(label, label) for label in labels])
         if len(self._rejected) >= MOST_REJECTED:
             self._rejected.clear()
         self._rejected.add(hash(text))
@@ -62,6 +66,8 @@ class Identities:
     def keep(self, seen: Iterable[tuple[bytes, Labels]]) -> None:
         """Know these from now on, and no others."""
         self._known = dict(seen)
+        if len(self._labels) > MOST_LABELS * (len(self._known) + 1):
+            self._labels.clear()
 
 
 def _parsed(text: bytes) -> Labels:

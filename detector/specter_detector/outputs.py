@@ -299,7 +299,7 @@ class Outputs:
 
     def _tidy(self) -> None:
         """Number slots and rows anew, now and then; nobody reads the blocks of the tick before any more."""
-        if self._used - len(self._slots) <= max(_SLACK, len(self._slots)):
+        if self._used - len(self._slots) <= max(_SLACK, len(self._slots) // 4):
             return
         kept = sorted(self._slots.items(), key=lambda item: item[1])
         slots = np.array([slot for _, slot in kept], np.int64)

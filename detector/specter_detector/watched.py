@@ -86,7 +86,7 @@ class Watched:
         return tuple(block.snapshot() for block in self._blocks)
 
     def restore(self, parts: Sequence[Part]) -> None:
-        """Go on with series as they were saved; none is watched yet. `parts` stay as they are."""
+        """Go on with series as they were when saved, without changing `parts`; none is watched yet."""
         for part in parts:
             self._blocks.append(Block(part.labels, part.shape, copy.deepcopy(part.state), lent=True))
             self._place(self._blocks[-1], 0)
@@ -145,7 +145,7 @@ class Watched:
                 block = Block((), take(waiting[0].shape, ()), take(waiting[0].state, ()))
                 self._blocks.append(block)
             first = size = len(block.labels)
-            fitting: list[Part] = []
+            fitting = []
             while waiting and (not fitting or size + len(waiting[0].labels) <= LARGEST_BLOCK):
                 size += len(waiting[0].labels)
                 fitting.append(waiting.pop(0))
