@@ -18,7 +18,6 @@ FLOOD_SHARE = 0.25
 MACHINE_SHARE = 0.5
 
 
-
 def attacks(picture: SignInPicture, usual: Usual, rules: Rules, scale: float = 1.0) -> dict[str, bool]:
     """Return for each kind of attack whether the window shows it.
 

@@ -1,10 +1,11 @@
 """Successes after a run of failures from the same source: accounts that may be in wrong hands."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from specter_exporters.signin.addresses import INVALID
 from specter_exporters.signin.panes import SignInPane
 from specter_exporters.signin.pictures import partners
 
@@ -59,35 +60,55 @@ class BreachList:
         return [breach for breach, _ in zip(older, range(limit), strict=False)]
 
 
-def suspect(
-    panes: Sequence[SignInPane], source: bytes, account: str, least: int, later: int, later_same: int
-) -> tuple[BreachKind, int, int | None] | None:
-    """Judge a success of `account` from `source`.
+class RunJudge:
+    """Judge the successes of one batch by the runs of failures before them.
 
-    Suspected is one after `least` failures of the same account from there (`one_account`), and one after
-    `least` failures from there with twice as many accounts as succeeded from there (`many_accounts`).
-    Counting accounts, not attempts, sees through an attacker who signs in to one of their own in between.
-    Of a source whose accounts are not counted, because so many others failed more often, the run is enough.
+    Suspected is a success after `least` failures of the same account from the same source (`one_account`),
+    and one after `least` failures from there with twice as many accounts as succeeded from there
+    (`many_accounts`). Counting accounts, not attempts, sees through an attacker who signs in to one of
+    their own in between. Of a source whose accounts are not counted, because so many others failed more
+    often, the run is enough.
 
     Args:
-        panes: the window; counts may hold failures that came after the success.
-        source: a packed address.
-        account: who succeeded.
+        panes: the window, with the failures of the batch counted.
         least: the length of a run.
-        later: failures from the source after the success, that are counted in `panes`.
-        later_same: those of them that are of this account.
-
-    Returns:
-        Kind, failures from the source and accounts tried; None if nothing is suspected.
     """
-    failures = sum(pane.by_address.counts.count(source) for pane in panes) - later
-    if failures < least:
-        return None
-    parts = [pane.by_address for pane in panes]
-    if not any(source in part.tracked for part in parts):
-        return "many_accounts", failures, None
-    tried, succeeded = partners(parts, source)
-    same = sum(pane.pairs.count((source, account)) for pane in panes) - later_same
-    if same >= least:
-        return "one_account", failures, tried
-    return ("many_accounts", failures, tried) if tried >= 2 * max(succeeded, 1) else None
+
+    def __init__(self, panes: Sequence[SignInPane], least: int) -> None:
+        self._panes = panes
+        self._least = least
+        self._accounts: dict[bytes, tuple[int, int] | None] = {}
+
+    def suspects(self, sources: Iterable[bytes]) -> dict[bytes, int]:
+        """Return those of `sources`, packed addresses, whose failures are a run, and the failures."""
+        distinct = {source for source in sources if source != INVALID}
+        seen: set[bytes] = set()
+        for pane in self._panes:
+            seen |= pane.by_address.counts.known(distinct)
+        runs = {source: sum(pane.by_address.counts.count(source) for pane in self._panes) for source in seen}
+        return {source: failures for source, failures in runs.items() if failures >= self._least}
+
+    def judge(
+        self, source: bytes, account: str, failures: int, same_later: int
+    ) -> tuple[BreachKind, int | None] | None:
+        """Return the kind and the accounts tried if a success is suspected.
+
+        Args:
+            source: a packed address.
+            account: who succeeded.
+            failures: those from there before the success.
+            same_later: failures of the account from there that came after it, and are counted already.
+        """
+        if failures < self._least:
+            return None
+        if source not in self._accounts:
+            parts = [pane.by_address for pane in self._panes]
+            tracked = any(source in part.tracked for part in parts)
+            self._accounts[source] = partners(parts, source) if tracked else None
+        accounts = self._accounts[source]
+        if accounts is None:
+            return "many_accounts", None
+        tried, succeeded = accounts
+        if sum(pane.pairs.count((source, account)) for pane in self._panes) - same_later >= self._least:
+            return "one_account", tried
+        return ("many_accounts", tried) if tried >= 2 * max(succeeded, 1) else None

@@ -12,7 +12,7 @@ from specter_exporters.signin.addresses import AddressLabels
 from specter_exporters.signin.attacks import ATTACK_KINDS, SURGE_KINDS
 from specter_exporters.signin.outcomes import OUTCOMES
 from specter_exporters.signin.pictures import Grouping, Heavy
-from specter_exporters.signin.requests import RequestView
+from specter_exporters.signin.traffic import RequestView
 from specter_exporters.signin.settings import Settings
 from specter_exporters.signin.signins import SignInView
 from specter_exporters.signin.user_agents import CLASSES
@@ -57,7 +57,9 @@ def _signin_families(view: SignInView, settings: Settings, labels: AddressLabels
     )
     for grouping, sources in grouped:
         top = [each for each in sources[: settings.top] if each.failures >= settings.top_min_failures]
-        named = _named([(bytes(each.key), each.failures) for each in top if isinstance(each.key, bytes)], labels)
+        named = _named(
+            [(bytes(each.key), each.failures) for each in top if isinstance(each.key, bytes)], labels
+        )
         _add_top(failures, grouping, named, picture.failures)
         for (name, _), each in zip(named, top, strict=True):
             accounts.add_metric([grouping, name], each.failed)

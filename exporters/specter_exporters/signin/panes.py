@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datasketches import hll_sketch
 
 from specter_exporters.signin.frequent import FrequentItems
-from specter_exporters.signin.partners import LG_DISTINCT_ALL, PartneredItems
+from specter_exporters.signin.partners import LG_DISTINCT_ALL, PartneredItems, see
 
 Columns = tuple[list[bytes], list[bytes]]  # addresses, their networks
 
@@ -32,28 +32,27 @@ class SignInPane:
     def fail(self, columns: Columns, accounts: Sequence[str | None]) -> None:
         """Count failures."""
         addresses, networks = columns
-        hashes = [None if account is None else hash(account) for account in accounts]
+        hashes = _hashes(accounts)
         self.by_address.add(addresses, hashes)
         self.by_network.add(networks, hashes)
         tracked = self.by_address.tracked
-        named = [
-            (address, account)
-            for address, account in zip(addresses, accounts, strict=True)
-            if account is not None
-        ]
-        self.pairs.add([pair for pair in named if pair[0] in tracked])
-        self.by_account.add([account for _, account in named], [hash(address) for address, _ in named])
-        update = self.sources.update
-        for address in set(addresses):
-            update(hash(address))
-        update = self.accounts.update
-        for value in set(hashes):
-            if value is not None:
-                update(value)
+        named = zip(addresses, accounts, strict=True)
+        self.pairs.add(
+            [(address, name) for address, name in named if address in tracked and name is not None]
+        )
+        known = [account for account in accounts if account is not None]
+        if len(known) < len(accounts):
+            named = zip(addresses, accounts, strict=True)
+            addresses_of_known = [address for address, name in named if name is not None]
+        else:
+            addresses_of_known = addresses
+        self.by_account.add(known, list(map(hash, addresses_of_known)))
+        see(self.sources, addresses)
+        see(self.accounts, known)
 
     def succeed(self, columns: Columns, accounts: Sequence[str | None]) -> None:
         """Count successes of sources that fail as well."""
-        hashes = [None if account is None else hash(account) for account in accounts]
+        hashes = _hashes(accounts)
         for items, keys in zip((self.by_address, self.by_network), columns, strict=True):
             if items.tracked:
                 items.add_successes(keys, hashes)
@@ -83,11 +82,13 @@ class RequestPane:
         self.classes.update(classes)
         self.by_address.add(addresses)
         self.by_network.add(networks)
-        update = self.sources.update
-        for address in set(addresses):
-            update(hash(address))
+        see(self.sources, addresses)
 
     def close(self) -> None:
         """Shrink the summaries to the counters that are kept."""
         self.by_address.compact()
         self.by_network.compact()
+
+
+def _hashes(accounts: Sequence[str | None]) -> list[int | None]:
+    return [account if account is None else hash(account) for account in accounts]

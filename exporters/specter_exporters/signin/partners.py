@@ -5,7 +5,9 @@ It is fed Python's own hashes, keyed at random in each process, so that nobody c
 escape it.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Hashable, Iterable
+from itertools import islice
 from typing import Generic, TypeVar
 
 from datasketches import hll_sketch, hll_union
@@ -18,12 +20,19 @@ LG_DISTINCT = 10  # 1024 registers: 1 kB, a standard error of 3 %; exact for a f
 LG_DISTINCT_ALL = 12  # 4096 registers: 4 kB, 1.6 %
 
 
-def distinct(sketches: Iterable[hll_sketch], lg: int = LG_DISTINCT) -> int:
+def distinct(sketches: Iterable[hll_sketch | None], lg: int = LG_DISTINCT) -> int:
     """Return how many different values `sketches` have seen together."""
     union = hll_union(lg)
     for sketch in sketches:
-        union.update(sketch)
-    return round(union.get_estimate())
+        if sketch is not None:
+            union.update(sketch)
+    estimate: float = union.get_estimate()
+    return round(estimate)
+
+
+def see(sketch: hll_sketch, values: Iterable[Hashable]) -> None:
+    """Show `values` to `sketch`."""
+    deque(map(sketch.update, map(hash, set(values))), maxlen=0)  # a loop that runs in C
 
 
 class Tracked:
@@ -33,7 +42,13 @@ class Tracked:
 
     def __init__(self) -> None:
         self.failed = hll_sketch(LG_DISTINCT)
-        self.succeeded = hll_sketch(LG_DISTINCT)
+        self.succeeded: hll_sketch | None = None  # most never succeed, and a sketch takes time to make
+
+    def succeed(self, partner: int) -> None:
+        """Note a partner of a success."""
+        if self.succeeded is None:
+            self.succeeded = hll_sketch(LG_DISTINCT)
+        self.succeeded.update(partner)
 
 
 class PartneredItems(Generic[K]):
@@ -57,25 +72,31 @@ class PartneredItems(Generic[K]):
         self.counts.add(items)
         self._choose()
         tracked = self.tracked
-        for item, partner in zip(items, partners, strict=True):
-            if item in tracked and partner is not None:
+        for item, partner in [pair for pair in zip(items, partners, strict=True) if pair[0] in tracked]:
+            if partner is not None:
                 tracked[item].failed.update(partner)
 
     def add_successes(self, items: list[K], partners: list[int | None]) -> None:
         """Note whom the items that are tracked had success with."""
         tracked = self.tracked
-        for item, partner in zip(items, partners, strict=True):
-            if item in tracked and partner is not None:
-                tracked[item].succeeded.update(partner)
+        for item, partner in [pair for pair in zip(items, partners, strict=True) if pair[0] in tracked]:
+            if partner is not None:
+                tracked[item].succeed(partner)
 
     def _choose(self) -> None:
         """Track the most frequent; of equals, those that are tracked already."""
-        floor = self.counts.rank(self._track)
-        old = self.tracked
-        chosen = [item for item, count in self.counts.items() if count > floor or not floor]
-        room = self._track - len(chosen)
-        if room > 0:
-            equal = [item for item, count in self.counts.items() if count == floor]
-            equal.sort(key=old.__contains__, reverse=True)
-            chosen += equal[:room]
+        old, counts = self.tracked, self.counts
+        floor = counts.rank(self._track)
+        if not floor:
+            chosen = [item for item, _ in counts.items()]
+        else:
+            chosen = [item for item, count in counts.items() if count > floor]
+            room = self._track - len(chosen)
+            equal = [item for item in old if counts.count(item) == floor][:room]
+            room -= len(equal)
+            if room and floor > 1:  # what came once has one partner, which is not worth a sketch
+                known = old.keys()
+                new = (item for item, count in counts.items() if count == floor and item not in known)
+                equal += islice(new, room)
+            chosen += equal
         self.tracked = {item: old[item] if item in old else Tracked() for item in chosen}

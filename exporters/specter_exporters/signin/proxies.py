@@ -61,6 +61,4 @@ class TrustedProxies:
     def _trusted(self, text: str) -> bool:
         address = packed(text)
         value = int.from_bytes(address, "big")
-        return any(
-            size == len(address) and value & mask == network for size, mask, network in self._networks
-        )
+        return any(size == len(address) and value & mask == network for size, mask, network in self._networks)

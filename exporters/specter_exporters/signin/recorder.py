@@ -14,7 +14,7 @@ from specter_exporters.signin.addresses import MAX_TEXT, AddressLabels
 from specter_exporters.signin.breaches import Breach
 from specter_exporters.signin.collector import Snapshot, families
 from specter_exporters.signin.outcomes import OUTCOMES, Outcome, OutcomeError
-from specter_exporters.signin.requests import Request, RequestCounter
+from specter_exporters.signin.traffic import Request, RequestCounter
 from specter_exporters.signin.settings import Settings
 from specter_exporters.signin.signins import Attempt, SignInCounter
 from specter_exporters.signin.user_agents import MAX_LENGTH, UserAgents
@@ -117,6 +117,10 @@ class SignIns:
             ]
             self._attempts.extend(zip(repeat(now), shown, names, repeat(outcome), repeat(None)))
             self._count_if_full(self._attempts)
+
+    def failed_signin(self, source: str, account: str | None = None, *, at: float | None = None) -> None:
+        """Record a failure that was found somewhere else than in the service, in a log line for example."""
+        self.attempt(source, account, "failed", at=at)
 
     def request(self, source: str, user_agent: str | None, *, at: float | None = None) -> None:
         """Record an HTTP request; see `attempt` for the arguments."""

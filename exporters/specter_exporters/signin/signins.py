@@ -1,12 +1,13 @@
 """Counting attempts to sign in: batches into panes, breaches out of them, attacks judged."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specter_exporters.signin.addresses import INVALID, columns, packed
+from specter_exporters.signin.addresses import columns, packed
 from specter_exporters.signin.attacks import ATTACK_KINDS, Suspicions, attacks
-from specter_exporters.signin.breaches import BreachList, suspect
+from specter_exporters.signin.breaches import BreachList, RunJudge
 from specter_exporters.signin.outcomes import SUCCESS
 from specter_exporters.signin.panes import SignInPane
 from specter_exporters.signin.pictures import SignInPicture, picture_of_signins
@@ -90,33 +91,35 @@ class SignInCounter:
         succeeded = [attempt for attempt in attempts if attempt[3] == SUCCESS]
         keys = columns([each[1] for each in succeeded])
         pane.succeed(keys, [each[2] for each in succeeded])
-        self._find_breaches(succeeded, keys[0], failed, offset)
+        self._find_breaches(attempts, keys[0], offset)
 
-    def _find_breaches(
-        self, succeeded: Sequence[Attempt], addresses: Sequence[bytes], failed: Sequence[Attempt], offset: float
-    ) -> None:
-        panes = self._window.live
-        suspects = {
-            address
-            for address in set(addresses)
-            if address != INVALID and any(address in pane.by_address.counts for pane in panes)
-        }
-        if not suspects:
+    def _find_breaches(self, attempts: Sequence[Attempt], addresses: Sequence[bytes], offset: float) -> None:
+        """Judge the successes among `attempts`; `addresses` are theirs."""
+        judge = RunJudge(self._window.live, self._settings.rules.breach_failures)
+        runs = judge.suspects(addresses)
+        if not runs:
             return
-        after: dict[bytes, list[tuple[float, str | None]]] = defaultdict(list)
-        for time, source, account, _, _ in failed:
+        failures: dict[bytes | tuple[bytes, str | None], list[tuple[float, int]]] = defaultdict(list)
+        # The last success of each account is after the most failures; there may be any number of them.
+        last: dict[tuple[bytes, str], tuple[float, int]] = {}
+        for place, (time, source, account, outcome, _) in enumerate(attempts):
             address = packed(source)
-            if address in suspects:
-                after[address].append((time, account))
-        for (time, _, account, _, _), address in zip(succeeded, addresses, strict=True):
-            if address not in suspects or account is None:
+            if address not in runs:
                 continue
-            later = [name for when, name in after[address] if when > time]
-            found = suspect(
-                panes, address, account, self._settings.rules.breach_failures, len(later), later.count(account)
-            )
+            if outcome != SUCCESS:
+                failures[address].append((time, place))
+                failures[address, account].append((time, place))
+            elif account is not None:
+                last[address, account] = max(last.get((address, account), (time, place)), (time, place))
+        for times in failures.values():
+            times.sort()
+        for (address, account), when in last.items():
+            later = _later(failures[address], when)
+            before = runs[address] - later
+            found = judge.judge(address, account, before, _later(failures[address, account], when))
             if found is not None:
-                self.breaches.add(time + offset, address, account, *found)
+                kind, tried = found
+                self.breaches.add(when[0] + offset, address, account, kind, before, tried)
 
     def _pane_finished(self, end: float) -> None:
         picture = self._judge(end)
@@ -128,3 +131,7 @@ class SignInCounter:
         rules = self._settings.rules
         self._suspicions.update(lambda scale: attacks(picture, self._usual, rules, scale), now)
         return picture
+
+
+def _later(times: list[tuple[float, int]], than: tuple[float, int]) -> int:
+    return len(times) - bisect_right(times, than)

@@ -38,14 +38,16 @@ _BAD = _any(
     r"harvest", r"openbullet", r"sentry ?mba",
 )  # fmt: skip
 _SCRIPT = _any(
-    r"^curl/", r"^wget", r"python", r"aiohttp", r"httpx/", r"^go-http-client", r"^java/", r"apache-httpclient",
-    r"libwww", r"lwp", r"^ruby", r"faraday", r"^php", r"guzzle", r"^axios/", r"node-fetch", r"^node", r"undici",
-    r"^got ", r"postmanruntime", r"insomnia", r"httpie", r"^rest-client", r"powershell", r"winhttp", r"^k6/",
+    r"^curl/", r"^wget", r"python", r"aiohttp", r"httpx/", r"^go-http-client", r"^java/", r"apache-http",
+    r"libwww", r"lwp", r"^ruby", r"faraday", r"^php", r"guzzle", r"^axios/", r"node-fetch", r"^node",
+    r"undici", r"^got ", r"postmanruntime", r"insomnia", r"httpie", r"^rest-client", r"powershell", r"winhttp", r"^k6/",
     r"jmeter", r"locust", r"^ab/", r"apachebench", r"^hey/", r"^wrk", r"^vegeta", r"^deno/", r"^bun/",
     r"^reqwest", r"^hyper/", r"^perl", r"^dart/",
 )  # fmt: skip
 # What an app's own networking sends where the app does not name itself.
-_APP = _any(r"okhttp/", r"\bcfnetwork/", r"^dalvik/", r"alamofire/", r"\bdarwin/", r"^volley/", r"ktor-client")
+_APP = _any(
+    r"okhttp/", r"\bcfnetwork/", r"^dalvik/", r"alamofire/", r"\bdarwin/", r"^volley/", r"ktor-client"
+)
 _BROWSER = re.compile(
     r"^(Mozilla/5\.0|Opera/9)\b.*(Chrome/|CriOS/|Firefox/|FxiOS/|Safari/|Edg|OPR/|Trident/|Presto/|Gecko/)"
 )

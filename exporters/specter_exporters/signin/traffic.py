@@ -46,7 +46,7 @@ class RequestCounter:
         """Count `requests`, in any order, at `now` (monotonic seconds)."""
         classify = self._agents.classify
         for number, entries in in_panes(self._window, requests):
-            classes = Counter([classify(each[2]) for each in entries])
+            classes: Counter[str] = Counter([classify(each[2]) for each in entries])
             self._classes.update(classes)
             self._window.advance(number, self._pane_finished)
             pane = self._window.pane(number)
