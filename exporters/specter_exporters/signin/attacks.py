@@ -24,8 +24,8 @@ def attacks(picture: SignInPicture, usual: Usual, rules: Rules, scale: float = 1
     - credential_stuffing: one source (address or network) failed with `source_accounts` accounts, at least
       twice as many as it succeeded with (many customers behind one address succeed mostly).
     - password_spraying: apart from such sources, `spread_accounts` accounts failed, at most three times each
-      on average, three times as many as usual, while successes are at least half of what is usual (where
-      they are not, signing in is broken). Before anything is usual: at least half of those attempts fail.
+      on average, three times as many as usual, while there are at least half of the usual successes in the
+      newest full pane (else signing in is broken). Before anything is usual: failures outnumber successes.
     - account_guessing: one account failed `account_failures` times, from whatever sources.
 
     Args:
@@ -54,10 +54,10 @@ def _sprays(picture: SignInPicture, usual: Usual, least: float, concentrated: fl
     failures = picture.failures - sum(source.failures for source in apart)
     if accounts < least or failures > FEW_TRIES * accounts:
         return False
-    usual_accounts, usual_successes = usual.get("accounts"), usual.get("successes")
+    usual_accounts, usual_successes = usual.get("accounts"), usual.get("recent_successes")
     if usual_accounts is None or usual_successes is None:
         return failures >= picture.successes
-    return accounts >= 3 * usual_accounts and picture.successes >= 0.5 * usual_successes
+    return accounts >= 3 * usual_accounts and picture.recent_successes >= 0.5 * usual_successes
 
 
 def surges(picture: RequestPicture, usual: Usual, rules: Rules, scale: float = 1.0) -> dict[str, bool]:

@@ -12,9 +12,9 @@ from specter_exporters.signin.addresses import AddressLabels
 from specter_exporters.signin.attacks import ATTACK_KINDS, SURGE_KINDS
 from specter_exporters.signin.outcomes import OUTCOMES
 from specter_exporters.signin.pictures import Grouping, Heavy
-from specter_exporters.signin.traffic import RequestView
 from specter_exporters.signin.settings import Settings
 from specter_exporters.signin.signins import SignInView
+from specter_exporters.signin.traffic import RequestView
 from specter_exporters.signin.user_agents import CLASSES
 
 OTHER = "other"

@@ -86,10 +86,10 @@ class PartneredItems(Generic[K]):
     def _choose(self) -> None:
         """Track the most frequent; of equals, those that are tracked already."""
         old, counts = self.tracked, self.counts
-        floor = counts.rank(self._track)
-        if not floor:
+        if len(counts) <= self._track:
             chosen = [item for item, _ in counts.items()]
         else:
+            floor = counts.rank(self._track)
             chosen = [item for item, count in counts.items() if count > floor]
             room = self._track - len(chosen)
             equal = [item for item in old if counts.count(item) == floor][:room]

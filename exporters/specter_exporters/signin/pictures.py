@@ -29,7 +29,10 @@ class Heavy:
 
 @dataclass(frozen=True, slots=True)
 class SignInPicture:
-    """The attempts of a window; the heaviest first in each tuple."""
+    """The attempts of a window; the heaviest first in each tuple.
+
+    `recent_successes` are those of the newest pane that is full.
+    """
 
     outcomes: dict[str, int]
     sources: int
@@ -38,6 +41,7 @@ class SignInPicture:
     networks: tuple[Heavy, ...]
     top_accounts: tuple[Heavy, ...]
     error: dict[Grouping, int]
+    recent_successes: int
 
     @property
     def successes(self) -> int:
@@ -65,8 +69,8 @@ class RequestPicture:
         return sum(self.classes.values())
 
 
-def picture_of_signins(panes: Sequence[SignInPane]) -> SignInPicture:
-    """Return what `panes` hold together."""
+def picture_of_signins(panes: Sequence[SignInPane], full: SignInPane) -> SignInPicture:
+    """Return what `panes` hold together; `full` is the newest of them that is full."""
     addresses = [pane.by_address for pane in panes]
     networks = [pane.by_network for pane in panes]
     return SignInPicture(
@@ -80,6 +84,7 @@ def picture_of_signins(panes: Sequence[SignInPane]) -> SignInPicture:
             "address": sum(items.counts.error for items in addresses),
             "network": sum(items.counts.error for items in networks),
         },
+        recent_successes=full.outcomes[SUCCESS],
     )
 
 

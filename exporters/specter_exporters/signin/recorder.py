@@ -14,9 +14,9 @@ from specter_exporters.signin.addresses import MAX_TEXT, AddressLabels
 from specter_exporters.signin.breaches import Breach
 from specter_exporters.signin.collector import Snapshot, families
 from specter_exporters.signin.outcomes import OUTCOMES, Outcome, OutcomeError
-from specter_exporters.signin.traffic import Request, RequestCounter
 from specter_exporters.signin.settings import Settings
 from specter_exporters.signin.signins import Attempt, SignInCounter
+from specter_exporters.signin.traffic import Request, RequestCounter
 from specter_exporters.signin.user_agents import MAX_LENGTH, UserAgents
 
 _KNOWN = frozenset(OUTCOMES)

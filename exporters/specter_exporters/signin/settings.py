@@ -35,6 +35,7 @@ class Settings:
     top_min_requests: int = 100
     window_seconds: float = 600.0
     panes: int = 5
+    """Parts that the window is made of; at least 2."""
     keep: int = 1024
     """Counters that each summary keeps: undercounts are at most 1 / 1025 of what was counted."""
     track: int = 128

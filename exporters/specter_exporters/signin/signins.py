@@ -72,7 +72,8 @@ class SignInCounter:
 
     def view(self, now: float) -> SignInView:
         """Judge the window at `now` (monotonic seconds), and return what is exposed."""
-        picture = self._judge(now)
+        live = self._window.live
+        picture = self._judge(live[-2], now)
         return SignInView(
             dict(self._outcomes),
             dict(self._agent_failures),
@@ -122,12 +123,12 @@ class SignInCounter:
                 self.breaches.add(when[0] + offset, address, account, kind, before, tried)
 
     def _pane_finished(self, end: float) -> None:
-        picture = self._judge(end)
-        values = {"accounts": float(picture.accounts), "successes": float(picture.successes)}
+        picture = self._judge(self._window.live[-1], end)
+        values = {"accounts": float(picture.accounts), "recent_successes": float(picture.recent_successes)}
         self._usual.learn(values, suspected=any(self._suspicions.active.values()))
 
-    def _judge(self, now: float) -> SignInPicture:
-        picture = picture_of_signins(self._window.live)
+    def _judge(self, full: SignInPane, now: float) -> SignInPicture:
+        picture = picture_of_signins(self._window.live, full)
         rules = self._settings.rules
         self._suspicions.update(lambda scale: attacks(picture, self._usual, rules, scale), now)
         return picture

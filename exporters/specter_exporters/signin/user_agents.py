@@ -34,15 +34,15 @@ _BAD = _any(
     r"sqlmap", r"nikto", r"nmap", r"masscan", r"zgrab", r"nuclei", r"dirbuster", r"gobuster", r"feroxbuster",
     r"wpscan", r"acunetix", r"nessus", r"openvas", r"netsparker", r"hydra", r"burp", r"\bffuf\b", r"wfuzz",
     r"headlesschrome", r"phantomjs", r"slimerjs", r"puppeteer", r"playwright", r"selenium", r"webdriver",
-    r"electron-fetch", r"bot\b", r"bot[/;_-]", r"crawl", r"spider", r"scrap(er|y)", r"httrack", r"heritrix",
+    r"electron-fetch", r"(?<!\bcu)bot(\b|_)", r"crawl", r"spider", r"scrap(er|y)", r"httrack", r"heritrix",
     r"harvest", r"openbullet", r"sentry ?mba",
 )  # fmt: skip
 _SCRIPT = _any(
     r"^curl/", r"^wget", r"python", r"aiohttp", r"httpx/", r"^go-http-client", r"^java/", r"apache-http",
     r"libwww", r"lwp", r"^ruby", r"faraday", r"^php", r"guzzle", r"^axios/", r"node-fetch", r"^node",
-    r"undici", r"^got ", r"postmanruntime", r"insomnia", r"httpie", r"^rest-client", r"powershell", r"winhttp", r"^k6/",
-    r"jmeter", r"locust", r"^ab/", r"apachebench", r"^hey/", r"^wrk", r"^vegeta", r"^deno/", r"^bun/",
-    r"^reqwest", r"^hyper/", r"^perl", r"^dart/",
+    r"undici", r"^got ", r"postmanruntime", r"insomnia", r"httpie", r"^rest-client", r"powershell",
+    r"winhttp", r"^k6/", r"jmeter", r"locust", r"^ab/", r"apachebench", r"^hey/", r"^wrk", r"^vegeta",
+    r"^deno/", r"^bun/", r"^reqwest", r"^hyper/", r"^perl", r"^dart/",
 )  # fmt: skip
 # What an app's own networking sends where the app does not name itself.
 _APP = _any(
