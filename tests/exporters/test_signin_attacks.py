@@ -1,11 +1,11 @@
-"""Generated attacks are told apart, and from what customers do: forget passwords, come in numbers, share addresses."""
+"""Generated attacks are told apart, and from what customers do: forget, come in numbers, share addresses."""
 
 import random
 from collections.abc import Callable
 
 import pytest
 
-from specter_exporters.signin import Rules, Settings, SignIns
+from specter_exporters.signin import Outcome, Rules, Settings, SignIns
 from tests.exporters.signin_driving import FIREFOX, ManualClock, driven, exposed, suspected
 
 Minute = Callable[[SignIns, random.Random], None]
@@ -53,7 +53,7 @@ def after(
 def stuffing(signins: SignIns, rng: random.Random) -> None:
     """Leaked pairs, each once, from three addresses; one in fifty is right."""
     for _ in range(100):
-        outcome = "success" if rng.random() < 0.02 else "failed"
+        outcome: Outcome = "success" if rng.random() < 0.02 else "failed"
         signins.attempt(f"198.51.100.{rng.randrange(3)}", f"leaked-{rng.getrandbits(40)}", outcome)
 
 
@@ -108,7 +108,7 @@ def test_stuffing_from_one_network_is_seen_though_each_address_does_little() -> 
 
     signins, _, seen = after(5, attack)
     assert "credential_stuffing" in seen
-    networks = {key: value for key, value in exposed(signins, "specter_auth_source_accounts").items()}
+    networks = dict(exposed(signins, "specter_auth_source_accounts").items())
     assert max(value for (grouping, _), value in networks.items() if grouping == "network") > 200
     addresses = [value for (grouping, _), value in networks.items() if grouping == "address"]
     assert max(addresses, default=0) < 20
@@ -268,7 +268,7 @@ def test_breaches_are_found_however_the_batches_fall() -> None:
     expected = set()
     for _ in range(9000):
         customers(signins, rng, 1)
-        outcome = "success" if rng.random() < 0.01 else "failed"
+        outcome: Outcome = "success" if rng.random() < 0.01 else "failed"
         account = f"leaked-{rng.getrandbits(40)}"
         signins.attempt("198.51.100.7", account, outcome)
         if outcome == "success":

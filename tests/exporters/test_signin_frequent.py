@@ -3,6 +3,7 @@
 import random
 from collections import Counter, defaultdict
 
+from datasketches import hll_sketch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,8 +116,6 @@ def test_unknown_partners_count_as_none() -> None:
 
 
 def test_a_sketch_sees_each_value_once() -> None:
-    from datasketches import hll_sketch
-
     sketch = hll_sketch(10)
     see(sketch, ["a", "b", "a"])
     see(sketch, ["b"])

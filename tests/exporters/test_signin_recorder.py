@@ -55,7 +55,8 @@ def test_attempts_are_counted_by_outcome_source_and_client() -> None:
     clients = exposed(signins, "specter_auth_user_agent_failures_total")
     assert {name: value for (name,), value in clients.items() if value} == {"script": 3, "browser": 1}
     for name, value in (
-        ("failed_sources", 3), ("failed_accounts", 4), ("account_failures_max", 3), ("account_sources_max", 2),
+        ("failed_sources", 3), ("failed_accounts", 4), ("account_failures_max", 3),
+        ("account_sources_max", 2),
     ):  # fmt: skip
         assert exposed(signins, f"specter_auth_{name}") == {(): value}, name
 
@@ -114,7 +115,8 @@ def test_series_of_sources_that_left_the_top_vanish() -> None:
     for _ in range(9):
         signins.attempt("198.51.100.9", "ann", "failed")
     assert set(exposed(signins, FAILURES)) == {
-        ("address", "198.51.100.9"), ("address", "other"), ("network", "198.51.100.0/24"), ("network", "other"),
+        ("address", "198.51.100.9"), ("address", "other"), ("network", "198.51.100.0/24"),
+        ("network", "other"),
     }  # fmt: skip
     clock.sleep(601)
     assert set(exposed(signins, FAILURES)) == {("address", "other"), ("network", "other")}

@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from specter_core.clock import Clock, SystemClock
-from specter_exporters.signin.events import EventError, ingest_json
+from specter_exporters.signin.events import NO_PROXIES, EventError, ingest_json
 from specter_exporters.signin.limits import TokenBucket
 from specter_exporters.signin.openapi import BREACHES, DOCUMENT, SIGNINS, document
+from specter_exporters.signin.proxies import TrustedProxies
 from specter_exporters.signin.recorder import SignIns
 from specter_exporters.signin.schemas import BreachesModel, BreachesRequest, BreachModel, ProblemModel
 
@@ -38,11 +39,13 @@ class ApiOptions:
         write_token: for reporting events; without one nobody may.
         read_token: for reading suspected breaches; without one nobody may.
         requests_per_second: batches taken on average; twice as many at once.
+        proxies: whose `forwarded_for` is believed.
     """
 
     write_token: str | None = field(default=None, repr=False)
     read_token: str | None = field(default=None, repr=False)
     requests_per_second: float = 200.0
+    proxies: TrustedProxies = NO_PROXIES
 
 
 class ProblemError(Exception):
@@ -138,7 +141,7 @@ class SignInApi:
             )
         body = self._body(environ)
         try:
-            return 202, {"accepted": ingest_json(self._signins, body)}
+            return 202, {"accepted": ingest_json(self._signins, body, self._options.proxies)}
         except EventError as error:
             raise ProblemError(422, str(error), f"Nothing was recorded. See {DOCUMENT}.") from None
 

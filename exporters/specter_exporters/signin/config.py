@@ -101,12 +101,14 @@ def configure(schema: SignInSchema, folder: Path, file: str) -> SignInConfig:
         app_user_agent=schema.app_user_agent,
         rules=Rules(**schema.rules.model_dump()),
     )
+    proxies = TrustedProxies(schema.trusted_proxies)
     api = ApiOptions(
         write_token=_secret(folder, schema.api.write_token_file, "api.write_token_file"),
         read_token=_secret(folder, schema.api.read_token_file, "api.read_token_file"),
         requests_per_second=schema.api.requests_per_second,
+        proxies=proxies,
     )
-    return SignInConfig(settings, TrustedProxies(schema.trusted_proxies), api)
+    return SignInConfig(settings, proxies, api)
 
 
 def _secret(folder: Path, path: Path | None, what: str) -> str | None:

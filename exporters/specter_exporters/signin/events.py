@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from specter_core.errors import SpecterError
 from specter_exporters.signin.outcomes import Outcome
+from specter_exporters.signin.proxies import TrustedProxies
 from specter_exporters.signin.recorder import MAX_ACCOUNT, SignIns
 
 MAX_EVENTS = 1000
+NO_PROXIES = TrustedProxies()
 SHOWN_ERRORS = 10
 MAX_MESSAGE = 300  # an unknown name is quoted, and may be of any length
 
@@ -19,6 +21,14 @@ Source = Annotated[
 Account = Annotated[
     str | None,
     Field(max_length=MAX_ACCOUNT, description="Id of the account, as the breaches API shall show it."),
+]
+ForwardedFor = Annotated[
+    str,
+    Field(
+        max_length=2048,
+        description="The X-Forwarded-For headers, joined with commas, where `source` may be a proxy: "
+        "believed as far as it was written by trusted_proxies.",
+    ),
 ]
 UserAgent = Annotated[str | None, Field(max_length=2048, description="The User-Agent header.")]
 Time = Annotated[
@@ -40,6 +50,7 @@ class AttemptEvent(_Event):
     source: Source
     outcome: Outcome
     account: Account = None
+    forwarded_for: ForwardedFor = ""
     user_agent: UserAgent = None
 
 
@@ -48,6 +59,7 @@ class RequestEvent(_Event):
 
     event: Literal["request"]
     source: Source
+    forwarded_for: ForwardedFor = ""
     user_agent: UserAgent = None
 
 
@@ -67,22 +79,29 @@ class EventError(SpecterError):
     """A batch of events is invalid; the message names what is wrong where, and no value."""
 
 
-def ingest(signins: SignIns, events: list[dict[str, Any]]) -> int:
+def ingest(signins: SignIns, events: list[dict[str, Any]], proxies: TrustedProxies = NO_PROXIES) -> int:
     """Check `events` (decoded JSON) and record them all; return how many.
+
+    Args:
+        signins: where to.
+        events: as a batch of JSON has them.
+        proxies: whose `X-Forwarded-For` is believed.
 
     Raises:
         EventError: one of them is invalid; none is recorded then.
     """
-    return _record(signins, lambda: EVENTS.validate_python(events, strict=False))
+    return _record(signins, proxies, lambda: EVENTS.validate_python(events, strict=False))
 
 
-def ingest_json(signins: SignIns, body: bytes) -> int:
+def ingest_json(signins: SignIns, body: bytes, proxies: TrustedProxies = NO_PROXIES) -> int:
     """Check and record a JSON array of events; see `ingest`."""
-    return _record(signins, lambda: EVENTS.validate_json(body))
+    return _record(signins, proxies, lambda: EVENTS.validate_json(body))
 
 
 def _record(
-    signins: SignIns, validate: Callable[[], list[AttemptEvent | RequestEvent | CountedEvent]]
+    signins: SignIns,
+    proxies: TrustedProxies,
+    validate: Callable[[], list[AttemptEvent | RequestEvent | CountedEvent]],
 ) -> int:
     try:
         events = validate()
@@ -92,11 +111,13 @@ def _record(
     for event in events:
         match event:
             case AttemptEvent():
+                source = proxies.client(event.source, event.forwarded_for)
                 signins.attempt(
-                    event.source, event.account, event.outcome, user_agent=event.user_agent, at=event.time
+                    source, event.account, event.outcome, user_agent=event.user_agent, at=event.time
                 )
             case RequestEvent():
-                signins.request(event.source, event.user_agent, at=event.time)
+                source = proxies.client(event.source, event.forwarded_for)
+                signins.request(source, event.user_agent, at=event.time)
             case CountedEvent():
                 COUNT[event.event](signins)
     return len(events)

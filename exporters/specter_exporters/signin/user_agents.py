@@ -15,42 +15,51 @@ MAX_LENGTH = 512
 CACHED = 2048
 
 
-def _any(*words: str) -> re.Pattern[str]:
-    return re.compile("|".join(words), re.IGNORECASE)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
+
+# Letters and digits; so `python-requests/2.32` is `python` and `requests` (and a number), in lower case.
+# Sets of words, not a regular expression of alternatives: that takes 0.5 ms for a long header, and
+# whoever sends another one with each request would be paid that much attention.
+_WORD = re.compile(r"[a-z][a-z0-9]*")
 
 # Search engines, previews of links, monitors: wanted by most who run a public site.
-_GOOD = _any(
-    r"googlebot", r"google-inspectiontool", r"adsbot-google", r"mediapartners-google", r"storebot-google",
-    r"bingbot", r"bingpreview", r"duckduckbot", r"yandex(bot|images)", r"baiduspider", r"applebot", r"slurp",
-    r"qwantbot", r"seznambot", r"facebookexternalhit", r"facebot", r"twitterbot", r"linkedinbot", r"slackbot",
-    r"slack-imgproxy", r"discordbot", r"telegrambot", r"whatsapp/", r"pinterestbot", r"redditbot",
-    r"mastodon/", r"uptimerobot", r"pingdom", r"statuscake", r"site24x7", r"betteruptime",
-    r"prometheus/", r"blackbox[-_ ]exporter", r"kube-probe/", r"elb-healthchecker", r"googlehc/",
-    r"ia_archiver", r"archive\.org_bot", r"feedfetcher", r"feedly",
-)  # fmt: skip
-# Scanners, remote-controlled browsers, and every other crawler that says so.
-_BAD = _any(
-    r"sqlmap", r"nikto", r"nmap", r"masscan", r"zgrab", r"nuclei", r"dirbuster", r"gobuster", r"feroxbuster",
-    r"wpscan", r"acunetix", r"nessus", r"openvas", r"netsparker", r"hydra", r"burp", r"\bffuf\b", r"wfuzz",
-    r"headlesschrome", r"phantomjs", r"slimerjs", r"puppeteer", r"playwright", r"selenium", r"webdriver",
-    r"electron-fetch", r"(?<!\bcu)bot(\b|_)", r"crawl", r"spider", r"scrap(er|y)", r"httrack", r"heritrix",
-    r"harvest", r"openbullet", r"sentry ?mba",
-)  # fmt: skip
-_SCRIPT = _any(
-    r"^curl/", r"^wget", r"python", r"aiohttp", r"httpx/", r"^go-http-client", r"^java/", r"apache-http",
-    r"libwww", r"lwp", r"^ruby", r"faraday", r"^php", r"guzzle", r"^axios/", r"node-fetch", r"^node",
-    r"undici", r"^got ", r"postmanruntime", r"insomnia", r"httpie", r"^rest-client", r"powershell",
-    r"winhttp", r"^k6/", r"jmeter", r"locust", r"^ab/", r"apachebench", r"^hey/", r"^wrk", r"^vegeta",
-    r"^deno/", r"^bun/", r"^reqwest", r"^hyper/", r"^perl", r"^dart/",
-)  # fmt: skip
+_GOOD = _words(
+    """
+    googlebot inspectiontool adsbot mediapartners storebot bingbot bingpreview duckduckbot yandexbot
+    yandeximages baiduspider applebot slurp qwantbot seznambot facebookexternalhit facebot twitterbot
+    linkedinbot slackbot imgproxy discordbot telegrambot whatsapp pinterestbot redditbot mastodon
+    uptimerobot pingdom statuscake site24x7 betteruptime prometheus blackbox kube healthchecker googlehc
+    archiver feedfetcher feedly
+    """
+)
+# Scanners and remote-controlled browsers; and every other crawler that says so, by the ends below.
+_BAD = _words(
+    """
+    sqlmap nikto nmap masscan zgrab nuclei dirbuster gobuster feroxbuster wpscan acunetix nessus openvas
+    netsparker hydra burp ffuf wfuzz headlesschrome phantomjs slimerjs puppeteer playwright selenium
+    webdriver httrack heritrix openbullet
+    """
+)
+_BAD_ENDS = ("bot", "crawler", "spider", "scraper")
+_BAD_STARTS = ("crawl", "spider", "scrap", "harvest")
+_INNOCENT = frozenset({"cubot"})  # a maker of telephones
+_SCRIPT = _words(
+    """
+    python aiohttp httpx libwww lwp faraday guzzle guzzlehttp httpclient postmanruntime insomnia httpie
+    powershell winhttp jmeter locust apachebench undici
+    """
+)
+# Words that may stand anywhere, but say something as the first one.
+_SCRIPT_FIRST = _words(
+    """
+    curl wget go java ruby rest php axios node got k6 ab hey wrk vegeta deno bun reqwest hyper perl
+    """
+)
 # What an app's own networking sends where the app does not name itself.
-_APP = _any(
-    r"okhttp/", r"\bcfnetwork/", r"^dalvik/", r"alamofire/", r"\bdarwin/", r"^volley/", r"ktor-client"
-)
-_BROWSER = re.compile(
-    r"^(Mozilla/5\.0|Opera/9)\b.*(Chrome/|CriOS/|Firefox/|FxiOS/|Safari/|Edg|OPR/|Trident/|Presto/|Gecko/)"
-)
+_APP = _words("okhttp cfnetwork dalvik alamofire darwin volley ktor dart")
+_BROWSER = _words("chrome crios firefox fxios safari edg edge opr trident presto gecko")
 
 
 class UserAgents:
@@ -74,17 +83,23 @@ class UserAgents:
             return "empty"
         if self._app is not None and self._app.search(text):
             return "mobile_app"
-        for pattern, name in _IN_ORDER:
-            if pattern.search(text):
-                return name
-        # A browser says Mozilla, for reasons of history; what does not is a program of some kind.
+        text = text.lower()
+        words = _WORD.findall(text)
+        return _class_of(text, words, frozenset(words))
+
+
+def _class_of(text: str, words: list[str], known: frozenset[str]) -> UserAgentClass:
+    if known & _GOOD:
+        return "bot_good"
+    if known & _BAD or any(
+        word.endswith(_BAD_ENDS) or word.startswith(_BAD_STARTS) for word in known - _INNOCENT
+    ):
+        return "bot_bad"
+    if known & _SCRIPT or (words and words[0] in _SCRIPT_FIRST):
         return "script"
-
-
-_IN_ORDER: tuple[tuple[re.Pattern[str], UserAgentClass], ...] = (
-    (_GOOD, "bot_good"),
-    (_BAD, "bot_bad"),
-    (_SCRIPT, "script"),
-    (_APP, "mobile_app"),
-    (_BROWSER, "browser"),
-)
+    if known & _APP:
+        return "mobile_app"
+    if known & _BROWSER and text.startswith(("mozilla/5.0", "opera/9")):
+        return "browser"
+    # A browser says Mozilla, for reasons of history; what does not is a program of some kind.
+    return "script"
