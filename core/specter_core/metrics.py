@@ -177,8 +177,8 @@ AUTH_USER_AGENT_FAILURES = Metric(
 AUTH_SOURCE_FAILURES = Metric(
     "specter_auth_source_failures",
     "gauge",
-    "Attempts in the last ten minutes that did not succeed, of the sources (address; network, /24 or /64) "
-    "with most of them, by keyed hash; all others as `other`. Lower bounds.",
+    "Attempts in the window (10 min by default) that did not succeed, of the sources (address; network, /24 "
+    "or /64) with most of them, by keyed hash; all others as `other`. Lower bounds.",
     SOURCE_LABELS,
 )
 AUTH_SOURCE_FAILURES_ERROR = Metric(
@@ -190,29 +190,29 @@ AUTH_SOURCE_FAILURES_ERROR = Metric(
 AUTH_SOURCE_ACCOUNTS = Metric(
     "specter_auth_source_accounts",
     "gauge",
-    "Different accounts that the sources with most failures failed with in the last ten minutes (estimate).",
+    "Different accounts that the sources with most failures failed with in the window (estimate).",
     SOURCE_LABELS,
 )
 AUTH_FAILED_SOURCES = Metric(
     "specter_auth_failed_sources",
     "gauge",
-    "Different addresses that attempts failed from in the last ten minutes (estimate).",
+    "Different addresses that attempts failed from in the window (estimate).",
 )
 AUTH_FAILED_ACCOUNTS = Metric(
     "specter_auth_failed_accounts",
     "gauge",
-    "Different accounts that attempts failed for in the last ten minutes (estimate).",
+    "Different accounts that attempts failed for in the window (estimate).",
 )
 AUTH_ACCOUNT_FAILURES_MAX = Metric(
     "specter_auth_account_failures_max",
     "gauge",
-    "Failed attempts in the last ten minutes of the account that has most of them.",
+    "Failed attempts in the window (10 min by default) of the account that has most of them.",
 )
 AUTH_ACCOUNT_SOURCES_MAX = Metric(
     "specter_auth_account_sources_max",
     "gauge",
-    "Different addresses in the last ten minutes that failed to sign in to one account; of all accounts "
-    "the most (estimate).",
+    "Different addresses in the window that failed to sign in to one account; of all accounts the most "
+    "(estimate).",
 )
 AUTH_ATTACK_SUSPECTED = Metric(
     "specter_auth_attack_suspected",
@@ -250,14 +250,14 @@ HTTP_USER_AGENT_REQUESTS = Metric(
 HTTP_SOURCE_REQUESTS = Metric(
     "specter_http_source_requests",
     "gauge",
-    "HTTP requests in the last ten minutes of the sources (address; network, /24 or /64) with most of them, "
-    "by keyed hash; all others as `other`. Lower bounds.",
+    "HTTP requests in the window (10 min by default) of the sources (address; network, /24 or /64) with most "
+    "of them, by keyed hash; all others as `other`. Lower bounds.",
     SOURCE_LABELS,
 )
 HTTP_SOURCES = Metric(
     "specter_http_sources",
     "gauge",
-    "Different addresses that HTTP requests came from in the last ten minutes (estimate).",
+    "Different addresses that HTTP requests came from in the window (estimate).",
 )
 HTTP_SURGE_SUSPECTED = Metric(
     "specter_http_surge_suspected",

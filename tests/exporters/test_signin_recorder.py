@@ -61,6 +61,15 @@ def test_attempts_are_counted_by_outcome_source_and_client() -> None:
         assert exposed(signins, f"specter_auth_{name}") == {(): value}, name
 
 
+@pytest.mark.parametrize("accounts", [300, 20_000])
+def test_of_many_accounts_that_failed_once_the_most_is_one(accounts: int) -> None:
+    signins, _ = driven()
+    for number in range(accounts):
+        signins.attempt(f"10.{number % 250}.{number // 250}.1", f"u{number}", "failed")
+    assert exposed(signins, "specter_auth_account_failures_max") == {(): 1}
+    assert exposed(signins, "specter_auth_account_sources_max") == {(): 1}
+
+
 def test_requests_are_counted_by_source_and_client() -> None:
     signins, _ = driven(Settings(show_addresses=True, top_min_requests=2))
     for _ in range(3):

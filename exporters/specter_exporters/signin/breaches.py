@@ -109,6 +109,8 @@ class RunJudge:
         if accounts is None:
             return "many_accounts", None
         tried, succeeded = accounts
+        # Those that failed after the success are counted already, and it is an estimate.
+        tried = min(tried, failures)
         if sum(pane.pairs.count((source, account)) for pane in self._panes) - same_later >= self._least:
             return "one_account", tried
         return ("many_accounts", tried) if tried >= 2 * max(succeeded, 1) else None

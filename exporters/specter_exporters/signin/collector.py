@@ -68,8 +68,12 @@ def _signin_families(view: SignInView, settings: Settings, labels: AddressLabels
     yield _plain(metrics.AUTH_FAILED_SOURCES, picture.sources)
     yield _plain(metrics.AUTH_FAILED_ACCOUNTS, picture.accounts)
     most = picture.top_accounts
-    yield _plain(metrics.AUTH_ACCOUNT_FAILURES_MAX, max((each.failures for each in most), default=0))
-    yield _plain(metrics.AUTH_ACCOUNT_SOURCES_MAX, max((each.failed for each in most), default=0))
+    # Where so many accounts failed once each that none is kept, the most is 1.
+    least = min(1, picture.accounts)
+    failures_max = max((each.failures for each in most), default=0)
+    yield _plain(metrics.AUTH_ACCOUNT_FAILURES_MAX, max(least, failures_max))
+    sources_max = max((each.failed for each in most), default=0)
+    yield _plain(metrics.AUTH_ACCOUNT_SOURCES_MAX, max(least, sources_max))
     yield _by(metrics.AUTH_ATTACK_SUSPECTED, ATTACK_KINDS, view.suspected)
     yield _plain(metrics.AUTH_SUSPECTED_BREACHES, view.breaches)
 
