@@ -159,7 +159,112 @@ LOG_NEW_TEMPLATES = Metric(
     "counter",
     "Error messages of a form that had not been seen before.",
 )
-AUTH_ATTEMPTS = Metric("specter_auth_attempts_total", "counter", "Attempts to sign in.", (OUTCOME,))
+AUTH_ATTEMPTS = Metric(
+    "specter_auth_attempts_total",
+    "counter",
+    "Attempts to sign in by outcome: success, failed (wrong credentials), locked (the account is), "
+    "blocked (refused unseen).",
+    (OUTCOME,),
+)
+USER_AGENT_CLASS = "user_agent_class"
+SOURCE_LABELS = ("grouping", "source")
+AUTH_USER_AGENT_FAILURES = Metric(
+    "specter_auth_user_agent_failures_total",
+    "counter",
+    "Attempts to sign in that did not succeed, by what the client says it is.",
+    (USER_AGENT_CLASS,),
+)
+AUTH_SOURCE_FAILURES = Metric(
+    "specter_auth_source_failures",
+    "gauge",
+    "Attempts in the window (10 min by default) that did not succeed, of the sources (address; network, /24 "
+    "or /64) with most of them, by keyed hash; all others as `other`. Lower bounds.",
+    SOURCE_LABELS,
+)
+AUTH_SOURCE_FAILURES_ERROR = Metric(
+    "specter_auth_source_failures_error",
+    "gauge",
+    "By how much specter_auth_source_failures may be too low at most.",
+    ("grouping",),
+)
+AUTH_SOURCE_ACCOUNTS = Metric(
+    "specter_auth_source_accounts",
+    "gauge",
+    "Different accounts that the sources with most failures failed with in the window (estimate).",
+    SOURCE_LABELS,
+)
+AUTH_FAILED_SOURCES = Metric(
+    "specter_auth_failed_sources",
+    "gauge",
+    "Different addresses that attempts failed from in the window (estimate).",
+)
+AUTH_FAILED_ACCOUNTS = Metric(
+    "specter_auth_failed_accounts",
+    "gauge",
+    "Different accounts that attempts failed for in the window (estimate).",
+)
+AUTH_ACCOUNT_FAILURES_MAX = Metric(
+    "specter_auth_account_failures_max",
+    "gauge",
+    "Failed attempts in the window (10 min by default) of the account that has most of them.",
+)
+AUTH_ACCOUNT_SOURCES_MAX = Metric(
+    "specter_auth_account_sources_max",
+    "gauge",
+    "Different addresses in the window that failed to sign in to one account; of all accounts the most "
+    "(estimate).",
+)
+AUTH_ATTACK_SUSPECTED = Metric(
+    "specter_auth_attack_suspected",
+    "gauge",
+    "1 while an attack of the kind is suspected: credential_stuffing (many accounts from few sources), "
+    "password_spraying (many accounts, few tries each, many sources), account_guessing (one account).",
+    ("kind",),
+)
+AUTH_SUSPECTED_BREACHES = Metric(
+    "specter_auth_suspected_breaches_total",
+    "counter",
+    "Accounts signed in to after a run of failures from the same source; the API lists them.",
+)
+AUTH_CAPTCHA_CHALLENGES = Metric(
+    "specter_auth_captcha_challenges_total", "counter", "CAPTCHAs that were shown."
+)
+AUTH_CAPTCHA_SUCCESSES = Metric(
+    "specter_auth_captcha_successes_total", "counter", "CAPTCHAs that were solved."
+)
+AUTH_LOCKOUTS = Metric(
+    "specter_auth_lockouts_total", "counter", "Accounts that were locked for their failures."
+)
+AUTH_EVENTS_REFUSED = Metric(
+    "specter_auth_events_refused_total",
+    "counter",
+    "Requests with sign-in events that were not taken: invalid, rate_limited, too_large, unauthorized.",
+    ("reason",),
+)
+HTTP_USER_AGENT_REQUESTS = Metric(
+    "specter_http_user_agent_requests_total",
+    "counter",
+    "HTTP requests by what the client says it is.",
+    (USER_AGENT_CLASS,),
+)
+HTTP_SOURCE_REQUESTS = Metric(
+    "specter_http_source_requests",
+    "gauge",
+    "HTTP requests in the window (10 min by default) of the sources (address; network, /24 or /64) with most "
+    "of them, by keyed hash; all others as `other`. Lower bounds.",
+    SOURCE_LABELS,
+)
+HTTP_SOURCES = Metric(
+    "specter_http_sources",
+    "gauge",
+    "Different addresses that HTTP requests came from in the window (estimate).",
+)
+HTTP_SURGE_SUSPECTED = Metric(
+    "specter_http_surge_suspected",
+    "gauge",
+    "1 while a surge is suspected to be no customers: flood (one source), bot_wave (machines by user agent).",
+    ("kind",),
+)
 BUSINESS_EVENTS = Metric(
     "specter_business_events_total",
     "counter",

@@ -1,0 +1,1 @@
+"""What the suite `app` is made of: one module a part of the application exporters."""

@@ -1,0 +1,83 @@
+"""Take sign-ins as events over HTTP, and expose who fails and whether it is an attack."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from specter_core.errors import UsageError
+from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
+
+if TYPE_CHECKING:
+    from specter_exporters.signin.config import SignInConfig
+
+
+@click.command("signin")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Configuration file (YAML), see docs/exporters-signin.md.",
+)
+@click.option(
+    "--events.listen-address",
+    "events_address",
+    default="127.0.0.1:9850",
+    show_default=True,
+    help="HOST:PORT of the API for events and suspected breaches, apart from /metrics.",
+)
+@web_options(9849)
+def signin(config_file: Path, events_address: str, web: WebOptions) -> None:
+    """Take sign-ins as events over HTTP and expose who fails to sign in, and whether it is an attack.
+
+    \b
+    Examples:
+      specter exporter signin --config signin.yml
+      specter exporter signin --config signin.yml --events.listen-address 10.0.0.5:9850
+    """
+    from specter_exporters.signin.config import load  # noqa: PLC0415  (numpy; not for --help)
+
+    host, port = _events_address(events_address)
+    # The API has tokens; basic authentication would want the same header.
+    events = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    run(load(config_file), web, events, stop.wait)
+
+
+def _events_address(text: str) -> tuple[str, int]:
+    try:
+        return parse_listen_address(text)
+    except UsageError as error:
+        raise UsageError(str(error).replace("--web.listen-address", "--events.listen-address")) from None
+
+
+def run(config: "SignInConfig", web: WebOptions, events: WebOptions, wait: Callable[[], object]) -> None:
+    """Serve metrics at `web` and the API at `events` until `wait` returns."""
+    from specter_core.web import WebServer  # noqa: PLC0415
+    from specter_exporters.signin.api import signin_api  # noqa: PLC0415  (numpy; not for --help)
+    from specter_exporters.signin.recorder import SignIns  # noqa: PLC0415
+    from specter_exporters.site import exporter_site  # noqa: PLC0415
+
+    signins = SignIns(settings=config.settings)
+    title = "Specter sign-in exporter"
+    site = exporter_site(signins.registry, title=title, telemetry_path=web.telemetry_path)
+    servers = [
+        WebServer(site, web, threads=4),
+        WebServer(signin_api(signins, config.api), events),
+    ]
+    started: list[WebServer] = []
+    try:
+        for server, what in zip(servers, ("metrics", "events"), strict=True):
+            server.start()
+            started.append(server)
+            click.echo(f"{what}: {server.url}", err=True)
+        wait()
+    finally:
+        for server in started:
+            server.stop()

@@ -1,0 +1,64 @@
+"""Who the client is behind proxies: `X-Forwarded-For`, believed only as far as it was written by our own."""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+
+from specter_core.errors import SpecterError
+from specter_exporters.signin.addresses import INVALID, packed
+
+MAX_HOPS = 20
+
+
+class ProxyError(SpecterError):
+    """A trusted proxy is neither an address nor a network."""
+
+    exit_code = 2
+
+
+class TrustedProxies:
+    """Find the client of a request among the addresses that proxies wrote down.
+
+    Each proxy appends the address that it was called from, so the list is read from its right end:
+    entries are skipped while they are trusted proxies, and the first other one is the client. What
+    stands left of it is the client's own invention. Without trusted proxies the header is not read.
+
+    Args:
+        networks: addresses and networks (`10.0.0.0/8`) of the proxies.
+
+    Raises:
+        ProxyError: one of them is neither.
+    """
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        self._networks: list[tuple[int, int, int]] = []  # bytes of an address, mask, network
+        for text in networks:
+            try:
+                network = ip_network(text, strict=False)
+            except ValueError as error:
+                raise ProxyError(f"trusted_proxies: {text!r} is no address and no network: {error}") from None
+            size = network.max_prefixlen // 8
+            self._networks.append((size, int(network.netmask), int(network.network_address)))
+
+    def client(self, peer: str, forwarded_for: str = "") -> str:
+        """Return the client's address.
+
+        Args:
+            peer: the address that the connection came from.
+            forwarded_for: the values of every `X-Forwarded-For` header, joined with commas.
+        """
+        if not forwarded_for or not self._networks or not self._trusted(peer):
+            return peer
+        client = peer
+        for hop in reversed(forwarded_for.rsplit(",", MAX_HOPS)[-MAX_HOPS:]):
+            # Garbage that a trusted proxy passed on: the proxy is the last that is known.
+            if packed(hop) == INVALID:
+                return client
+            client = hop.strip()
+            if not self._trusted(client):
+                return client
+        return client
+
+    def _trusted(self, text: str) -> bool:
+        address = packed(text)
+        value = int.from_bytes(address, "big")
+        return any(size == len(address) and value & mask == network for size, mask, network in self._networks)
