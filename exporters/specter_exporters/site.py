@@ -1,0 +1,50 @@
+"""The web pages of an exporter: metrics, health and a landing page."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from specter_exporters.app.exposition import metrics_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
+<body><h1>{title}</h1>
+<ul><li><a href="{metrics}">Metrics</a></li><li><a href="/-/healthy">Health</a></li></ul>
+</body></html>
+"""
+
+
+def exporter_site(
+    registry: CollectorRegistry, *, title: str, telemetry_path: str = "/metrics"
+) -> "WSGIApplication":
+    """Return the WSGI application that an exporter's own web server serves.
+
+    It exposes `registry` at `telemetry_path`, says that it lives at `/-/healthy` and
+    `/-/ready`, and has a landing page at `/`.
+    """
+    metrics = metrics_app(registry)
+    page = PAGE.format(title=escape(title), metrics=escape(telemetry_path)).encode()
+    pages = {"/": (HTML, page), "/-/healthy": (TEXT, b"healthy\n"), "/-/ready": (TEXT, b"ready\n")}
+
+    def site(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        if path == telemetry_path:
+            return metrics(environ, start_response)
+        status, (kind, body) = "200 OK", pages.get(path, (TEXT, b"There is nothing here.\n"))
+        headers = [("Content-Length", str(len(body))), ("X-Content-Type-Options", "nosniff")]
+        if path not in pages:
+            status = "404 Not Found"
+        elif method not in {"GET", "HEAD"}:
+            status, kind, body = "405 Method Not Allowed", TEXT, b"Pages are read with GET.\n"
+            headers = [("Content-Length", str(len(body))), ("Allow", "GET, HEAD")]
+        start_response(status, [("Content-Type", kind), *headers])
+        return [b"" if method == "HEAD" else body]
+
+    return site
