@@ -1,6 +1,7 @@
 """Send business events to the exporter: for processes that are several, such as gunicorn's workers."""
 
 import atexit
+import json
 import logging
 import os
 import random
@@ -9,6 +10,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Unpack
 from uuid import uuid4
 
@@ -29,7 +31,7 @@ TIMEOUT = 5.0
 MAX_PAUSE = 30.0
 AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504})
 
-Event = dict[str, object]
+MAX_SHOWN = 60
 
 
 class BusinessClient:
@@ -71,14 +73,13 @@ class BusinessClient:
         if strict and catalogue is None:
             raise UsageError("strict needs a catalogue: without one nothing is known to be wrong")
         self._url = url.rstrip("/") + PATH
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._validator = Validator(catalogue) if catalogue is not None else None
         self._strict = strict
         self._max_waiting = max_waiting
         self._interval = interval
         self._timeout = timeout
         self._new_session = session
-        self._refusals = Refusals(logger)
         self._begin()
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _call(me, BusinessClient._begin))
@@ -86,8 +87,9 @@ class BusinessClient:
 
     def _begin(self) -> None:
         """Be as new: at the start, and in a forked child, whose parent sends what had been waiting."""
-        self._waiting: deque[Event] = deque()
-        self._under_way: list[Event] = []
+        self._refusals = Refusals(logger)
+        self._waiting: deque[str] = deque()
+        self._under_way: list[str] = []
         self._key = ""
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -106,20 +108,25 @@ class BusinessClient:
         Raises:
             EventRefusedError: the catalogue does not allow it, and `strict` is set.
         """
-        item: Event = {key: value for key, value in {**details, "event": name}.items() if value is not None}
-        if self._validator is not None:
-            try:
+        item = {key: value for key, value in {**details, "event": name}.items() if value is not None}
+        try:
+            if self._validator is not None:
                 self._validator.check(item)
-            except EventRefusedError as error:
-                if self._strict:
-                    raise
-                self._refusals.log(error)
-                return
+            # Here and not in the thread, which must not end for a value that is no JSON.
+            text = json.dumps(item, allow_nan=False, default=_number)
+        except EventRefusedError as error:
+            if self._strict:
+                raise
+            self._refusals.log(error)
+            return
+        except (TypeError, ValueError) as error:
+            self._refusals.log(EventRefusedError("invalid_value", ascii(name)[:MAX_SHOWN], str(error)))
+            return
         with self._lock:
             if self._closing or len(self._waiting) >= self._max_waiting:
                 self.lost += 1
                 return
-            self._waiting.append(item)
+            self._waiting.append(text)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="business-events", daemon=True)
                 self._thread.start()
@@ -154,7 +161,7 @@ class BusinessClient:
                     return
                 pause = self._after(self._send(session, batch)) if batch else self._interval
 
-    def _next(self, pause: float) -> list[Event] | None:
+    def _next(self, pause: float) -> list[str] | None:
         """Wait for `pause` seconds, or less when told to; return the batch to send, None at the end."""
         with self._changed:
             self._changed.wait_for(
@@ -170,12 +177,13 @@ class BusinessClient:
                     return None
             return self._under_way
 
-    def _send(self, session: requests.Session, batch: list[Event]) -> float | None:
+    def _send(self, session: requests.Session, batch: list[str]) -> float | None:
         """Send `batch`; return None when done with it, else after how many seconds it may be sent again."""
         headers = {**self._headers, "Idempotency-Key": self._key}
+        body = f"[{','.join(batch)}]".encode()
         try:
             answer = session.post(
-                self._url, json=batch, headers=headers, timeout=self._timeout, allow_redirects=False
+                self._url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except requests.RequestException as error:
             self._away(type(error).__name__)
@@ -230,3 +238,10 @@ def _call(client: "weakref.ref[BusinessClient]", method: Callable[["BusinessClie
     one = client()
     if one is not None:
         method(one)
+
+
+def _number(value: object) -> float:
+    """Return a Decimal, as money often is, as JSON has it."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is no value that can be sent")

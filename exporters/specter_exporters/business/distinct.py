@@ -70,14 +70,14 @@ class Distinct:
         """Begin anew."""
         self._exact, self._sketch = set(), None
 
-    def dump(self) -> tuple[str, bytes]:
-        """Return the form, `exact` or `sketch`, and the content."""
+    def dump(self) -> tuple[str, bytes | frozenset[int]]:
+        """Return the form, `exact` or `sketch`, and the content, hashes or bytes."""
         if self._sketch is None:
-            return "exact", array("Q", self._exact).tobytes()
+            return "exact", frozenset(self._exact)
         return "sketch", self._sketch.serialize_updatable()
 
     def load(self, form: str, content: bytes) -> None:
-        """Take over what `dump` returned.
+        """Take over what `dump` returned; hashes as 64-bit numbers of this machine, one behind the other.
 
         Raises:
             ValueError: it is not that.

@@ -4,9 +4,11 @@ import json
 import logging
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cheroot.errors import MaxSizeExceeded
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
@@ -28,6 +30,8 @@ MAX_EVENTS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 MAX_KEY = 255
 RATE = 50_000.0
+DRAINED_AT_ONCE = 65_536
+UNREADABLE = (OSError, ValueError, MaxSizeExceeded)
 PATH = "/api/v1/events"
 
 
@@ -74,6 +78,7 @@ class BusinessEndpoint:
             answer = self._answer(environ)
         except ProblemError as error:
             answer = error.answer()
+        drain(environ)
         headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         start_response(answer.line, [*headers, *answer.headers])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
@@ -204,11 +209,34 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     wanted = int(length) if length.isdecimal() else MAX_BODY_BYTES + 1
     try:
         body: bytes = environ["wsgi.input"].read(wanted)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
+        if _is_size(error):
+            raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes") from error
         raise ProblemError(400, "the body cannot be read to its end") from error
+    if length.isdecimal() and len(body) < wanted:
+        raise ProblemError(400, "the body ends too early")
     if len(body) > MAX_BODY_BYTES:
         raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes")
     return body
+
+
+def _is_size(error: Exception) -> bool:
+    """Return whether the server stopped at a body in chunks for its size: in two ways, one has no number."""
+    plain = isinstance(error, OSError) and error.errno is None and not isinstance(error, TimeoutError)
+    return plain or isinstance(error, MaxSizeExceeded)
+
+
+def drain(environ: "WSGIEnvironment") -> None:
+    """Read what is left of a body in chunks: the server would take it for the next request.
+
+    What has a length, the server reads to its end itself.
+    """
+    if "HTTP_TRANSFER_ENCODING" not in environ:
+        return
+    # A transfer that breaks has its answer already, and what follows is no request.
+    with suppress(*UNREADABLE):
+        while environ["wsgi.input"].read(DRAINED_AT_ONCE):
+            pass
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -9,6 +9,7 @@ import os
 from array import array
 from base64 import b64decode, b64encode
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ Json = dict[str, Any]
 
 class SnapshotError(SpecterError):
     """A file of users' counts cannot be used or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Hashes in an order that matters, packed when they are written: not while events wait for the lock."""
+
+    values: tuple[int, ...]
 
 
 def take(users: Users, fingerprint: str, time_zone: str) -> Json:
@@ -52,7 +60,7 @@ def _retention(retention: Retention) -> Json:
     return {
         "days": retention.days,
         "cohorts": [
-            (day, cohort.threshold, array("Q", cohort.returned).tobytes(), bytes(cohort.returned.values()))
+            (day, cohort.threshold, Hashes(tuple(cohort.returned)), bytes(cohort.returned.values()))
             for day, cohort in retention.cohorts.items()
         ],
         "known": [(ago, one.registered, one.ratio) for ago, one in retention.known.items()],
@@ -100,13 +108,24 @@ def _load_retention(retention: Retention, state: Json) -> None:
         retention.known = {int(ago): Returned(float(n), float(ratio)) for ago, n, ratio in state["known"]}
 
 
+def _packed(content: object) -> str:
+    """Return what is no JSON as base64."""
+    if isinstance(content, bytes):
+        return b64encode(content).decode()
+    if isinstance(content, Hashes):
+        return b64encode(array("Q", content.values)).decode()
+    if isinstance(content, frozenset):
+        return b64encode(array("Q", content)).decode()
+    raise TypeError(f"{type(content).__name__} is not part of a snapshot")
+
+
 def write(path: Path, state: Json) -> None:
     """Write what `take` returned; whoever reads `path`, at whatever moment, finds the old state or this one.
 
     Raises:
         SnapshotError: it cannot be written; the old file is as it was.
     """
-    body = json.dumps(state, default=lambda content: b64encode(content).decode(), separators=(",", ":"))
+    body = json.dumps(state, default=_packed, separators=(",", ":"))
     content = body.encode()
     new = path.with_name(f"{path.name}.new")
     try:

@@ -1,6 +1,7 @@
 """Check an event against the catalogue: what is counted, or why it is refused."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple, TypedDict
 
 from specter_core.catalogue import Catalogue, Event, Unit
@@ -43,7 +44,7 @@ class Details(TypedDict, total=False):
 
     outcome: str | None
     reason: str | None
-    amount: float | None
+    amount: float | Decimal | None
     currency: str | None
     seconds: float | None
     tokens: float | None
@@ -174,9 +175,9 @@ def _quantity(event: Event, key: str, unit: Unit, value: object, currency: str) 
     if unit not in event.measures:
         taken = [name for name, unit in QUANTITIES.items() if unit in event.measures]
         raise EventRefusedError("unknown_field", key, f"{event.name} has no {unit.value}", taken)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise EventRefusedError("invalid_value", key, f"{_shown(value)} is not a number")
-    if not 0 <= value <= MAX_QUANTITY:  # nor NaN
+    if (isinstance(value, Decimal) and value.is_nan()) or not 0 <= value <= MAX_QUANTITY:
         raise EventRefusedError("invalid_value", key, f"must be from 0 to {MAX_QUANTITY:g}")
     if unit is not Unit.MONEY:
         return unit, float(value), ""
@@ -218,4 +219,4 @@ def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**40:
         return "a very large number"
     text = ascii(value[: SHOWN + 1] if isinstance(value, str) else value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
