@@ -123,7 +123,8 @@ QUERY_SERIES = {
 # --- queues, jobs, logs, sign-ins and business events; the detector's presets read them ---
 
 OUTCOME = "outcome"
-FAILED = "failed"  # the outcome of what did not succeed
+SUCCESS = "success"  # the outcome of what did
+FAILED = "failed"  # and of what did not
 
 QUEUE_DEPTH = Metric(
     "specter_queue_depth",
@@ -268,8 +269,137 @@ HTTP_SURGE_SUSPECTED = Metric(
 BUSINESS_EVENTS = Metric(
     "specter_business_events_total",
     "counter",
-    "Business events of the catalogue, by name and outcome.",
+    "Business events of the catalogue, by name and outcome, and where they failed by reason; "
+    "reasons that the catalogue does not list are `other`.",
+    ("event", OUTCOME, "reason"),
+)
+BUSINESS_REASON_OVERFLOW = Metric(
+    "specter_business_reason_overflow_total",
+    "counter",
+    "Business events whose reason is not in the catalogue, counted under the reason `other`.",
+    ("event",),
+)
+# Each event's buckets come from the catalogue; those here are of the families' kind.
+BUSINESS_AMOUNT = Metric(
+    "specter_business_amount",
+    "histogram",
+    "Money of business events, in the currency's main unit (euros, not cents).",
+    ("event", OUTCOME, "currency"),
+    (1.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0),
+)
+BUSINESS_DURATION = Metric(
+    "specter_business_duration_seconds",
+    "histogram",
+    "Duration of what business events are about.",
     ("event", OUTCOME),
+    DURATION_BUCKETS,
+)
+BUSINESS_TOKENS = Metric(
+    "specter_business_tokens",
+    "histogram",
+    "Tokens of a language model that business events used.",
+    ("event", OUTCOME),
+    (50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10_000.0, 25_000.0, 100_000.0),
+)
+BUSINESS_ITEMS = Metric(
+    "specter_business_items",
+    "histogram",
+    "Items that business events are about: points, goods, days, as the catalogue says.",
+    ("event", OUTCOME),
+    (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1000.0),
+)
+BUSINESS_FUNNEL_STEPS = Metric(
+    "specter_business_funnel_steps_total",
+    "counter",
+    "Successful events of a funnel of the catalogue; `position` is the step's place in it, from 01 on.",
+    ("funnel", "position", "event"),
+)
+BUSINESS_FEATURE_USES = Metric(
+    "specter_business_feature_uses_total",
+    "counter",
+    "Successful uses of a feature of the catalogue.",
+    ("feature",),
+)
+BUSINESS_FEATURE_USERS = Metric(
+    "specter_business_feature_users",
+    "gauge",
+    "Distinct users of a feature in the day, the week (from Monday) and the month under way, in the "
+    "catalogue's time zone; exact up to a limit, then with a standard error of 1.6 %.",
+    ("feature", "period"),
+)
+BUSINESS_ACTIVE_USERS = Metric(
+    "specter_business_active_users",
+    "gauge",
+    "Distinct users with an event in the day, the week (from Monday) and the month under way, in the "
+    "catalogue's time zone; exact up to a limit, then with a standard error of 0.8 %.",
+    ("period",),
+)
+BUSINESS_ACTIVE_SESSIONS = Metric(
+    "specter_business_active_sessions",
+    "gauge",
+    "Sessions that are not over: their last event is not longer ago than the catalogue allows.",
+)
+BUSINESS_SESSION_DURATION = Metric(
+    "specter_business_session_duration_seconds",
+    "histogram",
+    "Duration of sessions that are over, from their first event to their last.",
+    (),
+    (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0),
+)
+BUSINESS_SESSIONS_UNTRACKED = Metric(
+    "specter_business_sessions_untracked_total",
+    "counter",
+    "Events whose session is not followed, because as many as allowed are.",
+)
+BUSINESS_RETENTION = Metric(
+    "specter_business_retention_ratio",
+    "gauge",
+    "Share of the users who registered so many days before yesterday that was active yesterday; absent while "
+    "unknown. Exact for days with few registrations, else of a sample, with a standard error of 1.1 points.",
+    ("days",),
+)
+BUSINESS_RETENTION_USERS = Metric(
+    "specter_business_retention_cohort_users",
+    "gauge",
+    "Users who registered so many days before yesterday; absent while unknown.",
+    ("days",),
+)
+BUSINESS_OBJECTIVE_RATIO = Metric(
+    "specter_business_objective_success_ratio",
+    "gauge",
+    "The least share of success among success and failed that the catalogue promises.",
+    ("event",),
+)
+BUSINESS_OBJECTIVE_RATE = Metric(
+    "specter_business_objective_events_per_second",
+    "gauge",
+    "The least rate of successful events that the catalogue promises.",
+    ("event",),
+)
+BUSINESS_REJECTED = Metric(
+    "specter_business_rejected_total",
+    "counter",
+    "Business events that were not counted, by why: the catalogue does not know something of it "
+    "(unknown_event, unknown_outcome, unknown_feature, unknown_currency), unknown_field, missing_field, "
+    "invalid_value, defect (of ours, see the log).",
+    ("reason",),
+)
+BUSINESS_REQUESTS = Metric(
+    "specter_business_requests_total",
+    "counter",
+    "Requests to the endpoint for business events, by the name of the token (none: empty) and status.",
+    ("sender", "code"),
+)
+BUSINESS_STATE_SAVES = Metric(
+    "specter_business_state_saves_total",
+    "counter",
+    "Times that the users' counts were saved, by outcome: ok, error (what was saved before is kept).",
+    (OUTCOME,),
+)
+BUSINESS_STATE_LAST_SAVE = Metric(
+    "specter_business_state_last_save_timestamp_seconds",
+    "gauge",
+    "Timestamp at which the users' counts were saved last.",
 )
 
 # --- what must not be learnt from; read by the detector ---

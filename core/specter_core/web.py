@@ -39,6 +39,7 @@ CLIENT_AUTH = {
 TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 10 * 1024 * 1024
+KEPT_CONNECTIONS = 10
 
 
 class TlsServerConfig(Schema):
@@ -176,9 +177,25 @@ def secured(app: "WSGIApplication", options: WebOptions) -> "WSGIApplication":
 
 
 class WebServer:
-    """A threaded HTTP server around one WSGI application, started and stopped by its owner."""
+    """A threaded HTTP server around one WSGI application, started and stopped by its owner.
 
-    def __init__(self, app: "WSGIApplication", options: WebOptions, *, threads: int = 8) -> None:
+    Args:
+        app: the application.
+        options: where and how to listen.
+        threads: how many requests are served at once.
+        max_body_bytes: of a request; a larger one is answered with 413.
+        connections: how many are kept open between requests; an idle one costs no thread.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        options: WebOptions,
+        *,
+        threads: int = 8,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        connections: int = KEPT_CONNECTIONS,
+    ) -> None:
         from cheroot.wsgi import Server  # noqa: PLC0415  (imports ssl adapters; not for --help)
 
         self.options = options
@@ -186,7 +203,8 @@ class WebServer:
             (options.host, options.port), secured(app, options), numthreads=threads, server_name="specter"
         )
         self._server.max_request_header_size = MAX_HEADER_BYTES
-        self._server.max_request_body_size = MAX_BODY_BYTES
+        self._server.max_request_body_size = max_body_bytes
+        self._server.keep_alive_conn_limit = connections
         tls = options.config.tls_server_config
         if tls is not None:
             self._server.ssl_adapter = _tls_adapter(tls)

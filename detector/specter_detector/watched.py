@@ -145,7 +145,7 @@ class Watched:
                 block = Block((), take(waiting[0].shape, ()), take(waiting[0].state, ()))
                 self._blocks.append(block)
             first = size = len(block.labels)
-            fitting = []
+            fitting: list[Part] = []
             while waiting and (not fitting or size + len(waiting[0].labels) <= LARGEST_BLOCK):
                 size += len(waiting[0].labels)
                 fitting.append(waiting.pop(0))

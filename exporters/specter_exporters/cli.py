@@ -6,6 +6,8 @@ import click
 
 # One line a subcommand: its name, and where its click command is.
 COMMANDS = {
+    "app": "specter_exporters.business.command:app",
+    "catalogue": "specter_exporters.business.command:catalogue",
     "signin": "specter_exporters.signin.command:signin",
 }
 
@@ -35,5 +37,7 @@ def exporter() -> None:
 
     \b
     Examples:
+      specter exporter app --business.token-file shop=shop.token
+      specter exporter catalogue
       specter exporter signin --config signin.yml
     """
