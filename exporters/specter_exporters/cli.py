@@ -1,0 +1,39 @@
+"""Expose what applications, databases, queues and jobs are doing: run an exporter."""
+
+import importlib
+
+import click
+
+# One line a subcommand: its name, and where its click command is.
+COMMANDS = {
+    "logs": "specter_exporters.logs.cli:logs",
+}
+
+
+class Exporters(click.Group):
+    """A group whose subcommands are imported when they are called, or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands, sorted."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the subcommand `cmd_name`, or None."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        command = getattr(importlib.import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise click.ClickException(f"{place} is not a click command")
+        return command
+
+
+@click.group(cls=Exporters)
+def exporter() -> None:
+    """Run an exporter, which Prometheus scrapes.
+
+    \b
+    Examples:
+      specter exporter logs --config logs.yml
+    """
