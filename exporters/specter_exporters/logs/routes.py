@@ -10,6 +10,7 @@ _NUMBER = re.compile(r"[+-]?\d[\d.,:_-]*", re.ASCII)
 _HEX = re.compile(r"(?=[0-9a-f-]*\d)[0-9a-f]{6,}(?:-[0-9a-f]+)*", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(r"(?=[^\d]*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9_=~-]{16,}", re.ASCII)
 _NAMED_NUMBER = re.compile(r"[A-Za-z]{1,12}[-_]?\d{2,}", re.ASCII)
+_VERSION = re.compile(r"v\d{1,3}", re.ASCII)
 _LONG = 40
 
 
@@ -62,7 +63,7 @@ def _collapsed(parts: Sequence[str]) -> str:
 
 def _part(part: str) -> str:
     """Return a part of a path, or what stands for it when it looks like an identifier."""
-    if part.isalpha() and len(part) <= _LONG and part.isascii():
+    if (part.isalpha() and len(part) <= _LONG and part.isascii()) or _VERSION.fullmatch(part):
         return part
     if len(part) > _LONG or not part.isprintable() or not part.isascii() or set(part) & {"%", "@"}:
         return PLACE
