@@ -4,11 +4,13 @@ import re
 
 MASK = "…"
 _WORDS = (
-    r"passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?secret"
-    r"|authorization|auth|cookie|session(?:[_-]?id)?|sid|csrf|otp|pin|cvc|cvv|iban|ssn|signature|sig|credential"
+    r"passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie"
+    r"|session(?:[_-]?id)?|signature|credential"
 )
+# Short ones end other words too, and count only behind a separator.
+_SHORT = r"pwd|auth|sid|csrf|otp|pin|cvc|cvv|iban|ssn|sig"
 _ASSIGNED = re.compile(
-    rf"""((?:\b|_)(?:[\w-]{{0,40}}[_-])?(?:{_WORDS})s?["']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})"""
+    rf"""(\b(?:[\w-]{{0,40}}(?:{_WORDS})|(?:[\w-]{{0,40}}[_-])?(?:{_SHORT}))s?["']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})"""
     r"""("[^"]{0,2000}"?|'[^']{0,2000}'?|(?:bearer|basic|digest|token)\s+[^\s,;]+|[^\s,;&)}\]]+)""",
     re.IGNORECASE,
 )
@@ -66,6 +68,9 @@ def _card(found: re.Match[str]) -> str:
 def _long(found: re.Match[str]) -> str:
     """A path of a file is long too, and so is a request's id: no secret looks like them."""
     text = found[0]
-    if text.count("/") >= 2 and text.startswith("/"):
+    parts = text.split("/")
+    if len(parts) > 2 and not any(
+        part.isalnum() and not part.isalpha() and not part.isdigit() for part in parts
+    ):
         return text
     return text if _UUID.fullmatch(text) else MASK

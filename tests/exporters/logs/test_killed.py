@@ -88,7 +88,7 @@ def kill_loop(tmp_path: Path, rounds: int, seed: int) -> None:
             history.append(writer.rotate())
             writer.write(BURST // 3)
             goal = first + chance.randrange(1, BURST)
-            seen = until(lambda: _at_least(served, goal), f"reading {goal} lines")
+            seen = _read_until(served, goal)
             served.kill()
         writer.write(500)
         for _ in range(chance.randrange(3)):
@@ -104,9 +104,14 @@ def kill_loop(tmp_path: Path, rounds: int, seed: int) -> None:
         assert served.total(LINES) == writer.written
 
 
-def _at_least(served: Served, goal: float) -> float:
-    lines = served.total(LINES)
-    return lines if lines >= goal else 0.0
+def _read_until(served: Served, goal: float) -> float:
+    """Wait until `goal` lines are counted; return how many are."""
+
+    def enough() -> float:
+        lines = served.total(LINES)
+        return lines if lines >= goal else 0.0
+
+    return float(until(enough, f"reading {goal} lines"))
 
 
 def test_each_line_is_counted_once_through_kills_and_rotations(tmp_path: Path) -> None:

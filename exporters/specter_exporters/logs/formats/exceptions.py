@@ -11,10 +11,11 @@ _BETWEEN = (
     b"    at ",
     b"\tat ",
     b"... ",
+    b"Node.js v",
     b"  + Exception Group",
 )
 _NAMED = re.compile(
-    rb"(?:[\w.$]{1,200}(?:Error|Exception|Warning|Exit|Interrupt|Fault)|Uncaught)\b", re.ASCII
+    rb"(?:[\w.$]{0,200}(?:Error|Exception|Warning|Exit|Interrupt|Fault)|Uncaught)\b", re.ASCII
 )
 _NODE_SOURCE = re.compile(rb"(?:node:|file://|/|[A-Z]:\\)[^\s]{1,500}:\d+$", re.ASCII)
 MAX_LINES = 500
@@ -31,8 +32,9 @@ def continues_exception(pending: Sequence[bytes], line: bytes) -> bool:
     return _ends_traceback(pending, line) or _goes_on_after_blank(pending, line)
 
 
-def looks_like_exception(first: bytes) -> bool:
-    """Whether a line that is not of the log's format begins an exception that nobody caught."""
+def looks_like_exception(raw: bytes) -> bool:
+    """Whether an entry that is not of the log's format is an exception that nobody caught."""
+    first = raw.partition(b"\n")[0]
     return first.startswith(TRACEBACK) or bool(_NAMED.match(first)) or bool(_NODE_SOURCE.match(first))
 
 
