@@ -154,11 +154,18 @@ JOB_LAST_SUCCESS = Metric(
     "Unix time at which a run last ended well.",
     ("job_name",),
 )
-LOG_LINES = Metric("specter_log_lines_total", "counter", "Log lines read, by level.", ("level",))
+LOG = "log"  # the name of a log in the log exporter's configuration
+LOG_LINES = Metric(
+    "specter_log_lines_total",
+    "counter",
+    "Log entries read, by level; the joined lines of an exception or of a query are one entry.",
+    (LOG, "level"),
+)
 LOG_NEW_TEMPLATES = Metric(
     "specter_log_new_templates_total",
     "counter",
     "Error messages of a form that had not been seen before.",
+    (LOG,),
 )
 AUTH_ATTEMPTS = Metric(
     "specter_auth_attempts_total",
@@ -400,6 +407,203 @@ BUSINESS_STATE_LAST_SAVE = Metric(
     "specter_business_state_last_save_timestamp_seconds",
     "gauge",
     "Timestamp at which the users' counts were saved last.",
+)
+
+# --- what the log exporter makes of log lines, and tells of itself ---
+
+LOG_TEMPLATES = Metric(
+    "specter_log_templates", "gauge", "Forms of error messages that are remembered.", (LOG,)
+)
+LOG_TEMPLATE_FIRST_SEEN = Metric(
+    "specter_log_template_first_seen_timestamp_seconds",
+    "gauge",
+    "Unix time at which a form of error message was first seen; the newest forms only (100 by default).",
+    (LOG, "template_id"),
+)
+LOG_TEMPLATE_LINES = Metric(
+    "specter_log_template_lines_total",
+    "counter",
+    "Error messages of a form; the newest forms only (100 by default).",
+    (LOG, "template_id"),
+)
+LOG_HTTP_REQUESTS = Metric(
+    "specter_log_http_requests_total",
+    "counter",
+    "HTTP requests, out of access lines.",
+    (LOG, METHOD, ROUTE, STATUS),
+)
+LOG_HTTP_DURATION = Metric(
+    "specter_log_http_request_duration_seconds",
+    "histogram",
+    "Duration of HTTP requests, out of access lines that carry one.",
+    (LOG, METHOD, ROUTE, STATUS),
+    DURATION_BUCKETS,
+)
+LOG_HTTP_RESPONSE_BYTES = Metric(
+    "specter_log_http_response_bytes_total",
+    "counter",
+    "Bytes of HTTP responses, out of access lines.",
+    (LOG, ROUTE),
+)
+LOG_CDN_REQUESTS = Metric(
+    "specter_log_cdn_requests_total",
+    "counter",
+    "Requests by what the cache did: hit, stale, revalidated, miss, expired, bypass, error, unknown.",
+    (LOG, "cache_status"),
+)
+LOG_CDN_BYTES = Metric(
+    "specter_log_cdn_bytes_total",
+    "counter",
+    "Bytes of responses by what the cache did.",
+    (LOG, "cache_status"),
+)
+LOG_GATEWAY_REQUESTS = Metric(
+    "specter_log_gateway_requests_total",
+    "counter",
+    "Requests that a gateway passed on, by upstream and outcome (ok, client_error, failed).",
+    (LOG, "upstream", OUTCOME),
+)
+LOG_GATEWAY_BYTES = Metric(
+    "specter_log_gateway_bytes_total",
+    "counter",
+    "Bytes through a gateway by upstream and direction (received: requests, sent: responses).",
+    (LOG, "upstream", "direction"),
+)
+LOG_GATEWAY_UPSTREAM_DURATION = Metric(
+    "specter_log_gateway_upstream_duration_seconds",
+    "histogram",
+    "Time that a gateway waited for the upstream.",
+    (LOG, "upstream"),
+    DURATION_BUCKETS,
+)
+LOG_SLOW_QUERY_DURATION = Metric(
+    "specter_log_slow_query_duration_seconds",
+    "histogram",
+    "Duration of the queries in a database's log, by their first word.",
+    (LOG, "command"),
+    (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+)
+LOG_SLOW_QUERY_ROWS_EXAMINED = Metric(
+    "specter_log_slow_query_rows_examined_total",
+    "counter",
+    "Rows that the queries in a slow-query log looked at.",
+    (LOG, "command"),
+)
+LOG_MALFORMED_LINES = Metric(
+    "specter_log_malformed_lines_total",
+    "counter",
+    "Lines not of the configured format, by reason: counted with level unknown and not looked at further.",
+    (LOG, "reason"),
+)
+LOG_CUT_LINES = Metric(
+    "specter_log_cut_lines_total",
+    "counter",
+    "Lines or joined entries longer than the limit, of which the rest was left out.",
+    (LOG,),
+)
+LOG_FUTURE_TIMESTAMPS = Metric(
+    "specter_log_future_timestamps_total",
+    "counter",
+    "Entries whose time is over five minutes ahead of this machine, of those whose time was looked at.",
+    (LOG,),
+)
+LOG_FIELD_ERRORS = Metric(
+    "specter_log_field_errors_total",
+    "counter",
+    "Fields that should have held a number, finite and not negative, and did not.",
+    (LOG, "metric"),
+)
+LOG_LABEL_OVERFLOW = Metric(
+    "specter_log_label_overflow_total",
+    "counter",
+    "Entries counted under a label value `other`, because as many values as allowed have series already.",
+    ("metric",),
+)
+LOG_UP = Metric(
+    "specter_log_up", "gauge", "1 if there is something to read and it can be read, else 0.", (LOG,)
+)
+LOG_FILES = Metric("specter_log_files", "gauge", "Files that are followed.", (LOG,))
+LOG_FILES_IGNORED = Metric(
+    "specter_log_files_ignored", "gauge", "Files beyond the limit, which are not followed.", (LOG,)
+)
+LOG_READ_BYTES = Metric("specter_log_read_bytes_total", "counter", "Bytes read.", (LOG,))
+LOG_BACKLOG = Metric("specter_log_backlog_bytes", "gauge", "Bytes written and not read yet.", (LOG,))
+LOG_FILE_LAST_READ = Metric(
+    "specter_log_file_last_read_timestamp_seconds",
+    "gauge",
+    "Unix time at which something new was last read from the file.",
+    (LOG, "file"),
+)
+LOG_NEWEST_ENTRY = Metric(
+    "specter_log_newest_entry_timestamp_seconds",
+    "gauge",
+    "The newest time in an entry read, of those whose time was looked at; never one of the future.",
+    (LOG,),
+)
+LOG_ROTATIONS = Metric(
+    "specter_log_rotations_total",
+    "counter",
+    "Times that a file was taken away: renamed, truncated, vanished.",
+    (LOG, "how"),
+)
+LOG_LOST_FILES = Metric(
+    "specter_log_lost_files_total",
+    "counter",
+    "Files whose unread rest was not found again after a rotation or a restart.",
+    (LOG,),
+)
+LOG_READ_ERRORS = Metric(
+    "specter_log_read_errors_total", "counter", "Files that could not be opened or read.", (LOG, "reason")
+)
+LOG_STATE_SAVED = Metric(
+    "specter_log_state_saved_timestamp_seconds",
+    "gauge",
+    "Unix time at which offsets and counters were last saved.",
+)
+LOG_STATE_ERRORS = Metric(
+    "specter_log_state_errors_total",
+    "counter",
+    "Times that offsets and counters could not be saved; a restart may count twice what came since.",
+)
+
+# --- core web vitals, by page template and device class; https://web.dev/articles/vitals ---
+
+# Every histogram has the bounds between good, needs improvement and poor among its buckets.
+WEB_VITALS_LABELS = ("page", "device")
+WEB_VITALS_LCP = Metric(
+    "specter_web_vitals_lcp_seconds",
+    "histogram",
+    "Largest Contentful Paint: good up to 2.5 s, poor above 4 s.",
+    WEB_VITALS_LABELS,
+    (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 6.0, 8.0, 15.0),
+)
+WEB_VITALS_INP = Metric(
+    "specter_web_vitals_inp_seconds",
+    "histogram",
+    "Interaction to Next Paint: good up to 0.2 s, poor above 0.5 s.",
+    WEB_VITALS_LABELS,
+    (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 1.0, 2.0, 5.0),
+)
+WEB_VITALS_CLS = Metric(
+    "specter_web_vitals_cls",
+    "histogram",
+    "Cumulative Layout Shift: good up to 0.1, poor above 0.25.",
+    WEB_VITALS_LABELS,
+    (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0),
+)
+WEB_VITALS_FCP = Metric(
+    "specter_web_vitals_fcp_seconds",
+    "histogram",
+    "First Contentful Paint: good up to 1.8 s, poor above 3 s.",
+    WEB_VITALS_LABELS,
+    (0.25, 0.5, 1.0, 1.4, 1.8, 2.4, 3.0, 4.0, 6.0, 10.0),
+)
+WEB_VITALS_TTFB = Metric(
+    "specter_web_vitals_ttfb_seconds",
+    "histogram",
+    "Time to First Byte: good up to 0.8 s, poor above 1.8 s.",
+    WEB_VITALS_LABELS,
+    (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.2, 1.8, 3.0, 6.0),
 )
 
 # --- what must not be learnt from; read by the detector ---

@@ -9,6 +9,7 @@ COMMANDS = {
     "app": "specter_exporters.business.command:app",
     "catalogue": "specter_exporters.business.command:catalogue",
     "signin": "specter_exporters.signin.command:signin",
+    "logs": "specter_exporters.logs.cli:logs",
 }
 
 
@@ -40,4 +41,5 @@ def exporter() -> None:
       specter exporter app --business.token-file shop=shop.token
       specter exporter catalogue
       specter exporter signin --config signin.yml
+      specter exporter logs --config logs.yml
     """

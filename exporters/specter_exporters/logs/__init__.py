@@ -1,0 +1,1 @@
+"""Turn log lines into metrics: `specter exporter logs`."""

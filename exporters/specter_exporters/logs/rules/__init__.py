@@ -1,0 +1,1 @@
+"""What entries are counted as: one kind of metrics a module."""

@@ -1,0 +1,70 @@
+"""Run the log exporter: one thread that reads, a server that shows, until a signal ends both."""
+
+import logging
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from specter_core.clock import Clock, SystemClock
+from specter_core.web import WebOptions, WebServer
+from specter_exporters.logs.exporter import Exporter
+from specter_exporters.logs.schema import LogsSchema
+from specter_exporters.logs.state import StateFolder
+from specter_exporters.logs.web import create_app, is_protected
+
+LOGGER = logging.getLogger(__name__)
+
+
+def run(config: LogsSchema, storage: Path, web: WebOptions) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        config: what to read.
+        storage: folder where offsets, counters and templates are kept.
+        web: where the metrics are.
+
+    Raises:
+        SpecterError: the folder or the address is in use, or cannot be used.
+    """
+    stop = threading.Event()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    signal.signal(signal.SIGINT, ask_to_stop)
+    clock = SystemClock()
+    exporter = Exporter(config, StateFolder.open(storage), clock)
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    ProcessCollector(registry=registry)
+    app = create_app(
+        registry,
+        exporter.templates,
+        ready=lambda: exporter.ready,
+        telemetry_path=web.telemetry_path,
+        protected=is_protected(web),
+    )
+    server = WebServer(app, web)
+    server.start()
+    LOGGER.info("listening on %s%s", server.url, web.telemetry_path)
+    try:
+        read(exporter, stop, clock)
+    finally:
+        server.stop()
+        exporter.close()
+
+
+def read(exporter: Exporter, stop: threading.Event, clock: Clock) -> None:
+    """Read and save until `stop` is set."""
+    config = exporter.config
+    saved = clock.monotonic()
+    while not stop.is_set():
+        if not exporter.step():
+            stop.wait(config.poll_interval)
+        if clock.monotonic() - saved >= config.save_interval:
+            exporter.save()
+            saved = clock.monotonic()

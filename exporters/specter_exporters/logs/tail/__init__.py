@@ -1,0 +1,1 @@
+"""Following files that grow, rotate, vanish and come back."""
