@@ -81,7 +81,11 @@ def serving(
     env = {**os.environ, "PYTHONPATH": path, **(environment or {})}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            cwd=folder,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     server = Server(process, log)
     try:

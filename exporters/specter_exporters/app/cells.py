@@ -31,7 +31,7 @@ class CellsError(SpecterError):
 class Cells(NamedTuple):
     """Where a series' numbers are: words of a segment, from `at` on."""
 
-    words: memoryview
+    words: "memoryview[float]"
     at: int
 
 
@@ -135,7 +135,8 @@ def read_file(path: Path) -> list[Record]:
 
 def read_records(segment: memoryview) -> Iterator[Record]:
     """Yield the records of one segment; its first impossible one ends it."""
-    with segment.cast("d") as words:
+    words: memoryview[float] = segment.cast("d")  # of floats, not ints
+    with words:
         offset = 0
         while offset + HEAD.size <= SEGMENT:
             length, key_length = HEAD.unpack_from(segment, offset)
@@ -144,7 +145,7 @@ def read_records(segment: memoryview) -> Iterator[Record]:
                 return
             key = bytes(segment[offset + HEAD.size : offset + HEAD.size + key_length])
             # Word by word, each as one load.
-            values = words[(offset + start) // WORD : (offset + length) // WORD].tolist()
+            values = list(words[(offset + start) // WORD : (offset + length) // WORD])
             yield Record(key, values)
             offset += length
 

@@ -85,12 +85,12 @@ class Method(NamedTuple):
     active: Cells
 
 
-class Request(NamedTuple):
+class Counted(NamedTuple):
     """Where the requests of one method, route and status are counted: words, and the place in them."""
 
-    duration: memoryview
+    duration: "memoryview[float]"
     duration_at: int
-    response: memoryview
+    response: "memoryview[float]"
     response_at: int
     labels: tuple[str, str, str]
 
@@ -147,7 +147,7 @@ class Recorder:
         self._target = (service_name, service_version)
         self._slots = slots
         self.methods: dict[str, Method] = {}
-        self.requests: dict[tuple[str, str, str], Request] = {}
+        self.requests: dict[tuple[str, str, str], Counted] = {}
         self._request_sizes: dict[tuple[str, str], Cells] = {}
         self.store = Store(self.registry, folder=workers_folder, wall=wall)
         self.lock = self.store.lock
@@ -206,13 +206,13 @@ class Recorder:
         else:
             self.store.observe(metrics.HTTP_SERVER_QUEUE_DURATION, (), seconds)
 
-    def learn(self, method: str, route: str, status: str) -> Request:
+    def learn(self, method: str, route: str, status: str) -> Counted:
         """Return where to count what `requests` does not hold."""
         known_status = status if len(status) == 3 and status.isdecimal() else ""
         label = self._route(route)
         labels = (method, label, known_status)
         store = self.store
-        request = Request(
+        request = Counted(
             *store.cells(DURATION, labels),
             *store.cells(metrics.HTTP_SERVER_RESPONSE_BODY_SIZE, labels[:2]),
             labels,

@@ -194,9 +194,10 @@ def _histogram(metric: Metric, series: _Series, exemplars: Mapping[Key, Values])
     for labels, values in series:
         traced = exemplars.get(labels)
         total = 0.0
-        buckets: list[tuple[str, float, Exemplar | None]] = []
+        buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
         for place, bound in enumerate(bounds):
             total += values[1 + place]
-            buckets.append((bound, total, read_exemplar(traced, place) if traced else None))
+            exemplar = read_exemplar(traced, place) if traced else None
+            buckets.append((bound, total) if exemplar is None else (bound, total, exemplar))
         family.add_metric(labels, buckets, values[0])
     return family
