@@ -45,9 +45,15 @@ class Metric:
 # OpenTelemetry HTTP semantic conventions 1.23+, "explicit bucket boundaries advice".
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
+# Ours: the conventions give none for sizes.
+SIZE_BUCKETS = (100.0, 1e3, 1e4, 1e5, 1e6, 1e7)
+
 METHOD = "http_request_method"
 ROUTE = "http_route"
 STATUS = "http_response_status_code"
+SERVER_ADDRESS = "server_address"
+ERROR_TYPE = "error_type"
+EXCEPTION = "exception"
 SERVICE = "service"
 SERVICE_VERSION = "service_version"
 
@@ -69,7 +75,7 @@ HTTP_SERVER_EXCEPTIONS = Metric(
     "counter",
     "Exceptions that escaped a request handler, by class; "
     "classes beyond a limit (50 by default) count as `other`.",
-    (ROUTE, "exception"),
+    (ROUTE, EXCEPTION),
 )
 HTTP_SERVER_ROUTE_OVERFLOW = Metric(
     "specter_http_server_route_overflow_total",
@@ -80,8 +86,95 @@ HTTP_CLIENT_REQUEST_DURATION = Metric(
     "http_client_request_duration_seconds",
     "histogram",
     "Duration of HTTP client requests.",
-    (METHOD, "server_address", STATUS, "error_type"),
+    (METHOD, SERVER_ADDRESS, STATUS, ERROR_TYPE),
     DURATION_BUCKETS,
+)
+HTTP_SERVER_REQUEST_BODY_SIZE = Metric(
+    "http_server_request_body_size_bytes",
+    "histogram",
+    "Size of the bodies of HTTP server requests that have one, as it was sent.",
+    (METHOD, ROUTE),
+    SIZE_BUCKETS,
+)
+HTTP_SERVER_RESPONSE_BODY_SIZE = Metric(
+    "http_server_response_body_size_bytes",
+    "histogram",
+    "Size of the bodies of HTTP server responses, as handed to the server.",
+    (METHOD, ROUTE),
+    SIZE_BUCKETS,
+)
+HTTP_SERVER_WORKERS = Metric(
+    "specter_http_server_workers",
+    "gauge",
+    "Worker processes that serve requests.",
+)
+HTTP_SERVER_SLOTS = Metric(
+    "specter_http_server_slots",
+    "gauge",
+    "Requests that all workers together can serve at once (processes times threads); "
+    "absent where the server knows no such limit.",
+)
+HTTP_SERVER_QUEUE_DURATION = Metric(
+    "specter_http_server_queue_duration_seconds",
+    "histogram",
+    "Time from the proxy's X-Request-Start to the application: what requests wait for a free worker.",
+    (),
+    (0.001, 0.0025, *DURATION_BUCKETS, 30.0),
+)
+HTTP_SERVER_QUEUE_UNUSABLE = Metric(
+    "specter_http_server_queue_unusable_total",
+    "counter",
+    "X-Request-Start headers that give no queue time: malformed, in the future or too old (clocks differ).",
+)
+EVENT_LOOP_LAG = Metric(
+    "specter_event_loop_lag_seconds",
+    "histogram",
+    "How much later than due the event loop ran a timer, sampled four times a second of blocked time too.",
+    (),
+    (0.001, 0.0025, *DURATION_BUCKETS),
+)
+THREADPOOL_BUSY = Metric(
+    "specter_threadpool_busy_threads",
+    "gauge",
+    "Threads of the event loops' thread pools (anyio's, for synchronous handlers) that are at work.",
+)
+THREADPOOL_MAX = Metric(
+    "specter_threadpool_max_threads", "gauge", "Threads that the event loops' thread pools may have."
+)
+THREADPOOL_WAITING = Metric(
+    "specter_threadpool_waiting_requests", "gauge", "Calls that wait for a thread of the event loops' pools."
+)
+HTTP_CLIENT_RATELIMIT_REMAINING = Metric(
+    "specter_http_client_ratelimit_remaining",
+    "gauge",
+    "Requests left in the window, as the server's newest response says; "
+    "absent when it says nothing or the window is over.",
+    (SERVER_ADDRESS,),
+)
+HTTP_CLIENT_RATELIMIT_LIMIT = Metric(
+    "specter_http_client_ratelimit_limit",
+    "gauge",
+    "Requests that the server allows in a window; absent when it says nothing or the window is over.",
+    (SERVER_ADDRESS,),
+)
+HTTP_CLIENT_RATELIMIT_RESET = Metric(
+    "specter_http_client_ratelimit_reset_timestamp_seconds",
+    "gauge",
+    "Unix time at which the window is over (RateLimit headers) or requests are welcome again (Retry-After).",
+    (SERVER_ADDRESS,),
+)
+HEALTH_CHECK_UP = Metric(
+    "specter_health_check_up",
+    "gauge",
+    "Whether the newest run of the dependency's check succeeded, as the answering process saw it; "
+    "absent until it ran, and when its result is out of date.",
+    ("check",),
+)
+HEALTH_CHECK_DURATION = Metric(
+    "specter_health_check_duration_seconds",
+    "gauge",
+    "Duration of the newest run of the dependency's check, up to its time-out.",
+    ("check",),
 )
 TARGET_INFO = Metric(
     "target_info",

@@ -75,6 +75,30 @@ specter_http_server_exceptions_total{exception="ValueError",http_route="/items/<
 routes as allowed have series already.
 # TYPE specter_http_server_route_overflow_total counter
 specter_http_server_route_overflow_total 0.0
+# HELP http_server_response_body_size_bytes Size of the bodies of HTTP server responses, as handed to the \
+server.
+# TYPE http_server_response_body_size_bytes histogram
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="100.0"} 0.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="1000.0"} 0.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="10000.0"} 1.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="100000.0"} 1.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="1e+06"} 1.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="1e+07"} 1.0
+http_server_response_body_size_bytes_bucket{http_request_method="GET",\
+http_route="/items/<id>",le="+Inf"} 1.0
+http_server_response_body_size_bytes_count{http_request_method="GET",\
+http_route="/items/<id>"} 1.0
+http_server_response_body_size_bytes_sum{http_request_method="GET",\
+http_route="/items/<id>"} 2048.0
+# HELP specter_http_server_workers Worker processes that serve requests.
+# TYPE specter_http_server_workers gauge
+specter_http_server_workers 1.0
 """
 
 
@@ -83,7 +107,7 @@ def recorder() -> Recorder:
     timer = Timer()
     recorder = Recorder(service_name="shop", service_version="1.2.3", timer=timer)
     exchange = Exchange(recorder, "GET")
-    exchange.route, exchange.status = "/items/<id>", "200"
+    exchange.route, exchange.status, exchange.sent = "/items/<id>", "200", 2048
     timer.advance(0.125)
     exchange.finish()
     Exchange(recorder, "POST")

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from specter_exporters.app.asgi_routes import RouteTemplates
+from specter_exporters.app.exemplars import OPENTELEMETRY
 from specter_exporters.app.exposition import AsgiApp, Message, Receive, Scope, Send, metrics_asgi_app
-from specter_exporters.app.recorder import Exchange, Recorder, found_route
+from specter_exporters.app.recorder import Exchange, Recorder, body_size, found_route
 from specter_exporters.app.wsgi import ROUTE_KEY
 
 Route = Callable[[Scope], str | None]
@@ -48,11 +49,15 @@ class AsgiMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._recorder.store.announce()
+                self._recorder.loop_watch.watch()
             await self._app(scope, receive, send)
             return
         if self._metrics_path is not None and scope["path"] == self._metrics_path:
             await self._metrics(scope, receive, send)
             return
+        self._recorder.loop_watch.watch()
         exchange = AsgiExchange(self._recorder, scope, receive, send, self.matched_route)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -71,6 +76,7 @@ class AsgiExchange(Exchange):
     """One request; the application gets its `receive` and `send`."""
 
     _gone = False
+    _counts = False  # the request's body comes without its length
 
     def __init__(
         self, recorder: Recorder, scope: Scope, receive: Receive, send: Send, route: Callable[[Scope], str]
@@ -80,12 +86,26 @@ class AsgiExchange(Exchange):
         self._receive = receive
         self._send = send
         self._find_route = route
+        # A plain dictionary's look-ups cost less than one loop over the headers in Python.
+        headers = dict(scope["headers"])
+        self._traceparent = b"traceparent" in headers
+        size = headers.get(b"content-length")
+        if size is not None:
+            self.received = body_size(size.decode("latin-1"))
+        elif b"transfer-encoding" in headers:
+            self._counts = True
+            self.received = 0
+        queued = headers.get(b"x-request-start")
+        if queued is not None:
+            recorder.queued(queued.decode("latin-1"))
 
     async def receive(self) -> Message:
         """Be the application's `receive`."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._gone = True
+        elif self._counts:
+            self.received = (self.received or 0) + len(message.get("body", b""))
         return message
 
     async def send(self, message: Message) -> None:
@@ -93,7 +113,10 @@ class AsgiExchange(Exchange):
         kind = message["type"]
         if kind == "http.response.start" and not self._gone:
             self.status = str(message["status"])
-            self.exemplar = self._recorder.exemplar(_traceparent(self._scope["headers"]))
+            if self._traceparent or OPENTELEMETRY in self._recorder.traced_by:
+                self.exemplar = self._recorder.exemplar(_traceparent(self._scope["headers"]))
+        elif kind == "http.response.body":
+            self.sent += len(message.get("body", b""))
         try:
             await self._send(message)
         except OSError:

@@ -1,7 +1,7 @@
 """Exemplars: the trace that a measured request belongs to."""
 
-import importlib
 import re
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -47,14 +47,15 @@ class Span(Protocol):
         """Return the identifiers of the span."""
 
 
-def opentelemetry_span() -> Callable[[], Span] | None:
-    """Return OpenTelemetry's `get_current_span`, or None where its API is not installed."""
-    try:
-        trace = importlib.import_module("opentelemetry.trace")
-    except ModuleNotFoundError:
-        return None
-    current: Callable[[], Span] = trace.get_current_span
-    return current
+# Nobody has made a span before it is imported; where it is not, a look into this costs 30 ns.
+OPENTELEMETRY = "opentelemetry.trace"
+
+
+def opentelemetry_span() -> Span | None:
+    """Return OpenTelemetry's current span; None where nobody has imported its API."""
+    trace = sys.modules.get(OPENTELEMETRY)
+    current: Callable[[], Span] | None = getattr(trace, "get_current_span", None)  # None while it is imported
+    return None if current is None else current()
 
 
 def exemplar_of_span(span: Span) -> dict[str, str] | None:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from specter_exporters.app.exemplars import OPENTELEMETRY
 from specter_exporters.app.exposition import metrics_app
-from specter_exporters.app.recorder import Exchange, Recorder, found_route
+from specter_exporters.app.recorder import Exchange, Recorder, body_size, found_route
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -94,6 +95,12 @@ class WsgiExchange(Exchange):
         self._start_response = start_response
         self._find_route = route
         super().__init__(recorder, environ["REQUEST_METHOD"])
+        size = environ.get("CONTENT_LENGTH")
+        if size:
+            self.received = body_size(size)
+        queued = environ.get("HTTP_X_REQUEST_START")
+        if queued is not None:
+            recorder.queued(queued)
 
     def start(
         self,
@@ -112,15 +119,22 @@ class WsgiExchange(Exchange):
         # Now, because Flask forgets its request when the application returns.
         self.route = matched_route(environ, self._find_route)
         traceparent = environ.get("HTTP_TRACEPARENT")
-        if traceparent is not None or self._recorder.traced:
+        if traceparent is not None or OPENTELEMETRY in self._recorder.traced_by:
             self.exemplar = self._recorder.exemplar(traceparent)
-        return write
+        self._write = write
+        return self.write
+
+    def write(self, chunk: bytes) -> object:
+        """Be the `write` that `start_response` returns."""
+        self.sent += len(chunk)
+        return self._write(chunk)
 
     def __iter__(self) -> Iterator[bytes]:
         # A generator costs half of what __next__ does. Not `yield from`: a server that drops the
         # generator half-way would then close the body here, and a second time through close().
         try:
-            for chunk in self.body:  # noqa: UP028
+            for chunk in self.body:
+                self.sent += len(chunk)
                 yield chunk
         except GeneratorExit:
             raise

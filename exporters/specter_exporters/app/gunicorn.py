@@ -1,0 +1,91 @@
+"""gunicorn's hooks: several workers count as one server.
+
+One line in gunicorn's configuration file:
+
+    from specter_exporters.app.gunicorn import *
+
+The master makes a folder for its workers (in memory where the system has /dev/shm)
+and names it in their environment, tells them how many requests each can serve at once, and
+removes the folder when it ends. After an upgrade in flight (USR2) the new master's
+workers go on in the same folder.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from specter_exporters.app.shared import DIRECTORY, PARENT, SLOTS, held
+
+__all__ = ["on_exit", "on_starting"]
+
+MEMORY = Path("/dev/shm")  # noqa: S108  (folders in it are made by mkdtemp)
+OWNER = "owner"
+UNLIMITED = ("uvicorn", "aiohttp", "tornado", "asgi")
+CONNECTIONS = ("gevent", "eventlet")
+
+
+def on_starting(server: Any) -> None:
+    """Make the workers' folder; delete those that dead servers have left behind.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    given = os.environ.get(DIRECTORY)
+    folder = Path(given) if given else _make_folder(server)
+    server.specter_owner = _own(folder)
+    os.environ[DIRECTORY] = str(folder)
+    os.environ[PARENT] = str(os.getpid())
+    os.environ[SLOTS] = str(slots(server.cfg))
+    # What gunicorn starts the master of an upgrade with.
+    server.cfg.env_orig[DIRECTORY] = str(folder)
+
+
+def on_exit(server: Any) -> None:
+    """Remove the workers' folder, unless another master or a worker is still there."""
+    os.close(server.specter_owner)
+    folder = Path(os.environ[DIRECTORY])
+    if folder.name.startswith(_prefix()) and not held(folder / OWNER):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own(folder: Path) -> int:
+    """Lock the folder's owner file: shared with the workers, who inherit it, and an upgrade's master."""
+    path = folder / OWNER
+    if path.exists():
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return descriptor
+    # Locked before it has its name, so that no other server finds it without an owner.
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, unnamed = tempfile.mkstemp(dir=folder)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    Path(unnamed).rename(path)
+    return descriptor
+
+
+def slots(cfg: Any) -> int:
+    """Return how many requests a worker can serve at once; 0 where there is no such number."""
+    worker = cfg.worker_class_str.lower()
+    if any(name in worker for name in UNLIMITED):
+        return 0
+    if any(name in worker for name in CONNECTIONS):
+        return int(cfg.worker_connections)
+    return int(cfg.threads)
+
+
+def _make_folder(server: Any) -> Path:
+    parent = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    for left in parent.glob(f"{_prefix()}*"):
+        if (left / OWNER).exists() and not held(left / OWNER):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
+    if os.geteuid() == 0:
+        os.chown(folder, server.cfg.uid, server.cfg.gid)  # workers give up root
+    return folder
+
+
+def _prefix() -> str:
+    return f"specter-workers-{os.getuid()}-"

@@ -1,0 +1,238 @@
+"""gunicorn with four workers: totals are exact, whoever is scraped, whoever is killed."""
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from tests.exporters.serving import WITHIN, Server, children, serving, until
+
+pytestmark = pytest.mark.integration
+
+APP = """\
+import os
+import threading
+
+from flask import Flask
+
+from specter_exporters.app import SpecterFlask
+
+app = Flask("shop")
+SpecterFlask(app, service_name="shop", service_version="1.4.2")
+
+
+@app.get("/ok")
+def ok():
+    return str(os.getpid())
+
+
+@app.get("/hang")
+def hang():
+    with open("hanging", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    threading.Event().wait()
+"""
+HOOKS = "from specter_exporters.app.gunicorn import *\n"
+WORKERS = 4
+TOTAL = ("specter_http_server_workers", ())
+
+
+def gunicorn(folder: Path, *more: str) -> list[str]:
+    (folder / "shop.py").write_text(APP, encoding="utf-8")
+    (folder / "conf.py").write_text(HOOKS, encoding="utf-8")
+    command = ["gunicorn", "-c", "conf.py", "-b", "127.0.0.1:0", "-w", str(WORKERS), "--timeout", "600"]
+    return [*command, "--no-control-socket", *more, "shop:app"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Server]:
+    with serving(gunicorn(tmp_path), tmp_path) as server:
+        yield server
+
+
+def load(server: Server, each: int, clients: int = 6, during: object = None) -> set[str]:
+    """Send `each` requests from every client; return the workers that answered."""
+    pids: set[str] = set()
+
+    def client() -> None:
+        for _ in range(each):
+            pids.add(server.get("/ok").text)
+
+    with ThreadPoolExecutor(clients) as pool:
+        for future in [pool.submit(client) for _ in range(clients)]:
+            future.result()
+    return pids
+
+
+def folder_of(server: Server) -> Path:
+    """Return the workers' folder, by what a worker has mapped."""
+
+    def find() -> Path | None:
+        for worker in server.workers:
+            try:
+                maps = psutil.Process(worker).memory_maps()
+            except psutil.Error:  # it has just ended
+                continue
+            for entry in maps:
+                if entry.path.endswith(".worker.v1"):
+                    return Path(entry.path).parent
+        return None
+
+    folder = until(find, "a mapped file")
+    assert isinstance(folder, Path)
+    return folder
+
+
+def counts_to(server: Server, route: str, total: float) -> bool:
+    """Whether the route's total is `total`, once the last answers' workers have had time to count them."""
+    until(lambda: server.requests(route) >= total, f"{total} requests of {route}")
+    return server.requests(route) == total
+
+
+def test_every_scrape_has_the_totals_of_all_workers(shop: Server) -> None:
+    pids = load(shop, 50)
+    assert len(pids) > 1
+    assert counts_to(shop, "/ok", 300)
+    for _ in range(20):  # whichever worker answers
+        found = shop.scrape()
+        assert found[("http_server_request_duration_seconds_count", ("GET", "200", "/ok"))] == 300
+        assert found[("http_server_response_body_size_bytes_count", ("GET", "/ok"))] == 300
+        assert found[("target_info", ("shop", "1.4.2"))] == 1
+        assert found[TOTAL] == WORKERS
+        assert found[("specter_http_server_slots", ())] == WORKERS
+        assert found[("http_server_active_requests", ("GET",))] == 0
+
+
+def test_killed_workers_leave_their_counts_and_take_their_gauges(shop: Server) -> None:
+    hanging = shop.log.parent / "hanging"
+    for kills in range(3):
+        kill_one_that_hangs(shop, hanging, kills)
+        assert counts_to(shop, "/ok", (kills + 1) * 100)
+    until(lambda: shop.scrape()[TOTAL] == WORKERS, "the workers' return")
+    found = shop.scrape()
+    assert found[("http_server_active_requests", ("GET",))] == 0
+    assert shop.requests("/hang") == 0
+    files = sorted(path.name.split(".", 1)[-1] for path in folder_of(shop).iterdir())
+    assert files == ["lock", "owner", "v1", *["worker.v1"] * WORKERS]
+
+
+def kill_one_that_hangs(shop: Server, hanging: Path, before: int) -> None:
+    """Kill -9 a worker amid 100 requests to the others; `before` have been killed."""
+    done = threading.Thread(target=hang, args=(shop,))
+    done.start()
+    until(lambda: hanging.exists() and len(hanging.read_text().split()) == before + 1, "hanging")
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load, shop, 25, 4)
+        until(lambda: shop.requests("/ok") > before * 100 + 10, "load")
+        assert shop.scrape()["http_server_active_requests", ("GET",)] >= 1
+        # It waits in /hang: every request that it has answered before is over, and must be counted.
+        os.kill(int(hanging.read_text().split()[-1]), signal.SIGKILL)
+        loading.result()
+    done.join()
+
+
+def hang(server: Server) -> None:
+    with pytest.raises(requests.RequestException):
+        server.get("/hang")
+
+
+def test_counters_never_go_back_while_workers_are_killed_at_random(shop: Server) -> None:
+    chosen = random.Random(4)
+    answered = lost = 0
+    lock = threading.Lock()
+    stop = threading.Event()
+
+    def client() -> None:
+        nonlocal answered, lost
+        while not stop.is_set():
+            try:
+                ok = shop.get("/ok").ok
+            except requests.RequestException:
+                ok = False
+            with lock:
+                answered += ok
+                lost += not ok
+
+    clients = [threading.Thread(target=client) for _ in range(4)]
+    for thread in clients:
+        thread.start()
+    seen = 0.0
+    kills = 0
+    while kills < 12:
+        victims = shop.workers
+        if len(victims) == WORKERS and seen > kills * 20:
+            os.kill(chosen.choice(victims), signal.SIGKILL)
+            kills += 1
+        try:
+            now = shop.requests("/ok")
+        except requests.RequestException:
+            continue
+        assert now >= seen
+        seen = now
+    stop.set()
+    for thread in clients:
+        thread.join()
+    # A killed worker may have answered one request that it had no time to count, and counted one
+    # whose answer did not arrive.
+    counted = shop.requests("/ok")
+    assert answered - kills <= counted <= answered + lost
+    assert len(list(folder_of(shop).glob("*.worker.v1"))) <= WORKERS + 1
+
+
+@pytest.mark.parametrize("more", [["--preload"], ["--threads", "3"], ["-k", "gthread", "--preload"]])
+def test_preloaded_and_threaded_workers_that_are_replaced_all_the_time(
+    tmp_path: Path, more: list[str]
+) -> None:
+    options = [*more, "--max-requests", "17", "--max-requests-jitter", "5"]
+    with serving(gunicorn(tmp_path, *options), tmp_path) as server:
+        for round_ in range(1, 3):
+            load(server, 25, clients=4)
+            assert counts_to(server, "/ok", round_ * 100)
+        threads = 3 if "3" in more else 1
+        until(lambda: server.scrape()[TOTAL] == WORKERS, "all workers")
+        found = server.scrape()
+        assert found[("specter_http_server_slots", ())] == found[TOTAL] * threads
+        folder = folder_of(server)
+        assert len(list(folder.iterdir())) <= WORKERS + 4
+    assert not folder.exists()
+
+
+def test_an_upgrade_in_flight_goes_on_counting(shop: Server) -> None:
+    load(shop, 10, clients=4)
+    old = shop.process.pid
+    shop.process.send_signal(signal.SIGUSR2)
+    new = until(lambda: [pid for pid in shop.workers if children(pid)], "a new master")[0]
+    try:
+        until(lambda: len(children(new)) == WORKERS, "new workers")
+        until(lambda: shop.scrape()[TOTAL] == 2 * WORKERS, "both generations")
+        load(shop, 10, clients=4)
+        os.kill(old, signal.SIGTERM)
+        shop.process.wait(WITHIN)
+        load(shop, 10, clients=4)
+        assert counts_to(shop, "/ok", 120)
+        assert shop.scrape()[TOTAL] == WORKERS
+    finally:
+        master = psutil.Process(new)
+        master.terminate()
+        psutil.wait_procs([master], WITHIN)
+
+
+def test_a_folder_that_a_killed_server_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with serving(gunicorn(tmp_path), tmp_path) as server:
+        folder = folder_of(server)
+        workers = [psutil.Process(pid) for pid in server.workers]
+        server.process.kill()
+        for worker in workers:
+            worker.kill()
+        psutil.wait_procs(workers, WITHIN)
+        server.process.wait(WITHIN)
+    assert folder.exists()
+    with serving(gunicorn(tmp_path), tmp_path):
+        assert not folder.exists()
