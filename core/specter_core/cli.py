@@ -19,7 +19,7 @@ from specter_core.errors import SpecterError
 
 GROUP = "specter.commands"
 DISTRIBUTION = "specter-observability"
-EXTRAS = {"dashboards", "detector"}
+EXTRAS = {"dashboards": "dashboards", "detector": "detector", "exporter": "app,logs"}
 
 
 class LazyGroup(click.Group):
@@ -80,7 +80,7 @@ def _summary(point: EntryPoint) -> str:
 
 def _missing(command: str, error: ModuleNotFoundError) -> str:
     if command in EXTRAS:
-        return f"`specter {command}` needs {error.name}: pip install '{DISTRIBUTION}[{command}]'"
+        return f"`specter {command}` needs {error.name}: pip install '{DISTRIBUTION}[{EXTRAS[command]}]'"
     return f"`specter {command}` needs the Python package {error.name}, which is not installed"
 
 

@@ -365,7 +365,7 @@ def test_bodies_come_in_chunks_or_with_a_length(site: Site, server: WebServer) -
         ("Content-Length: many", b"", {400}),
         ("Transfer-Encoding: chunked", b"zz\r\nhello\r\n", {400}),
         ("Transfer-Encoding: chunked", b"5\r\nhel", {400}),
-        ("Transfer-Encoding: chunked", b"1\r\n1\r\n" * 800_000 + b"0\r\n\r\n", {413}),
+        ("Transfer-Encoding: chunked", (b"1;" + b"x" * 2000 + b"\r\n1\r\n") * 1500, {413}),
         ("Transfer-Encoding: chunked", b"300000\r\n" + b" " * 0x300000 + b"\r\n0\r\n\r\n", {413}),
         (f"Content-Length: {MAX_BODY_BYTES + 1}", b" " * (MAX_BODY_BYTES + 1), {413}),
         (f"Content-Length: {10**15}", b"", {413}),
@@ -384,7 +384,8 @@ def test_a_broken_transfer_is_no_error_of_ours(
 
 
 def test_a_connection_goes_on_after_a_refusal(server: WebServer) -> None:
-    statuses = []
+    statuses: list[int] = []
+    body: Any
     with requests.Session() as session:
         for body, headers in [
             (json.dumps([ORDER] * 1000), {"Authorization": "Bearer wrong"}),

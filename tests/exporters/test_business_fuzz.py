@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from werkzeug.test import Client
@@ -16,6 +17,7 @@ from tests.exporters.business_setup import TOKEN, catalogue
 from tests.exporters.test_business_endpoint import HEADERS, PATH, Site
 
 DOCUMENT = "/api/v1/openapi.json"
+WITH_OUR_TOKEN = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
 MANY = settings(
     max_examples=300, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
@@ -25,7 +27,7 @@ MANY = settings(
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_the_endpoint_keeps_to_its_document(mode: schemathesis.GenerationMode) -> None:
     site = Site(rate=1e9)
-    document = schemathesis.openapi.from_wsgi(DOCUMENT, site.endpoint)
+    document = schemathesis.openapi.from_wsgi(DOCUMENT, site.endpoint, config=WITH_OUR_TOKEN)
     (operation,) = [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)]
 
     @given(case=operation.as_strategy(generation_mode=mode))

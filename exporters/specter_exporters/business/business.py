@@ -14,7 +14,7 @@ from specter_core import metrics
 from specter_core.catalogue import Catalogue
 from specter_core.clock import Clock, SystemClock
 from specter_exporters.business.collector import Reading, families
-from specter_exporters.business.distinct import EXACT_UP_TO
+from specter_exporters.business.distinct import EXACT_UP_TO, LOG_REGISTERS, new_sketch
 from specter_exporters.business.keeping import Keeper
 from specter_exporters.business.pseudonyms import Pseudonyms
 from specter_exporters.business.refusals import Refusals
@@ -47,6 +47,7 @@ class Business:
 
     Raises:
         SpecterError: the folder cannot be used.
+        ModuleNotFoundError: the extra `app` is not installed.
         ValueError: the key is too short, or the registry already holds metrics of these names.
     """
 
@@ -62,6 +63,7 @@ class Business:
         max_sessions: int = LIMIT,
         clock: Clock | None = None,
     ) -> None:
+        new_sketch(LOG_REGISTERS)  # what is not installed must not come out at the ten-thousandth user
         self.catalogue = catalogue
         self.registry = CollectorRegistry() if registry is None else registry
         self._strict = strict

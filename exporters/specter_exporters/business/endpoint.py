@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,15 +23,15 @@ from specter_exporters.business.senders import Senders, TokenBucket
 from specter_exporters.business.validation import FIELDS, EventRefusedError, Observation
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
 MAX_EVENTS = 1000
 MAX_BODY_BYTES = 1024 * 1024
-MAX_KEY = 255
+KEY = re.compile(r"[!-~]{1,255}")
 RATE = 50_000.0
-DRAINED_AT_ONCE = 65_536
+PIECE = 4096
 UNREADABLE = (OSError, ValueError, MaxSizeExceeded)
 PATH = "/api/v1/events"
 
@@ -123,9 +124,9 @@ class BusinessEndpoint:
         name = environ.get("HTTP_IDEMPOTENCY_KEY")
         if name is None:
             return self._counted(bucket, body)
-        if not (0 < len(name) <= MAX_KEY and name.isascii() and name.isprintable()):
+        if not KEY.fullmatch(name):
             bucket.pay(1)
-            raise ProblemError(400, f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters")
+            raise ProblemError(400, "Idempotency-Key must be 1 to 255 ASCII characters without a space")
         return self._once((sender, name), bucket, body)
 
     def _once(self, key: Key, bucket: TokenBucket, body: bytes) -> Answer:
@@ -205,19 +206,30 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
         raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes")
-    # Without a length the body comes in chunks, and ends by itself.
-    wanted = int(length) if length.isdecimal() else MAX_BODY_BYTES + 1
     try:
-        body: bytes = environ["wsgi.input"].read(wanted)
+        body = _read(environ["wsgi.input"], int(length) if length.isdecimal() else None)
     except UNREADABLE as error:
         if _is_size(error):
             raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes") from error
         raise ProblemError(400, "the body cannot be read to its end") from error
-    if length.isdecimal() and len(body) < wanted:
-        raise ProblemError(400, "the body ends too early")
     if len(body) > MAX_BODY_BYTES:
         raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes")
     return body
+
+
+def _read(stream: "InputStream", length: int | None) -> bytes:
+    """Return a body: without a length it comes in chunks, and ends by itself."""
+    if length is not None:
+        body = stream.read(length)
+        if len(body) < length:
+            raise ValueError("the body ends too early")
+        return body
+    pieces, size = [], 0
+    # A little at once: the server puts chunks together by copying what it has, however small they are.
+    while size <= MAX_BODY_BYTES and (piece := stream.read(PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _is_size(error: Exception) -> bool:
@@ -235,7 +247,7 @@ def drain(environ: "WSGIEnvironment") -> None:
         return
     # A transfer that breaks has its answer already, and what follows is no request.
     with suppress(*UNREADABLE):
-        while environ["wsgi.input"].read(DRAINED_AT_ONCE):
+        while environ["wsgi.input"].read(PIECE):
             pass
 
 
