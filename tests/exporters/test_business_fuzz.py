@@ -19,7 +19,7 @@ from tests.exporters.test_business_endpoint import HEADERS, PATH, Site
 DOCUMENT = "/api/v1/openapi.json"
 WITH_OUR_TOKEN = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
 MANY = settings(
-    max_examples=300, deadline=None, derandomize=True, database=None,
+    max_examples=120, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 
