@@ -31,22 +31,35 @@ WITHIN = 20.0
 
 
 def report_business(seconds: float = SECONDS) -> None:
-    """Print requests a second (one event each), events a second (batches) and latency.
+    """Print requests a second (one event each), events a second (batches), what each costs, and latency.
 
     Args:
         seconds: each of the three is measured for.
     """
-    with exporter() as port:
+    with exporter() as (process, port):
         load = Load(port)
         load.run(1, seconds=1.0)  # warm
+        before = _processor_time(process)
         single = load.run(1, seconds=seconds)
+        took = _processor_time(process) - before
         report("business_requests_per_s", len(single.latencies) / single.seconds, "requests/s")
+        report("business_request_cpu_us", took / len(single.latencies) * 1e6, "us")
+        before = _processor_time(process)
         batches = load.run(BATCH, seconds=seconds)
+        took = _processor_time(process) - before
         report("business_events_per_s", len(batches.latencies) * BATCH / batches.seconds, "events/s")
+        report("business_event_cpu_us", took / len(batches.latencies) / BATCH * 1e6, "us")
         paced = load.run(1, seconds=seconds, rate=OFFERED)
         report("business_p99_ms", _quantile(paced.latencies, 0.99) * 1e3, "ms")
         report("business_p50_ms", _quantile(paced.latencies, 0.5) * 1e3, "ms")
         report("business_offered_requests_per_s", len(paced.latencies) / paced.seconds, "requests/s")
+        # Others on the machine slow down all but the processor time: what was measured beside them.
+        report("business_load_average", os.getloadavg()[0], "processes")
+
+
+def _processor_time(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _quantile(values: list[float], q: float) -> float:
@@ -54,8 +67,8 @@ def _quantile(values: list[float], q: float) -> float:
 
 
 @contextmanager
-def exporter() -> Iterator[int]:
-    """Run the exporter on the first core; yield the port on which it takes events."""
+def exporter() -> Iterator[tuple[psutil.Process, int]]:
+    """Run the exporter on the first core; yield its process and the port on which it takes events."""
     with TemporaryDirectory() as folder:
         token = Path(folder) / "token"
         token.write_text(TOKEN, encoding="utf-8")
@@ -68,7 +81,7 @@ def exporter() -> Iterator[int]:
         try:
             os.sched_setaffinity(process.pid, cores[:1])
             os.sched_setaffinity(0, cores[1:] or cores)
-            yield _events_port(process)
+            yield psutil.Process(process.pid), _events_port(process)
         finally:
             os.sched_setaffinity(0, cores)
             process.terminate()
