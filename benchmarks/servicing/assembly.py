@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from benchmarks.servicing.series import DAYS, METRIC, STEP, fitted_until
+from benchmarks.servicing.series import METRIC, fitted_until
 from specter_core.config import parse_config
 from specter_detector.config import DetectorConfig, Query, resolve
 from specter_detector.disk_spool import DiskSpool
@@ -196,7 +196,7 @@ class Assembly:
         telemetry.prepare([ALIAS])
         self._storage = Storage(DataFolder.open(folder))
         ring = self._storage.ring(query, scheduler.fit_window)
-        past = begin - STEP * np.arange(1, DAYS * 86400.0 / STEP)[::-1]
+        past = begin - query.step * np.arange(1, scheduler.fit_window / query.step)[::-1]
         ring.write(History(past, (), np.empty((0, past.size))))
         history = TimedHistory(ring, query.step, config.reader.retention, telemetry)
         history.parts = self.parts
@@ -214,7 +214,7 @@ class Assembly:
             threads=self._threads,
             histories={ALIAS: history},
             writer=self._writer,
-            fitter=Replicas(_fitted(begin, query.max_series), pause),
+            fitter=Replicas(_fitted(begin, query), pause),
             exclusions=ExclusionReader(self._api, horizon=scheduler.fit_window, timeout=timeout),
             feedback=tuple,
             telemetry=telemetry,
@@ -256,25 +256,34 @@ class Assembly:
         self._storage.close()
 
 
-def _fitted(end: float, series: int) -> Fitted:
+def _fitted(end: float, query: Query) -> Fitted:
     """Fit in a process of its own, as the detector does: what that takes is not this one's memory."""
+    count = min(TEMPLATES, -(-query.max_series // 20))
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        count = min(TEMPLATES, -(-series // 20))
-        return pool.submit(fitted_until, end, count, FitOptions(step=STEP)).result()
+        return pool.submit(fitted_until, end, count, FitOptions(step=query.step)).result()
 
 
-def config_of(url: str, series: int, infer_every: str = "15s") -> DetectorConfig:
+def config_of(
+    url: str, series: int, *, every: str = "15s", step: str = "5m", window: str = "28d"
+) -> DetectorConfig:
     """Return the configuration of a detector of one query of `series` series, with all other defaults.
 
     But for time-outs: on a machine that others use, too, a slow tick is a figure and no failure.
+
+    Args:
+        url: of the server.
+        series: how many there are.
+        every: time between ticks.
+        step: of the history.
+        window: how much of it is fitted and kept.
     """
     text = f"""
 reader:
   datasource_url: {url}
   timeout: 60s
-  queries: {{{ALIAS}: {{expr: {METRIC}, step: 5m, max_series: {series}}}}}
+  queries: {{{ALIAS}: {{expr: {METRIC}, step: {step}, max_series: {series}}}}}
 writer: {{timeout: 60s}}
-schedulers: {{default: {{infer_every: {infer_every}}}}}
+schedulers: {{default: {{infer_every: {every}, fit_window: {window}}}}}
 presets: []
 """
     return resolve(parse_config(text, DetectorSchema, file="benchmark"))

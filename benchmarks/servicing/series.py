@@ -7,7 +7,6 @@ from specter_detector.models.fit import FitOptions, Fitted, fit
 from specter_detector.series import Labels, labels_of
 
 METRIC = "bench_requests_per_second"
-STEP = 300.0
 DAYS = 28
 PEAK, NOISE = 100.0, 0.05
 
@@ -45,7 +44,7 @@ def values_at(at: float, count: int) -> Floats:
 
 def fitted_until(end: float, count: int, options: FitOptions) -> Fitted:
     """Return what is learnt of `count` series with four weeks of history up to Unix time `end` (s)."""
-    times = end - STEP * np.arange(DAYS * 86400.0 / STEP)[::-1]
+    times = end - options.step * np.arange(DAYS * 86400.0 / options.step)[::-1]
     noise = np.random.default_rng(7).normal(0.0, NOISE, (count, times.size))
     return fit(times, _expected(times) * np.exp(noise), options, with_state=True)
 

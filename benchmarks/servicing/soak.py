@@ -1,11 +1,11 @@
 """A week of a detector in accelerated time: does its memory grow?
 
 Real are the engine, its threads, what it makes of answers, the history and the checkpoints on disk, the
-spool on disk, and what is encoded. Not real are the data source, which makes up an answer every five minutes,
+spool on disk, and what is encoded. Not real are the data source, which makes up an answer every ten minutes,
 the server that is written to, which takes everything at once, and the fits, of which there are a few hundred
 that are given to all series (`assembly.Replicas`). Every hour one series in a hundred is replaced by a new
-one, as pods are; what is gone is forgotten after a day. All series are fitted, and what is known is saved,
-every twelve hours.
+one, as pods are; what is gone is forgotten after a day, and its history after a week. All series are fitted,
+and what is known is saved, every twelve hours.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ import orjson
 from benchmarks import report
 from benchmarks.servicing.assembly import Assembly, MovedClock, config_of
 from benchmarks.servicing.memory import anonymous_mb
-from benchmarks.servicing.series import METRIC, STEP, some_labels, values_at
+from benchmarks.servicing.series import METRIC, some_labels, values_at
 from specter_detector.allocation import return_large_arrays
 from specter_detector.config import Query
 from specter_detector.identity import Identities
@@ -32,8 +32,9 @@ from specter_detector.series import History, Labels, Vector
 SERIES = 10_000
 DAY, HOUR = 86400.0, 3600.0
 BEGIN = 1_790_000_100.0 - 1_790_000_100.0 % DAY
-WARM_UP = 2.0
-"""Days until as many series are forgotten as are new, and the last of the buffers has its size."""
+STEP = 600.0
+WARM_UP = 8.5
+"""Days until there are as many series as there will be: the history has those of a week."""
 FIT_EVERY = 12 * HOUR
 CHURN = 100
 """One in as many series is replaced every hour."""
@@ -117,7 +118,7 @@ def _sizes(folder: Path, days: float) -> Iterator[float]:
     return_large_arrays()
     clock, source = MovedClock(), MadeUp(SERIES)
     clock.at = BEGIN
-    config = config_of("http://127.0.0.1:9", SERIES, infer_every="5m")
+    config = config_of("http://127.0.0.1:9", SERIES, every="10m", step="10m", window="7d")
     detector = Assembly(config, folder, clock=clock, reader=source, sink=Sink(), begin=BEGIN, pause=0.0)
     with closing(detector):
         for number in range(round((WARM_UP + days) * DAILY)):

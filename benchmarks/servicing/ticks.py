@@ -20,7 +20,7 @@ from benchmarks.servicing.assembly import Assembly, MovedClock, config_of
 from benchmarks.servicing.feed import Feed
 from benchmarks.servicing.memory import anonymous_mb
 from benchmarks.servicing.peer import PEER, Peer
-from benchmarks.servicing.series import METRIC, STEP, some_labels, values_at
+from benchmarks.servicing.series import METRIC, some_labels, values_at
 from specter_core.clock import align_down
 from specter_detector.allocation import return_large_arrays
 from specter_detector.http import open_session
@@ -29,7 +29,7 @@ from specter_detector.reader import PrometheusReader
 from specter_detector.remote_write import RemoteWriteClient
 from tests.servers.prometheus import Prometheus, running_prometheus
 
-INTERVAL = 15.0
+INTERVAL, STEP = 15.0, 300.0
 FIT_PAUSE = 0.1
 """Seconds of a batch of a fit."""
 MOST_WARM_UP = 19
