@@ -57,7 +57,7 @@ def kill_in_a_loop(folder: Path, times: int, seed: int) -> None:
                 continue  # while it starts, and catches up
             wait_for_ticks(server, 1)
             assert "going on with 5 series" in detector.log()
-            assert detector.metric("series", query="shop", state="scored") == SERIES
+            detector.wait_for_metric("series", lambda known: known == SERIES, query="shop", state="scored")
             assert detector.metric("samples_dropped_total") == 0
         wait_for_ticks(server, 2)
         ticks = assert_gapless(server, SERIES)
