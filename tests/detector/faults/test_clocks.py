@@ -108,6 +108,7 @@ def test_an_hour_back_and_an_hour_forth_cost_no_tick(
 
 @pytest.mark.integration
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_a_clock_that_never_rests_costs_no_tick(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     random = Random(1)
     steps = [float(random.choice([-86400, -HOUR, -120, 120, HOUR, 40 * 86400])) for _ in range(20)]

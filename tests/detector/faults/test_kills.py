@@ -75,6 +75,7 @@ def test_a_detector_killed_a_few_times_leaves_neither_gap_nor_conflict(tmp_path:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_a_detector_killed_in_a_loop_leaves_neither_gap_nor_conflict(tmp_path: Path, seed: int) -> None:
     kill_in_a_loop(tmp_path, 25, seed)
