@@ -5,11 +5,14 @@ import threading
 from random import Random
 
 from specter_core.clock import Clock
+from specter_detector.datasource import UnreachableError
 from specter_detector.retry import Backoff
 from specter_detector.telemetry import Telemetry
 
 LOGGER = logging.getLogger(__name__)
 BACKOFF = Backoff(base=0.5, cap=30.0)
+MOST_WISHED = 300.0
+"""Seconds that a server may ask to be left alone for."""
 
 
 class Availability:
@@ -44,11 +47,12 @@ class Availability:
         if changed:
             LOGGER.info("data source is up")
 
-    def lost(self, error: Exception) -> None:
-        """A query was not answered."""
+    def lost(self, error: UnreachableError) -> None:
+        """A query was not answered; it is not asked again sooner than the server wishes."""
         with self._lock:
             changed, self._up = self._up is not False, False
-            self._retry_at = self._clock.monotonic() + BACKOFF.delay(self._failures, self._random)
+            wait = max(BACKOFF.delay(self._failures, self._random), min(error.retry_after, MOST_WISHED))
+            self._retry_at = self._clock.monotonic() + wait
             self._failures += 1
         self._telemetry.datasource(False)
         if changed:

@@ -22,7 +22,7 @@ from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats
 from specter_detector.models.fit import FitOptions, Fitted, fit
 from specter_detector.pools import LocalPool
-from specter_detector.reader import fresh
+from specter_detector.reader import UnreachableError, fresh
 from specter_detector.scheduler import TickSchedule
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import Labels, Vector, labels_of
@@ -309,12 +309,16 @@ def test_an_outage_is_logged_once_and_tried_again_ever_later(caplog: pytest.LogC
     assert subject.wait == 0.0
     waits = []
     for _ in range(12):
-        subject.lost(RuntimeError("gone"))
+        subject.lost(UnreachableError("gone"))
         waits.append(subject.wait)
     assert waits[0] <= 0.5
     assert min(waits) >= 0.125
     assert 2 < max(waits) <= 30
     assert registry.get_sample_value("specter_detector_datasource_up") == 0
+    subject.lost(UnreachableError("slow down", retry_after=90.0))
+    assert subject.wait == 90.0
+    subject.lost(UnreachableError("come back next year", retry_after=3e7))
+    assert subject.wait == 300.0
     subject.reached()
     subject.reached()
     assert subject.wait == 0.0

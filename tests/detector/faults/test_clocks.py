@@ -108,6 +108,7 @@ def test_an_hour_back_and_an_hour_forth_cost_no_tick(
 
 @pytest.mark.integration
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_a_clock_that_never_rests_costs_no_tick(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     random = Random(1)
     steps = [float(random.choice([-86400, -HOUR, -120, 120, HOUR, 40 * 86400])) for _ in range(20)]
@@ -158,7 +159,7 @@ def test_with_the_servers_clock_set_back_too_no_time_is_written_twice(
     for at in (980.0, 990.0, 1005.0, 1020.0):
         marks.write("k", at, Samples("q", ()))
     assert sink.ticks == [1005.0, 1020.0]
-    assert dropped(registry) is None  # what an earlier process has written is not lost
+    assert dropped(registry) == 0  # what an earlier process has written is not lost
     with caplog.at_level(logging.INFO):
         for at in (1005.0, 1020.0, 1035.0):
             marks.write("k", at, Samples("q", ()))

@@ -57,7 +57,7 @@ def kill_in_a_loop(folder: Path, times: int, seed: int) -> None:
                 continue  # while it starts, and catches up
             wait_for_ticks(server, 1)
             assert "going on with 5 series" in detector.log()
-            assert detector.metric("series", query="shop", state="scored") == SERIES
+            detector.wait_for_metric("series", lambda known: known == SERIES, query="shop", state="scored")
             assert detector.metric("samples_dropped_total") == 0
         wait_for_ticks(server, 2)
         ticks = assert_gapless(server, SERIES)
@@ -75,6 +75,7 @@ def test_a_detector_killed_a_few_times_leaves_neither_gap_nor_conflict(tmp_path:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_a_detector_killed_in_a_loop_leaves_neither_gap_nor_conflict(tmp_path: Path, seed: int) -> None:
     kill_in_a_loop(tmp_path, 25, seed)

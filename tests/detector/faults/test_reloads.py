@@ -75,6 +75,7 @@ def test_reloads_cost_no_tick(tmp_path: Path) -> None:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(900)
 def test_many_reloads_cost_no_tick(tmp_path: Path) -> None:
     reload_in_a_loop(tmp_path, 30)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from specter_core.metrics import DETECTOR_REPLICA
 from tests.detector.faults.feeding import feeding, history, series
 from tests.detector.faults.process import CONFIG, DetectorProcess, running
 from tests.detector.faults.ticks import assert_gapless, stamps, wait_for_ticks
@@ -71,7 +72,8 @@ def test_replicas_have_a_label_each_and_agree(tmp_path: Path) -> None:
     ]
     with two_of(tmp_path, environments) as (server, detectors):
         for number, each in enumerate(detectors):
+            wait_for_ticks(server, TICKS, f'anomaly_score{{{DETECTOR_REPLICA}="{number}"}}')
             assert each.metric("samples_dropped_total") == 0
             assert each.metric("writes_total", outcome="rejected") == 0
-            assert_gapless(server, SERIES, more=f'replica="{number}"')
+            assert_gapless(server, SERIES, more=f'{DETECTOR_REPLICA}="{number}"')
         assert len(stamps(server)) == 2 * SERIES
