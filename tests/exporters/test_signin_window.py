@@ -83,31 +83,46 @@ def test_entries_are_put_in_order_of_their_panes() -> None:
     assert list(in_panes(window(), entries[:1])) == [(2, [(25.0, "c")])]
 
 
-def test_nothing_is_usual_before_a_window_was_full() -> None:
-    usual = Usual(panes=3, half_life=10)
-    for _ in range(2):
-        usual.learn({"x": 10.0}, suspected=False)
-    assert usual.get("x") is None
-    usual.learn({"x": 10.0}, suspected=False)
-    assert usual.get("x") == pytest.approx(10.0)
+def taught(usual: Usual, value: float, times: int, *, suspected: bool = False) -> float | None:
+    for _ in range(times):
+        usual.learn({"x": value}, suspected=suspected)
+    return usual.get("x")
 
 
-def test_half_of_a_change_is_usual_after_the_half_life() -> None:
+def test_a_window_is_full_when_all_of_its_panes_were_seen_from_their_beginning() -> None:
+    panes, full = window(), list[bool]()
+    assert not panes.full
+    for number in range(7, 12):
+        panes.advance(number, lambda _end: full.append(panes.full))
+    assert full == [False, False, False, True]
+    panes.advance(500, ignore)
+    assert not panes.full
+
+
+def test_nothing_is_usual_before_a_window_was_over() -> None:
     usual = Usual(panes=3, half_life=10)
-    for _ in range(500):
-        usual.learn({"x": 10.0}, suspected=False)
-    for _ in range(10):
-        usual.learn({"x": 20.0}, suspected=False)
-    assert usual.get("x") == pytest.approx(15.0, abs=0.01)
+    assert taught(usual, 10.0, 3) is None
+    assert taught(usual, 10.0, 1) == pytest.approx(10.0)
+
+
+def test_half_of_a_change_is_usual_after_the_half_life_and_a_window() -> None:
+    usual = Usual(panes=3, half_life=10)
+    taught(usual, 10.0, 500)
+    assert taught(usual, 20.0, 3) == pytest.approx(10.0)
+    assert taught(usual, 20.0, 10) == pytest.approx(15.0, abs=0.01)
 
 
 def test_what_is_suspected_becomes_usual_ten_times_slower() -> None:
     usual = Usual(panes=3, half_life=10)
-    for _ in range(500):
-        usual.learn({"x": 10.0}, suspected=False)
-    for _ in range(10):
-        usual.learn({"x": 20.0}, suspected=True)
-    assert 10.4 < (usual.get("x") or 0) < 11.0
+    taught(usual, 10.0, 500)
+    assert 10.4 < (taught(usual, 20.0, 13, suspected=True) or 0) < 11.0
+
+
+def test_the_beginning_of_what_is_suspected_later_was_not_usual_either() -> None:
+    usual = Usual(panes=3, half_life=10)
+    taught(usual, 10.0, 500)
+    taught(usual, 20.0, 3)
+    assert (taught(usual, 20.0, 3, suspected=True) or 0) < 10.3
 
 
 def test_counters_add_up_by_name() -> None:

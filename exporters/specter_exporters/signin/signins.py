@@ -125,7 +125,8 @@ class SignInCounter:
     def _pane_finished(self, end: float) -> None:
         picture = self._judge(self._window.live[-1], end)
         values = {"accounts": float(picture.accounts), "recent_successes": float(picture.recent_successes)}
-        self._usual.learn(values, suspected=any(self._suspicions.active.values()))
+        if self._window.full:
+            self._usual.learn(values, suspected=any(self._suspicions.active.values()))
 
     def _judge(self, full: SignInPane, now: float) -> SignInPicture:
         picture = picture_of_signins(self._window.live, full)

@@ -62,7 +62,8 @@ class RequestCounter:
     def _pane_finished(self, end: float) -> None:
         picture = self._judge(end)
         values = {"requests": float(picture.requests), "machines": float(machine_requests(picture))}
-        self._usual.learn(values, suspected=any(self._suspicions.active.values()))
+        if self._window.full:
+            self._usual.learn(values, suspected=any(self._suspicions.active.values()))
 
     def _judge(self, now: float) -> RequestPicture:
         picture = picture_of_requests(self._window.live)

@@ -32,6 +32,7 @@ class SlidingWindow(Generic[P]):
         self._seconds = seconds
         self._panes: deque[P] = deque(maxlen=panes)
         self._newest: int | None = None
+        self._first = 0
 
     def number(self, time: float) -> int:
         """Return the number of the pane that `time` belongs to."""
@@ -48,7 +49,7 @@ class SlidingWindow(Generic[P]):
         if self._newest is None or number - self._newest > size:
             # Nothing of what is there, if anything, is in the window any more.
             self._panes.extend(self._make() for _ in range(size))
-            self._newest = number
+            self._newest = self._first = number
         while self._newest < number:
             self._panes[-1].close()
             finished((self._newest + 1) * self._seconds)
@@ -61,42 +62,53 @@ class SlidingWindow(Generic[P]):
         return self._panes[-1 - age] if 0 <= age < len(self._panes) else None
 
     @property
+    def full(self) -> bool:
+        """Whether all panes of the window, to its end, have been counted in."""
+        # The first pane began before counting did.
+        return self._newest is not None and self._newest - self._first >= len(self._panes)
+
+    @property
     def live(self) -> list[P]:
         """The panes of the window, the oldest first."""
         return list(self._panes)
 
 
 class Usual:
-    """What is usual in one window: an exponentially weighted mean over the full panes.
+    """What is usual in one window: an exponentially weighted mean over the ends of panes.
+
+    Values are learnt one window late, and a tenth as fast if something is suspected in the meantime: the
+    beginning of an attack, before it is noticed, must not raise what it is compared with, and an attack must
+    not become usual within the hour; a growth that is real must in the end.
 
     Args:
-        panes: panes a window; also how many must be seen before anything is called usual.
+        panes: panes a window.
         half_life: panes after which a value weighs half.
     """
 
     def __init__(self, panes: int, half_life: float) -> None:
         self._panes = panes
         self._keep = 0.5 ** (1 / half_life)
-        self._seen = 0
+        self._waiting: deque[tuple[dict[str, float], bool]] = deque()
         self._weight = 0.0
         self._sums: dict[str, float] = {}
 
     def learn(self, values: dict[str, float], *, suspected: bool) -> None:
-        """Take in the values of one window.
+        """Take in the values of a full window at the end of a pane."""
+        if suspected:
+            self._waiting = deque((each, True) for each, _ in self._waiting)
+        self._waiting.append((values, suspected))
+        if len(self._waiting) > self._panes:
+            self._take(*self._waiting.popleft())
 
-        While an attack is suspected they weigh a tenth: it must not become usual within the hour, and
-        a growth that is real must in the end.
-        """
-        weight = 0.1 if suspected else 1.0
-        self._seen += 1
-        keep = 1 - (1 - self._keep) * weight
-        self._weight = keep * self._weight + (1 - keep)
+    def _take(self, values: dict[str, float], suspected: bool) -> None:
+        share = (1 - self._keep) * (0.1 if suspected else 1.0)
+        self._weight += (1 - self._weight) * share
         for name, value in values.items():
-            self._sums[name] = keep * self._sums.get(name, 0.0) + (1 - keep) * value
+            self._sums[name] = (1 - share) * self._sums.get(name, 0.0) + share * value
 
     def get(self, name: str) -> float | None:
-        """Return the usual value; None while fewer panes than a window has are known."""
-        if self._seen < self._panes:
+        """Return the usual value; None while none is learnt."""
+        if not self._weight:
             return None
         return self._sums[name] / self._weight
 
