@@ -1,0 +1,1 @@
+"""What the suite `app` is made of: one exporter a module."""
