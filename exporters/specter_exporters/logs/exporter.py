@@ -75,6 +75,8 @@ class Exporter:
         self._open = OpenFiles(config.limits.max_open_files)
         self.ready = False
         self.logs = [self._log(log, saved) for log in config.logs]
+        # At once: killed before the first save, a first start would begin anew, behind a rotation even.
+        self.save()
 
     def _log(self, log: LogSchema, saved: dict[str, Any]) -> Log:
         templates = self.config.templates

@@ -1,8 +1,9 @@
 """Mine the forms of error messages: which there are, when each was first seen, with an example.
 
 Drain (He et al. 2017, "Drain: An Online Log Parsing Approach with Fixed Depth Tree"; the package drain3)
-finds the form of a message. It takes some 20 µs for each, so what it has said is remembered: a message
-without its numbers and identifiers is looked up first, and most messages end there.
+finds the form of a message. It takes the longer the more forms begin alike, and masking secrets takes
+longer still, so what it has said is remembered: a message without its numbers and identifiers is looked up
+first, and most messages end there.
 
 Forms are bounded: beyond the limit those seen least recently are forgotten, but for a hash, so that one that
 comes back is not taken for new. What is remembered, shown and saved has its secrets masked.

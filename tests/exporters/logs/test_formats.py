@@ -69,8 +69,8 @@ def test_winston_and_structlog(read: Read) -> None:
         '{"level":"error","message":"boom","stack":"Error: boom\\n    at x.js:1:1",'
         '"timestamp":"2026-09-21T14:13:19.000Z"}\n'
         '{"event":"payment failed","level":"warning","timestamp":"2026-09-21T14:13:20.5Z"}\n'
-        '{"event":"charge","level":"error","exception":"Traceback (most recent call last):\\n  File \\"a.py\\", '
-        'line 3, in f\\n    g()\\nValueError: bad amount 12","timestamp":"2026-09-21T14:13:20Z"}\n'
+        '{"event":"charge","level":"error","exception":"Traceback (most recent call last):\\n'
+        '  File \\"a.py\\", line 3, in f\\n    g()\\nValueError: bad amount 12","timestamp":"2026-09-21T14:13:20Z"}\n'
     )
     reading = read("format: json", text)
     assert levels(reading) == {"error": 2, "warning": 1}
@@ -128,12 +128,12 @@ def test_containerd(read: Read) -> None:
 
 def test_combined_access_lines_with_more_at_the_end(read: Read) -> None:
     text = (
-        '203.0.113.9 - - [21/Sep/2026:14:13:18 +0000] "GET /products/17?a=b HTTP/1.1" 200 512 "-" "Mozilla/5.0" '
+        '203.0.113.9 - - [21/Sep/2026:14:13:18 +0000] "GET /products/17?a=b HTTP/1.1" 200 512 "-" "Moz/5.0" '
         "0.025 HIT\n"
         '203.0.113.9 - bob [21/Sep/2026:14:13:19 +0000] "POST /cart HTTP/2.0" 500 - "https://shop/" '
         '"a \\"quoted\\" agent" 1.5 -\n'
         '2001:db8::1 - - [21/Sep/2026:14:13:20 +0000] "\\x16\\x03\\x01" 400 150 "-" "-" 0.000 -\n'
-        '203.0.113.9 - - [21/Sep/2026:14:13:20 +0000] "GET /wp-admin.php HTTP/1.1" 404 10 "-" "scanner" 0.001 -\n'
+        '203.0.113.9 - - [21/Sep/2026:14:13:20 +0000] "GET /wp-admin.php HTTP/1.1" 404 10 "-" "bot" 0.001 -\n'
         "what is this\n"
     )
     reading = read("format: access\nextra: [request_time, upstream_cache_status]\ncdn: true", text)
@@ -217,8 +217,8 @@ def test_postgresql(read: Read) -> None:
 
 def test_postgresql_csv_and_json(read: Read) -> None:
     row = (
-        '2026-09-21 14:13:19.001 UTC,"app","shop",12,"127.0.0.1:5000",66.1,1,"SELECT",2026-09-21 14:00:00 UTC,'
-        '3/1,0,{level},{state},"{message}",,,,,,,,,"psql","client backend",,0\n'
+        '2026-09-21 14:13:19.001 UTC,"app","shop",12,"127.0.0.1:5000",66.1,1,"SELECT",'
+        '2026-09-21 14:00:00 UTC,3/1,0,{level},{state},"{message}",,,,,,,,,"psql","client backend",,0\n'
     )
     text = row.format(
         level="LOG", state="00000", message='duration: 50.0 ms  statement: select ""a""\n from b'

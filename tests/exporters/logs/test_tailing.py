@@ -249,6 +249,20 @@ def test_a_file_renamed_to_what_the_glob_names_is_not_read_twice(tmp_path: Path)
     assert reading.read(40).lines == 45
 
 
+def test_two_logs_that_begin_alike_are_both_read(tmp_path: Path) -> None:
+    banner = '{"level":"info","msg":"started"}\n'
+    append(tmp_path / "a.log", banner)
+    config = CONFIG.format(folder=tmp_path).replace("app.log", "*.log")
+    reading = Reading(config, tmp_path / "state").read()
+    append(tmp_path / "b.log", banner + numbered(0, 5))
+    for _ in range(20):
+        reading.read()
+    assert reading.lines == 6  # the banner once: it might have been a copy
+    append(tmp_path / "b.log", numbered(5, 5))
+    append(tmp_path / "a.log", numbered(100, 2))
+    assert reading.read().lines == 13
+
+
 def test_few_files_are_kept_open(tmp_path: Path) -> None:
     config = CONFIG.format(folder=tmp_path).replace("app.log", "*.log") + "limits: {max_open_files: 3}\n"
     paths = [tmp_path / f"{n}.log" for n in range(20)]

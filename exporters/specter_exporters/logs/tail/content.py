@@ -139,6 +139,7 @@ class Place:
         rotated: whether it was rotated away from `path`.
         skipping: whether the rest of a line beyond the limit is being skipped.
         last_read: Unix time (s).
+        done: whether nothing is expected of it any more; known only in case that it comes back.
     """
 
     log: str
@@ -154,6 +155,7 @@ class Place:
     rotated: bool
     skipping: bool
     last_read: float
+    done: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON's types."""
@@ -171,7 +173,7 @@ class Place:
             OSError, EOFError: it cannot be read.
         """
         size = content.size()
-        if size is not None and size < self.seen:
+        if size is not None and size < max(self.seen, self.head_size):
             return False
         if not self.head_size:
             return content.identity == (self.device, self.inode)

@@ -83,7 +83,7 @@ class Followed:
             raise TruncatedError
         self.content = content
         self.identity = content.identity
-        if self.position and not self._head_size:
+        if not self._head_size:
             self._remember_beginning(content)
 
     def begin_at_end(self) -> None:
@@ -107,7 +107,8 @@ class Followed:
         return isinstance(self.content, GzipContent)
 
     def _remember_beginning(self, content: PlainContent | GzipContent) -> None:
-        self._set_head(content.read_from(0, min(HEAD, self.position)))
+        # Also of what has not been read: it may be truncated, and its copy be looked for, before it is.
+        self._set_head(content.read_from(0, HEAD))
         back = min(TAIL, self.position)
         self._tail = content.read_from(self.position - back, back)
 
@@ -128,8 +129,7 @@ class Followed:
         self.rotated = place.rotated
         self.last_read = place.last_read
         self.buffers.lines.skipping = place.skipping
-        if self.position:
-            self._remember_beginning(content)
+        self._remember_beginning(content)
 
     def close(self) -> None:
         """Close the file; it can be opened again."""
@@ -155,7 +155,7 @@ class Followed:
         if size is None:
             return True
         self.size = size
-        if size < self.position:
+        if size < max(self.position, self._head_size):
             raise TruncatedError
         return size > self.position
 
@@ -182,11 +182,17 @@ class Followed:
             raise TruncatedError
         new = data[back:]
         if new:
+            self._extend_head(new)
             self.position += len(new)
             self._tail = (self._tail + new)[-TAIL:]
-            if len(self._head) < HEAD and self.position - len(new) == len(self._head):
-                self._set_head((self._head + new)[:HEAD])
         return new
+
+    def _extend_head(self, new: bytes) -> None:
+        start, known = self.position, len(self._head)
+        if start < known and new[: known - start] != self._head[start : start + len(new)]:
+            raise TruncatedError
+        if start <= known < HEAD and start + len(new) > known:
+            self._set_head((self._head[:start] + new)[:HEAD])
 
     def place(self, log: str) -> Place:
         """Return where a restart goes on."""

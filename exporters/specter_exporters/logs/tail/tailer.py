@@ -10,7 +10,7 @@ and in what is named alike, compressed or not, and what is newer is read from it
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from specter_exporters.logs.tail.siblings import find_place, looks_rotated, sibl
 
 LOGGER = logging.getLogger(__name__)
 CHUNK = 256 * 1024
+MAX_DONE = 50
 RESCAN = 2.0
 """Seconds between two looks at the folders."""
 
@@ -95,6 +96,8 @@ class Tailer:
         self._live: dict[Path, Followed] = {}
         self._draining: list[Followed] = []
         self._missing: list[Missing] = []
+        self._done: list[Place] = []
+        self._copies: dict[Path, float] = {}
         self._refused: set[Path] = set()
         self._rescan_at = 0.0
         self.ignored = 0
@@ -118,7 +121,7 @@ class Tailer:
     def places(self) -> list[Place]:
         """Return where a restart goes on."""
         found = [file.place(self.settings.log) for file in self.files if file.identity != (-1, -1)]
-        return found + [missing.place for missing in self._missing]
+        return found + [missing.place for missing in self._missing] + self._done
 
     def close(self) -> None:
         """Close every file."""
@@ -173,6 +176,7 @@ class Tailer:
                 self._follow(path)
         self.ignored = max(0, len(wanted) - self.settings.max_files)
         self._refused &= set(wanted)
+        self._copies = {path: since for path, since in self._copies.items() if path in wanted}
 
     def _wanted(self) -> dict[Path, tuple[int, int]]:
         """Return the files that the globs name, each once though several links lead to it."""
@@ -240,12 +244,32 @@ class Tailer:
                     return size > 0 and hashes[size] == place.head and place.is_in(content)
 
                 missing = next((each for each in self._missing if holds(each.place)), None)
-                if missing is None:
-                    return any(holds(file.place(self.settings.log)) for file in self.files)
+                done = next((each for each in self._done if holds(each)), None)
+                if missing is None and done is None:
+                    places = (file.place(self.settings.log) for file in self.files)
+                    return self._is_copy(path, next((place for place in places if holds(place)), None))
         except (OSError, EOFError):
             return False
-        self._missing.remove(missing)
-        self._go_on(path, missing.place)
+        if missing is not None:
+            self._missing.remove(missing)
+            self._go_on(path, missing.place)
+        elif done is not None:
+            self._done.remove(done)
+            self._go_on(path, done)
+        return True
+
+    def _is_copy(self, path: Path, original: Place | None) -> bool:
+        """Whether to wait for the truncation of what a new file is a copy of.
+
+        If it does not come, two logs just begin alike: the new one is followed behind what they share.
+        """
+        now = self._clock.monotonic()
+        if original is None:
+            self._copies.pop(path, None)
+            return False
+        if now - self._copies.setdefault(path, now) >= self.settings.rotated_timeout:
+            del self._copies[path]
+            self._go_on(path, replace(original, path=str(path), rotated=False, offset=original.seen))
         return True
 
     def _follow(self, path: Path) -> None:
@@ -296,9 +320,16 @@ class Tailer:
     def _finish(self, file: Followed) -> None:
         """Give out the rest of a file that is done, and forget it."""
         self._sink(file.buffers.finish())
+        self._remember_done(file.place(self.settings.log))
         file.close()
         if file in self._draining:
             self._draining.remove(file)
+
+    def _remember_done(self, place: Place) -> None:
+        """Know a file that is done, in case that it comes back: it must not be counted again."""
+        if place.head_size:
+            self._done.append(replace(place, done=True))
+            del self._done[:-MAX_DONE]
 
     def _truncated(self, file: Followed) -> None:
         """Go on with the rest in the copy, if there is one, and with the file from its beginning."""
@@ -336,8 +367,8 @@ class Tailer:
     def _miss(self, file: Followed) -> None:
         """Look for the rest of a file that is not where it was."""
         place = file.place(self.settings.log)
-        if not place.seen:
-            return
+        if not place.head_size:
+            return  # it was empty
         now = self._clock.monotonic()
         certain = file.backlog() > 0 or place.offset < place.seen
         self._missing.append(Missing(place, now + self._patience, certain))
@@ -353,6 +384,7 @@ class Tailer:
                 self._drain(found, path, place)
             elif now >= missing.deadline:
                 self._missing.remove(missing)
+                self._remember_done(place)
                 if missing.certain:
                     self._lost[0] += 1
                     LOGGER.warning("%s: the rest of what was rotated away is not found", path)
@@ -380,7 +412,10 @@ class Tailer:
     def _resume(self, places: Sequence[Place]) -> None:
         """Find the places of an earlier process, and the files that were made and rotated since."""
         by_path: dict[str, list[Place]] = {}
+        self._done = [place for place in places if place.done]
         for place in places:
+            if place.done:
+                continue
             by_path.setdefault(place.path, []).append(place)
         for name, group in by_path.items():
             self._resume_path(Path(name), group)
@@ -399,7 +434,7 @@ class Tailer:
             if where is not None:
                 found.append(where)
                 self._drain(where, path, place)
-            elif place.seen:
+            elif place.head_size:
                 self._miss_later(place)
         if not live_found:
             self._read_newer(path, found, newest)
@@ -411,6 +446,7 @@ class Tailer:
         except (OSError, EOFError) as error:
             self._refuse(file, error)
             return
+        file.rotated = False
         file.grown = self._clock.monotonic()
         self._live[path] = file
 
@@ -422,8 +458,11 @@ class Tailer:
         known = set(found)
         edge = max([_modified(each) for each in known], default=last_read)
         for sibling in reversed(siblings(path, self.settings.rotated)):
-            if sibling not in known and _modified(sibling) > edge:
+            if sibling not in known and _modified(sibling) > edge and not self._is_done(sibling):
                 self._drain(sibling, path, None)
+
+    def _is_done(self, path: Path) -> bool:
+        return any(find_place(place, [path]) is not None for place in self._done)
 
 
 def _modified(path: Path) -> float:
