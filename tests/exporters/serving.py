@@ -99,7 +99,8 @@ def serving(
         try:
             process.wait(WITHIN)
         except subprocess.TimeoutExpired:
-            for child in [*left, process]:
+            process.kill()
+            for child in left:
                 child.kill()
             process.wait(WITHIN)
 

@@ -247,6 +247,6 @@ def test_asgi_twin_answers_the_same() -> None:
         ([], {"fresh": 10, "usable": 5}, "between 0 and usable"),
     ],
 )
-def test_what_makes_no_sense_is_refused(checks: list[Check], options: dict[str, float], message: str) -> None:
+def test_what_makes_no_sense_is_refused(checks: list[Check], options: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecterError, match=message):
         Health(checks, **options)

@@ -20,10 +20,11 @@ ERROR_TYPES = (
     ("tls", frozenset({"SSLError", "CertificateError"})),
     ("dns", frozenset({"gaierror", "NameResolutionError"})),
     ("proxy", frozenset({"ProxyError"})),
+    ("connection", frozenset({"NewConnectionError"})),  # which urllib3 derives from its time-out
     ("timeout", frozenset({"Timeout", "TimeoutError", "TimeoutException"})),
     ("protocol", frozenset({"ProtocolError", "ChunkedEncodingError", "DecodeError", "DecodingError",
                             "ContentDecodingError", "TooManyRedirects"})),
-    ("connection", frozenset({"ConnectionError", "NetworkError", "NewConnectionError"})),
+    ("connection", frozenset({"ConnectionError", "NetworkError"})),
 )  # fmt: skip
 OTHER_ERROR = "_OTHER"  # OpenTelemetry's word
 CANCELLED = "cancelled"  # the caller has given up
