@@ -7,7 +7,9 @@ median of the rounds' differences is reported.
 
 import asyncio
 import statistics
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -22,11 +24,13 @@ from starlette.routing import Route
 from werkzeug.test import EnvironBuilder
 
 from benchmarks import report
-from specter_exporters.app import AsgiMiddleware, Recorder, SpecterFlask
+from specter_exporters.app import AsgiMiddleware, Recorder, SpecterFlask, WsgiMiddleware
 
 ROUTES = 40
 URLS = 20_000
 PEER = "prometheus_flask_exporter"
+STARLETTE_PEER = "starlette_exporter"
+FASTAPI_PEER = "prometheus-fastapi-instrumentator"
 US = 1e6
 KB = 1000
 
@@ -38,13 +42,20 @@ Driver = Callable[[int], float]
 @click.option("--requests", default=500, show_default=True, help="Requests of each application a round.")
 def suite(rounds: int, requests: int) -> None:
     """Measure what instrumentation costs a request, and the size of the exposition."""
-    flask = _medians(_flask_drivers(), rounds, requests)
+    with tempfile.TemporaryDirectory() as folder:
+        flask = _medians(_flask_drivers(Path(folder)), rounds, requests)
     report("flask_bare_us", flask["bare"], "us")
     report("flask_overhead_us", flask["ours"], "us", baseline=flask["peer"], baseline_name=PEER)
     report("flask_overhead_with_exemplar_us", flask["traced"], "us")
+    report("flask_overhead_as_worker_us", flask["worker"], "us")
     starlette = _medians(_starlette_drivers(), rounds, requests)
     report("asgi_bare_us", starlette["bare"], "us")
-    report("asgi_overhead_us", starlette["ours"], "us")
+    overhead, peer = starlette["ours"], starlette["peer"]
+    report("asgi_overhead_us", overhead, "us", baseline=peer, baseline_name=STARLETTE_PEER)
+    fastapi = _medians(_fastapi_drivers(), rounds, requests)
+    report("asgi_fastapi_bare_us", fastapi["bare"], "us")
+    overhead, peer = fastapi["ours"], fastapi["peer"]
+    report("asgi_fastapi_overhead_us", overhead, "us", baseline=peer, baseline_name=FASTAPI_PEER)
     size, peer_size = _exposition_sizes()
     peer_name = f"{PEER}, its default path label"
     report("exposition_20k_urls_kb", size, "kB", baseline=peer_size, baseline_name=peer_name)
@@ -75,8 +86,10 @@ def _flask(routes: int = 1) -> Flask:
     return app
 
 
-def _flask_drivers() -> dict[str, Driver]:
-    bare, ours, peer = _flask(), _flask(), _flask()
+def _flask_drivers(folder: Path) -> dict[str, Driver]:
+    bare, ours, peer, worker = _flask(), _flask(), _flask(), _flask()
+    recorder = Recorder(service_name="bench", service_version="1", workers_folder=folder)
+    worker.wsgi_app = WsgiMiddleware(worker.wsgi_app, recorder)  # type: ignore[method-assign]
     SpecterFlask(ours, service_name="bench", service_version="1")
     PrometheusMetrics(peer, registry=CollectorRegistry(), group_by="url_rule")
     environ = EnvironBuilder(path="/r0/7").get_environ()
@@ -97,6 +110,7 @@ def _flask_drivers() -> dict[str, Driver]:
         "ours": driver(ours, environ),
         "peer": driver(peer, environ),
         "traced": driver(ours, traced),
+        "worker": driver(worker, environ),
     }
 
 
@@ -112,23 +126,57 @@ def _serve(app: Flask, environ: dict[str, Any]) -> None:
     body.close()
 
 
+AsgiApp = Callable[..., Awaitable[None]]
+
+
+def _asgi_driver(app: AsgiApp) -> Driver:
+    def drive(requests: int) -> float:
+        return asyncio.run(_serve_asgi(app, requests))
+
+    return drive
+
+
 def _starlette_drivers() -> dict[str, Driver]:
+    # Here, because it imports OpenTelemetry's API, which services of Flask need not have.
+    from starlette_exporter import PrometheusMiddleware  # noqa: PLC0415
+
     async def view(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("ok")
 
-    bare = Starlette(routes=[Route("/items/{number:int}", view)])
-    ours = AsgiMiddleware(Starlette(routes=[Route("/items/{number:int}", view)]), Recorder())
+    def app() -> Starlette:
+        return Starlette(routes=[Route("/items/{number:int}", view)])
 
-    def driver(app: Callable[..., Awaitable[None]]) -> Driver:
-        def drive(requests: int) -> float:
-            return asyncio.run(_serve_asgi(app, requests))
+    peer = app()
+    peer.add_middleware(PrometheusMiddleware)
+    return {
+        "bare": _asgi_driver(app()),
+        "ours": _asgi_driver(AsgiMiddleware(app(), Recorder())),
+        "peer": _asgi_driver(peer),
+    }
 
-        return drive
 
-    return {"bare": driver(bare), "ours": driver(ours)}
+def _fastapi_drivers() -> dict[str, Driver]:
+    from fastapi import FastAPI  # noqa: PLC0415  (as above)
+    from prometheus_fastapi_instrumentator import Instrumentator  # noqa: PLC0415
+
+    async def view(number: int) -> PlainTextResponse:
+        return PlainTextResponse(f"{number}")
+
+    def app() -> FastAPI:
+        made = FastAPI()
+        made.add_api_route("/items/{number}", view)
+        return made
+
+    peer = app()
+    Instrumentator(registry=CollectorRegistry()).instrument(peer)
+    return {
+        "bare": _asgi_driver(app()),
+        "ours": _asgi_driver(AsgiMiddleware(app(), Recorder())),
+        "peer": _asgi_driver(peer),
+    }
 
 
-async def _serve_asgi(app: Callable[..., Awaitable[None]], requests: int) -> float:
+async def _serve_asgi(app: AsgiApp, requests: int) -> float:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 

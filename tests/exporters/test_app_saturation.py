@@ -122,7 +122,7 @@ def test_wsgi_body_of_which_the_client_took_half_counts_half() -> None:
 def test_asgi_bodies_are_measured_with_and_without_a_length() -> None:
     recorder = Recorder()
     app = AsgiMiddleware(ok_asgi, recorder)
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"type": "http.request", "body": b"x" * 40, "more_body": True},
         {"type": "http.request", "body": b"x" * 60},
     ]
