@@ -1,6 +1,6 @@
-"""Application instrumentation: microseconds a request on top of the bare application.
+"""Exporters of applications: what a request, an event, a log line and a source of sign-ins cost.
 
-Overheads are processor time, because the machine is shared: every round times the
+Overheads of instrumentation are processor time, because the machine is shared: every round times the
 bare application, the instrumented one and the peer one after the other, and the
 median of the rounds' differences is reported.
 """
@@ -24,6 +24,9 @@ from starlette.routing import Route
 from werkzeug.test import EnvironBuilder
 
 from benchmarks import report
+from benchmarks.apps.business import report_business
+from benchmarks.apps.logs import report_log_lines
+from benchmarks.apps.signin import report_calls, report_heavy_hitters
 from specter_exporters.app import AsgiMiddleware, Recorder, SpecterFlask, WsgiMiddleware
 
 ROUTES = 40
@@ -34,13 +37,37 @@ FASTAPI_PEER = "prometheus-fastapi-instrumentator"
 US = 1e6
 KB = 1000
 
+PARTS = ("requests", "business", "signin", "logs")
+
 Driver = Callable[[int], float]
 
 
 @click.command("app")
 @click.option("--rounds", default=40, show_default=True, help="Interleaved rounds.")
 @click.option("--requests", default=500, show_default=True, help="Requests of each application a round.")
-def suite(rounds: int, requests: int) -> None:
+@click.option(
+    "--part", "parts", type=click.Choice(PARTS), multiple=True, help="Measure this alone; may be repeated."
+)
+def suite(rounds: int, requests: int, parts: tuple[str, ...]) -> None:
+    """Measure the exporters of applications: what a request, an event, a line and a source cost."""
+    measures: dict[str, Callable[[], None]] = {
+        "requests": lambda: report_requests(rounds, requests),
+        "business": report_business,
+        "signin": report_signin,
+        "logs": report_log_lines,
+    }
+    for name, measure in measures.items():
+        if not parts or name in parts:
+            measure()
+
+
+def report_signin() -> None:
+    """Count failures of ten million addresses, and time single calls."""
+    report_heavy_hitters()
+    report_calls()
+
+
+def report_requests(rounds: int, requests: int) -> None:
     """Measure what instrumentation costs a request, and the size of the exposition."""
     with tempfile.TemporaryDirectory() as folder:
         flask = _medians(_flask_drivers(Path(folder)), rounds, requests)
