@@ -3,8 +3,8 @@
 What an alarm told is no news, nor is what is up to `AFTER_ALARM` times as large, halved every day: the rest
 of an incident is seldom of one size. It begins to count one step after the alarm began.
 
-Once errors have stayed within the edge of their tail for `QUIET_AFTER` steps, the incident is over and a
-new one may come. Each side of the expectation has a quiet of its own, because the recovery from an outage is an
+Once errors have stayed within the edge of their tail for `QUIET_AFTER` steps, the incident is over and a new
+one may come. Each side of the expectation has a quiet of its own, because the recovery from an outage is an
 error on the other side. From then on
 
 - a single error is news if it is about as large as the alarm was, and far beyond the edge: what is smaller
@@ -37,10 +37,10 @@ def told(state: State, elapsed: float) -> Singles:
         elapsed: steps since the last one.
     """
     state.alarmed += np.float32(elapsed)
-    lasting = np.flatnonzero(np.abs(state.outside) >= LASTED - TIMELY)
-    held = np.flatnonzero(state.alarmed < HOLD - TIMELY)
-    if not lasting.size and not held.size:
+    until, since = np.float32(HOLD - TIMELY), np.float32(LASTED - TIMELY)
+    if state.alarmed.min() >= until and state.outside.max() < since and state.outside.min() > -since:
         return state.fresh
+    lasting, held = np.flatnonzero(np.abs(state.outside) >= since), np.flatnonzero(state.alarmed < until)
     sizes = state.fresh.copy()
     side = (state.outside[lasting] < 0).astype(np.int64)
     again = np.isinf(state.quiet[side, lasting])
@@ -63,28 +63,29 @@ def tell(
         weight: (series,) steps that the sample stands for, 0 where it is not learnt from.
         before: what `told` returned.
     """
-    began = np.flatnonzero(alarm & (state.alarmed >= HOLD - TIMELY))
+    alarms = np.flatnonzero(alarm)
+    began = alarms[state.alarmed[alarms] >= HOLD - TIMELY]
     if began.size:
         state.alarmed[began] = 0.0
         state.fresh_before[:, began] = before[:, began]
     state.fresh *= np.float32(0.5 ** (days / FRESH_DAYS))
-    kept = np.where(alarm, np.float32(AFTER_ALARM) * size, size)
     for side, there in enumerate((above, ~above)):
-        np.maximum(state.fresh[side], kept * there, out=state.fresh[side])
-    alarms = np.flatnonzero(alarm & (weight > 0))
-    state.quiet[(~above[alarms]).astype(np.int64), alarms] = 0.0
-    _await_quiet(state, size, above, weight)
+        of_side, fresh = size * there, state.fresh[side]
+        np.maximum(fresh, of_side, out=fresh)
+        told_now = alarms[there[alarms]]
+        if told_now.size:
+            fresh[told_now] = np.maximum(fresh[told_now], np.float32(AFTER_ALARM) * size[told_now])
+            state.quiet[side, told_now[weight[told_now] > 0]] = 0.0
+        if state.quiet[side].min() < np.inf:
+            _await_quiet(state, side, of_side, weight)
 
 
-def _await_quiet(state: State, size: Singles, above: Bools, weight: Singles) -> None:
-    """Count the quiet on sides where something was told; after enough of it the same is news again."""
-    side, series = np.nonzero(state.quiet < np.inf)
-    if not series.size:
-        return
-    edge, fresh = state.tails.edge[side, series], state.fresh[side, series]
-    loud = (above[series] == (side == 0)) & (size[series] > edge)
-    quiet = np.where(loud, np.float32(0), state.quiet[side, series] + weight[series])
+def _await_quiet(state: State, side: int, size: Singles, weight: Singles) -> None:
+    """Count the quiet of a side where something was told; after enough of it the same is news again."""
+    waiting = np.flatnonzero(state.quiet[side] < np.inf)
+    edge, fresh = state.tails.edge[side, waiting], state.fresh[side, waiting]
+    quiet = np.where(size[waiting] > edge, np.float32(0), state.quiet[side, waiting] + weight[waiting])
     again = quiet >= QUIET_AFTER - TIMELY
     least = np.maximum(RECURRING * fresh, CLEAR * edge)
-    state.fresh[side, series] = np.where(again, np.minimum(fresh, least), fresh)
-    state.quiet[side, series] = np.where(again, np.float32(np.inf), quiet)
+    state.fresh[side, waiting] = np.where(again, np.minimum(fresh, least), fresh)
+    state.quiet[side, waiting] = np.where(again, np.float32(np.inf), quiet)
