@@ -60,7 +60,9 @@ def test_a_spike_and_a_drop_are_found_and_named(kind: Kind) -> None:
 def test_the_replay_of_a_stretch_equals_the_online_run(kind: Kind) -> None:
     values = daily(3, 2)
     values[0, 300:310] = np.nan
+    values[1, [400, 401, 415]] = 0.0
     result = replayed(kind, values)
+    assert result.score[1, 415] > 1
     shape, state = unknown_shape(2, DAY), no_state(2)
     phases = calendar_phases(TIMES, STEP, "UTC")
     for index in range(N):

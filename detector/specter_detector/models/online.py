@@ -12,9 +12,9 @@ dropped where it does not.
   it was in the past days, times what the shape says of this time of the day and this level;
 - size: |z|, or a little more than what it and the step before both reached on one side: two errors say more
   than one. Counts near zero have the z of their own distribution (`counts`);
-- edge: of the errors' tail, see `tail`; fresh: the largest size of late, 1.8 times that of an alarm, halved
-  every day, so an anomaly is new once and a noisy hour does not alarm at every spike. It begins to count one
-  step after an alarm began.
+- edge: of the errors' tail, see `tail`;
+- fresh: up to what size an error is no news, because an alarm told it, see `news`: an anomaly is told once
+  and a noisy hour not at every spike, and after a while of quiet the next outage is told again.
 
 Score: 0 at the expectation, 1 at the edge, that of an error at most about 180; NaN while nothing can be
 said (first 24 samples, missing values of a series that is not absent). Steps are counted from the epoch;
@@ -31,9 +31,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from specter_detector.models import news
 from specter_detector.models.arrays import LARGEST_VALUE, Bools, Floats, Ints, Singles
 from specter_detector.models.batch import views
 from specter_detector.models.counts import z_score
+from specter_detector.models.news import HOLD
 from specter_detector.models.policy import ANY_DEVIATION, Policy
 from specter_detector.models.seasons import FULL_CYCLES
 from specter_detector.models.shape import Shape, grown
@@ -49,9 +51,6 @@ CLIP = 3.75
 SHIFT_AFTER = 7.0  # steps
 SHIFT_WEIGHT = 0.5
 SD = 1.2533  # of a Gaussian, in mean absolute errors
-FRESH_DAYS = 1.0
-AFTER_ALARM = 1.8
-HOLD = 1.0  # steps for which an alarm stays one
 LASTING = 1.2  # times what two steps in a row reached
 COUNT_EDGE = 4.2  # of counts: their own tails are known
 QUIET_SHARE, QUIET_DAYS = 0.4, 4.0
@@ -67,7 +66,6 @@ KNOWN = 0.99  # score of what stands still and has been told
 FLAT_ACCEPTED_DAYS = 1.0  # what stands still for so long does so from now on
 FLAT_DAYS, FLAT_SHARE = 7.0, 0.9  # of days before the stillness, and of their samples that moved
 ROUNDING = 1e-13
-TIMELY = 1e-3  # steps by which a sum of parts of a step may be off
 RELATIVE_FLOOR = 1e-3  # half a band, of a constant
 OF_A_CONSTANT, LARGEST = 50.0, 1e3  # scales; more would be remembered as news for weeks
 PART = 12_500
@@ -197,7 +195,8 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     taught = known if learn is None else known & learn
     size = _size(state, z, taught, moment.turned)
     above = z > 0
-    edges = _edges(state, moment.elapsed)
+    told = news.told(state, moment.elapsed)
+    edges = _edges(state, told)
     score = size / np.where(above, edges[0], edges[1])
     edges *= width
     # The band of counts is not even: its edge on the side of the value is where its score says.
@@ -211,7 +210,7 @@ def _tick(shape: Shape, state: State, moment: _Moment, values: Floats, learn: Bo
     _move(shape, state, errors, at, weight, spread, rounding)
     if counted.size:
         _move_counts(state, counted, count_z, weight[counted])
-    _note(state, moment, score, size, above, taught)
+    _note(state, moment, score, size, above, taught, told)
     return judged
 
 
@@ -229,17 +228,9 @@ def _size(state: State, z: Singles, taught: Bools, turned: bool) -> Singles:
     return result
 
 
-def _edges(state: State, elapsed: float) -> Singles:
-    """Return (2, series) how far the band reaches in scales, above and below.
-
-    As far as the tail, and as what of late makes an error no news; while an alarm is held, what did so when
-    it began.
-    """
-    state.alarmed += np.float32(elapsed)
-    edges: Singles = np.maximum(state.tails.edge, state.fresh)
-    if state.alarmed.min() < HOLD - TIMELY:
-        held = np.flatnonzero(state.alarmed < HOLD - TIMELY)
-        edges[:, held] = np.maximum(state.tails.edge[:, held], state.fresh_before[:, held])
+def _edges(state: State, told: Singles) -> Singles:
+    """Return (2, series) how far the band reaches in scales: as far as the tail and as what is no news."""
+    edges: Singles = np.maximum(state.tails.edge, told)
     if state.seen.min() < SETTLED:
         edges *= np.maximum(SETTLED / np.maximum(state.seen, 1.0), 1.0).astype(np.float32)
     return edges
@@ -473,26 +464,21 @@ def _move_counts(state: State, counted: Ints, count_z: Floats, weight: Singles) 
     state.count_scale[counted] = scale + share * (bounded - scale)
 
 
-def _note(state: State, moment: _Moment, score: Singles, size: Singles, above: Bools, taught: Bools) -> None:
+def _note(
+    state: State, moment: _Moment, score: Singles, size: Singles, above: Bools, taught: Bools, told: Singles
+) -> None:
     """Remember what is known from now on: the largest errors, and on which side they were."""
-    passed, period = moment.passed, moment.period
     weight = np.float32(min(moment.elapsed, 1.0))
-    state.usual *= np.float32(0.5 ** (passed / (QUIET_DAYS * period)))
+    state.usual *= np.float32(0.5 ** (moment.passed / (QUIET_DAYS * moment.period)))
     np.maximum(state.usual, state.scale, out=state.usual)
-    alarm = score > 1.0
-    began = np.flatnonzero(alarm & (state.alarmed >= HOLD - TIMELY))
-    if began.size:
-        state.alarmed[began] = 0.0
-        state.fresh_before[:, began] = state.fresh[:, began]
-    state.fresh *= np.float32(0.5 ** (passed / (FRESH_DAYS * period)))
     # While scales are still sought, errors in scales mean nothing.
     size = size * (taught & (state.seen >= WARM_UP))
     # Nor does a deviation that does not matter make one that does less news.
     matter = size * (score > 0)
-    kept = np.where(alarm, np.float32(AFTER_ALARM) * matter, matter)
     for side, there in enumerate((above, ~above)):
-        np.maximum(state.fresh[side], kept * there, out=state.fresh[side])
         np.maximum(state.tails.current[side], matter * there, out=state.tails.current[side])
+    days = moment.passed / moment.period
+    news.tell(state, days, score > 1.0, matter, above, taught * weight, told)
     far = size > CLIP
     if far.any():
         sign = np.where(above, np.float32(1), np.float32(-1))

@@ -24,8 +24,10 @@ class State:
         scale: the larger of `quick` and `slow` of the one that is believed.
         usual: `scale` at its largest in the past days.
         count_scale: scale of the counts' z.
-        fresh: (2, series) the largest error of late, in scales, above and below.
+        fresh: (2, series) up to what size an error is no news, in scales, above and below (`news`).
         fresh_before: the same when the last alarm began.
+        quiet: (2, series) time since the error on a side was last beyond the edge of its tail, while what an
+            alarm told there is no news; infinite when it is again, and before the first.
         outside: time for which |z| has been large on one side, signed.
         alarmed: time since the last alarm began, infinite before the first.
         least: z nearest to 0 in this step, 0 once its side changed; least_before: in the step before.
@@ -52,6 +54,7 @@ class State:
     count_scale: Singles
     fresh: Singles
     fresh_before: Singles
+    quiet: Singles
     outside: Singles
     alarmed: Singles
     least: Singles
@@ -87,7 +90,8 @@ def no_state(series: int) -> State:
         loss=single(FORECASTERS),
         believed=np.zeros(series, np.int64), scale=single(), usual=single(),
         count_scale=single() + np.float32(1), fresh=single(2), fresh_before=single(2),
-        outside=single(), alarmed=single() + np.float32(np.inf), least=single(), least_before=single(),
+        quiet=single(2) + np.float32(np.inf), outside=single(), alarmed=single() + np.float32(np.inf),
+        least=single(), least_before=single(),
         samples=np.zeros(series, np.int8), seen=double(), age=double(), gap=single(), longest_gap=single(),
         first=double(), last=double(), still=single(), longest_still=single(), moves=single(), leak=single(),
         tails=no_tails(series),
