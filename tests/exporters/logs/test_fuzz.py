@@ -250,3 +250,4 @@ class _Story:
     def _return(self) -> None:
         if self.hidden.exists() and not self.log.exists():
             self.hidden.rename(self.log)
+            self.reading.read()  # likewise what was away for long, returns and is rotated at once

@@ -340,6 +340,8 @@ class Tailer:
     def _truncated(self, file: Followed) -> None:
         """Go on with the rest in the copy, if there is one, and with the file from its beginning."""
         self._rotations.add(1, "truncated")
+        # The last look at which it was still what it had been, if this one has seen another already.
+        file.modified = file.modified_before or file.modified
         file.close()
         if file in self._draining:
             self._draining.remove(file)
