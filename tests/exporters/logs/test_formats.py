@@ -70,7 +70,8 @@ def test_winston_and_structlog(read: Read) -> None:
         '"timestamp":"2026-09-21T14:13:19.000Z"}\n'
         '{"event":"payment failed","level":"warning","timestamp":"2026-09-21T14:13:20.5Z"}\n'
         '{"event":"charge","level":"error","exception":"Traceback (most recent call last):\\n'
-        '  File \\"a.py\\", line 3, in f\\n    g()\\nValueError: bad amount 12","timestamp":"2026-09-21T14:13:20Z"}\n'
+        '  File \\"a.py\\", line 3, in f\\n    g()\\nValueError: bad amount 12",'
+        '"timestamp":"2026-09-21T14:13:20Z"}\n'
     )
     reading = read("format: json", text)
     assert levels(reading) == {"error": 2, "warning": 1}

@@ -24,6 +24,9 @@ class Content(Protocol):
     def size(self) -> int | None:
         """Return how long it is now; None where only reading tells."""
 
+    def modified(self) -> float:
+        """Return when it was last written to (Unix s)."""
+
     def close(self) -> None:
         """Close it."""
 
@@ -45,6 +48,10 @@ class PlainContent:
         """See `Content`."""
         return os.fstat(self._file).st_size
 
+    def modified(self) -> float:
+        """See `Content`."""
+        return os.fstat(self._file).st_mtime
+
     def close(self) -> None:
         """See `Content`."""
         os.close(self._file)
@@ -57,6 +64,7 @@ class GzipContent:
         self._file = gzip.open(path, "rb")  # noqa: SIM115  (closed by `close`)
         status = path.stat()
         self.identity = (status.st_dev, status.st_ino)
+        self._modified = status.st_mtime
 
     def read_from(self, offset: int, size: int) -> bytes:
         """See `Content`.
@@ -85,6 +93,10 @@ class GzipContent:
 
     def size(self) -> None:
         """See `Content`."""
+
+    def modified(self) -> float:
+        """See `Content`."""
+        return self._modified
 
     def close(self) -> None:
         """See `Content`."""
@@ -139,6 +151,7 @@ class Place:
         rotated: whether it was rotated away from `path`.
         skipping: whether the rest of a line beyond the limit is being skipped.
         last_read: Unix time (s).
+        modified: when it had been written to at the last look (Unix s).
         done: whether nothing is expected of it any more; known only in case that it comes back.
     """
 
@@ -155,6 +168,7 @@ class Place:
     rotated: bool
     skipping: bool
     last_read: float
+    modified: float
     done: bool = False
 
     def as_json(self) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Followed:
         self.grown = 0.0
         self.size = start
         self.content: PlainContent | GzipContent | None = None
+        self.modified = self.modified_before = 0.0
         self._head = b""
         self._head_of = ""
         self._head_size = 0
@@ -83,6 +84,7 @@ class Followed:
             raise TruncatedError
         self.content = content
         self.identity = content.identity
+        self.modified = self.modified or content.modified()
         if not self._head_size:
             self._remember_beginning(content)
 
@@ -128,6 +130,7 @@ class Followed:
         self.position = place.offset
         self.rotated = place.rotated
         self.last_read = place.last_read
+        self.modified = place.modified
         self.buffers.lines.skipping = place.skipping
         self._remember_beginning(content)
 
@@ -148,16 +151,21 @@ class Followed:
             OSError: it cannot be opened or looked at.
             TruncatedError: it is shorter than what has been read.
         """
-        if self.content is None:
-            size: int | None = self.where.stat().st_size if self.where.suffix != ".gz" else None
+        size: int | None
+        if self.content is not None:
+            size, modified = self.content.size(), self.content.modified()
         else:
-            size = self.content.size()
+            status = self.where.stat()
+            size, modified = status.st_size if self.where.suffix != ".gz" else None, status.st_mtime
         if size is None:
             return True
         self.size = size
         if size < max(self.position, self._head_size):
             raise TruncatedError
-        return size > self.position
+        # Truncated and written to as far as before: only the time of it shows, and what is in it.
+        touched = modified != self.modified
+        self.modified_before, self.modified = self.modified if touched else 0.0, modified
+        return size > self.position or touched
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, at most `size`.
@@ -210,4 +218,5 @@ class Followed:
             rotated=self.rotated,
             skipping=self.buffers.lines.skipping,
             last_read=self.last_read,
+            modified=self.modified,
         )

@@ -9,7 +9,7 @@ and in what is named alike, compressed or not, and what is newer is read from it
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
 from pathlib import Path
@@ -215,10 +215,12 @@ class Tailer:
         del self._live[path]
         file.rotated = True
         file.grown = self._clock.monotonic()
-        if file.content is not None:
-            self._draining.append(file)
-        else:
+        if file.content is None:
             self._miss(file)
+            return
+        self._draining.append(file)
+        # It may have been rotated twice since the last look, or more often.
+        self._read_newer(path, file.modified)
 
     def _moved(self, file: Followed, path: Path) -> None:
         """A file that is known came back, or was renamed to what the globs name as well."""
@@ -300,6 +302,10 @@ class Tailer:
             self._refuse(file, error)
             return 0
         now = self._clock.monotonic()
+        if file.modified_before and not file.rotated and (not data or file.position == len(data)):
+            # It was empty, or has nothing new though it was written to: it may have been filled, copied and
+            # truncated since the last look.
+            self._read_newer(file.path, file.modified_before)
         if not data:
             self._idle(file, now)
             return 0
@@ -334,12 +340,15 @@ class Tailer:
     def _truncated(self, file: Followed) -> None:
         """Go on with the rest in the copy, if there is one, and with the file from its beginning."""
         self._rotations.add(1, "truncated")
+        # The last look at which it was still what it had been, if this one has seen another already.
+        file.modified = file.modified_before or file.modified
         file.close()
         if file in self._draining:
             self._draining.remove(file)
         elif self._live.get(file.path) is file:
             fresh = Followed(file.path, file.path, self._make_buffers())
             fresh.grown = self._clock.monotonic()
+            fresh.modified = file.modified
             self._live[file.path] = fresh
         else:
             return
@@ -382,6 +391,7 @@ class Tailer:
             if found is not None:
                 self._missing.remove(missing)
                 self._drain(found, path, place)
+                self._read_newer(path, place.modified)
             elif now >= missing.deadline:
                 self._missing.remove(missing)
                 self._remember_done(place)
@@ -421,8 +431,6 @@ class Tailer:
             self._resume_path(Path(name), group)
 
     def _resume_path(self, path: Path, places: list[Place]) -> None:
-        found: list[Path] = []
-        newest = max(place.last_read for place in places)
         live_found = False
         for place in places:
             where = find_place(place, [path]) if not place.rotated else None
@@ -432,12 +440,11 @@ class Tailer:
                 continue
             where = find_place(place, siblings(path, self.settings.rotated))
             if where is not None:
-                found.append(where)
                 self._drain(where, path, place)
             elif place.head_size:
                 self._miss_later(place)
         if not live_found:
-            self._read_newer(path, found, newest)
+            self._read_newer(path, max(place.modified for place in places))
 
     def _go_on(self, path: Path, place: Place) -> None:
         file = Followed(path, path, self._make_buffers())
@@ -453,16 +460,21 @@ class Tailer:
     def _miss_later(self, place: Place) -> None:
         self._missing.append(Missing(place, self._clock.monotonic() + self._patience, certain=True))
 
-    def _read_newer(self, path: Path, found: Iterable[Path], last_read: float) -> None:
-        """Read what was begun and rotated away while nobody looked: it is newer than the newest known."""
-        known = set(found)
-        edge = max([_modified(each) for each in known], default=last_read)
+    def _read_newer(self, path: Path, edge: float) -> None:
+        """Read what was begun and rotated away while nobody looked: it is not older than the newest known.
+
+        Args:
+            path: of the log.
+            edge: when the log had been written to at the last look (Unix s).
+        """
         for sibling in reversed(siblings(path, self.settings.rotated)):
-            if sibling not in known and _modified(sibling) > edge and not self._is_done(sibling):
+            if _modified(sibling) >= edge and not self._is_known(sibling):
                 self._drain(sibling, path, None)
 
-    def _is_done(self, path: Path) -> bool:
-        return any(find_place(place, [path]) is not None for place in self._done)
+    def _is_known(self, path: Path) -> bool:
+        """Whether a file is followed or done, or is a copy of one that is."""
+        places = [file.place(self.settings.log) for file in self.files] + self._done
+        return any(place.head_size and find_place(place, [path]) is not None for place in places)
 
 
 def _modified(path: Path) -> float:
