@@ -80,11 +80,12 @@ def pairs(known: Known, kind: str, gaps: tuple[int, ...], length: int, ticks: in
             begun.append((first, second))
     shape, state = known
     scores = run((take(shape, rows), take(state, rows)), np.stack(values), ticks)
-    first, second = (
-        np.stack([scores[row, at[number] : at[number] + 2 * ticks] for row, at in enumerate(begun)])
-        for number in (0, 1)
-    )
-    return first, second
+
+    def of(number: int) -> Floats:
+        rows = [scores[row, at[number] : at[number] + 2 * ticks] for row, at in enumerate(begun)]
+        return np.stack(rows)
+
+    return of(0), of(1)
 
 
 def test_an_outage_after_an_outage_is_told_within_two_steps(known: dict[str, Known]) -> None:
@@ -104,7 +105,7 @@ def test_an_outage_after_an_outage_is_told_when_ticks_are_close(known: dict[str,
 
 def test_the_fifth_outage_of_a_day_is_told(known: dict[str, Known]) -> None:
     rng = np.random.default_rng(3)
-    values = np.stack([requests(DAYS * DAY + np.arange(5 * 2 * HOUR), rng) for _ in range(SERIES)])
+    values = np.stack([requests(DAYS * DAY + np.arange(5.0 * 2 * HOUR), rng) for _ in range(SERIES)])
     begun = np.arange(10, values.shape[1], 2 * HOUR)
     values[:, begun], values[:, begun + 1] = 0.0, 0.0
     scores = run(copied(known["requests"]), values)
@@ -118,7 +119,7 @@ def copied(known: Known, rows: int = SERIES) -> Known:
 def spiked(sizes: dict[int, float], n: int) -> Floats:
     """Return (SERIES, n) of requests with `sizes` sd added at some steps."""
     rng = np.random.default_rng(4)
-    values = np.stack([requests(DAYS * DAY + np.arange(n), rng) for _ in range(SERIES)])
+    values = np.stack([requests(DAYS * DAY + np.arange(float(n)), rng) for _ in range(SERIES)])
     for at, size in sizes.items():
         values[:, at] += size * 0.05 * level(DAYS * DAY + np.array([at]))
     return values
