@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from specter_exporters.logs.routes import Router
+from specter_exporters.logs.rules.signin import Outcome
 from specter_exporters.logs.rules.traffic import cache_status
 from tests.exporters.logs.reading import Reading
 
@@ -174,7 +175,7 @@ class Told:
     def __init__(self) -> None:
         self.attempts: list[tuple[str, str, str, str]] = []
 
-    def attempt(self, source: str, account: str, outcome: str, user_agent: str) -> None:
+    def attempt(self, source: str, account: str, outcome: Outcome, *, user_agent: str) -> None:
         """Take one attempt."""
         self.attempts.append((source, account, outcome, user_agent))
 

@@ -1,21 +1,21 @@
 """Attempts to sign in that a service writes to its log."""
 
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
-from specter_core.metrics import AUTH_ATTEMPTS, FAILED
+from specter_core.metrics import AUTH_ATTEMPTS
 from specter_exporters.logs.conditions import condition
 from specter_exporters.logs.fields import Fields, as_label
 from specter_exporters.logs.rules.model import Context, Rule
 from specter_exporters.logs.schema import SigninSchema
 from specter_exporters.logs.series import Store
 
-SUCCESS = "success"
+Outcome = Literal["success", "failed"]
 
 
 class Attempts(Protocol):
-    """Who is told of attempts to sign in."""
+    """Who is told of attempts to sign in; `specter_exporters.signin`'s recorder is one."""
 
-    def attempt(self, source: str, account: str, outcome: str, user_agent: str) -> None:
+    def attempt(self, source: str, account: str, outcome: Outcome, *, user_agent: str) -> None:
         """Take one attempt.
 
         Args:
@@ -31,10 +31,10 @@ class CountedAttempts:
 
     def __init__(self, store: Store) -> None:
         self._counters = store.counters(AUTH_ATTEMPTS)
-        for outcome in (SUCCESS, FAILED):
+        for outcome in get_args(Outcome):
             self._counters.find(outcome)
 
-    def attempt(self, source: str, account: str, outcome: str, user_agent: str) -> None:  # noqa: ARG002
+    def attempt(self, source: str, account: str, outcome: Outcome, *, user_agent: str) -> None:  # noqa: ARG002
         """Count one attempt; see `Attempts`."""
         self._counters.add(1, outcome)
 
@@ -50,12 +50,12 @@ def signin_rule(settings: SigninSchema, context: Context, attempts: Attempts) ->
     def rule(fields: Fields) -> None:
         if accepts is not None and not accepts(fields):
             return
-        outcome = FAILED if failed is None or failed(fields) else SUCCESS
+        outcome: Outcome = "failed" if failed is None or failed(fields) else "success"
         attempts.attempt(
             as_label(get_source(fields)),
             as_label(get_account(fields)),
             outcome,
-            as_label(get_agent(fields)),
+            user_agent=as_label(get_agent(fields)),
         )
 
     return rule
