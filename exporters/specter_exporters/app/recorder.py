@@ -24,6 +24,7 @@ from specter_exporters.app.exemplars import (
     opentelemetry_span,
 )
 from specter_exporters.app.queueing import queue_seconds
+from specter_exporters.app.series import write_exemplar
 from specter_exporters.app.shared import SLOTS
 from specter_exporters.app.store import Store
 
@@ -148,7 +149,7 @@ class Recorder:
         self._slots = slots
         self.methods: dict[str, Method] = {}
         self.requests: dict[tuple[str, str, str], Counted] = {}
-        self._request_sizes: dict[tuple[str, str], Cells] = {}
+        self._exemplars: dict[tuple[str, str, str], Cells] = {}
         self.store = Store(self.registry, folder=workers_folder, wall=wall)
         self.lock = self.store.lock
         limits = {metrics.ROUTE: max_routes, metrics.EXCEPTION: max_exceptions}
@@ -174,7 +175,7 @@ class Recorder:
         self.lock = self.store.lock
         self.methods.clear()
         self.requests.clear()
-        self._request_sizes.clear()
+        self._exemplars.clear()
 
     def method(self, name: str) -> Method:
         """Return the label value and gauge for the request method `name`."""
@@ -192,6 +193,16 @@ class Recorder:
         """Record the duration of one finished request; `method` comes from `Recorder.method`."""
         request = self.requests.get((method, route, status)) or self.learn(method, route, status)
         self.store.observe(DURATION, request.labels, seconds, exemplar)
+
+    def exemplify(
+        self, labels: tuple[str, str, str], bucket: int, exemplar: dict[str, str], seconds: float
+    ) -> None:
+        """Keep the trace of a request as the newest of its duration's bucket."""
+        cells = self._exemplars.get(labels)
+        if cells is None:
+            cells = self._exemplars[labels] = self.store.exemplar_cells(DURATION, labels)
+        with self.lock:
+            write_exemplar(cells, bucket, exemplar, seconds, self._wall())
 
     def received(self, method: Method, route: str, size: int) -> None:
         """Record the size of a request's body."""
@@ -288,7 +299,7 @@ class Exchange:
             response[response_at] += sent
             response[response_at + 1 + bisect_left(SIZE_BUCKETS, sent)] += 1
         if self.exemplar is not None:
-            recorder.store.exemplify(DURATION, labels, bucket, self.exemplar, seconds)
+            recorder.exemplify(labels, bucket, self.exemplar, seconds)
         if self.received is not None:
             recorder.received(method, self.route, self.received)
 

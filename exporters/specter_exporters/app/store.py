@@ -155,16 +155,13 @@ class Store:
         with self.lock:
             words[at] += value
             words[at + 1 + bucket] += 1
-        if exemplar is not None:
-            self.exemplify(metric, labels, bucket, exemplar, value)
+            if exemplar is not None:
+                cells = self.exemplar_cells(metric, labels)
+                series.write_exemplar(cells, bucket, exemplar, value, self.wall())
 
-    def exemplify(
-        self, metric: Metric, labels: tuple[str, ...], bucket: int, exemplar: Mapping[str, str], value: float
-    ) -> None:
-        """Store the newest exemplar of a histogram's bucket."""
-        cells = self.cells(metric, labels, series.EXEMPLARS)
-        with self.lock:
-            series.write_exemplar(cells, bucket, exemplar, value, self.wall())
+    def exemplar_cells(self, metric: Metric, labels: tuple[str, ...]) -> Cells:
+        """Return where the newest exemplars of a histogram are; see `cells`."""
+        return self.cells(metric, labels, series.EXEMPLARS)
 
     # --- as one of several workers ---
 
