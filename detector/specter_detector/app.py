@@ -384,7 +384,8 @@ def _reload_when_told(hangup: threading.Event, presets: PresetLoader, runner: Ru
     """
     while True:
         told = hangup.wait(PRESETS_POLL)
-        hangup.clear()
+        if told:
+            hangup.clear()
         try:
             if told or (presets.due() and presets.check()):
                 runner.reload()

@@ -42,8 +42,13 @@ def _parsed(document: Mapping[str, Any]) -> Cursor:
     return Cursor(int(document["segment"]), int(document["offset"]), ticks)
 
 
-def save(folder: Path, cursor: Cursor) -> None:
-    """Replace the cursor.
+def save(folder: Path, cursor: Cursor, *, durable: bool = False) -> None:
+    """Replace the cursor, which its owner alone may read.
+
+    Args:
+        folder: of the spool.
+        cursor: what is to be known.
+        durable: wait until it is on the disk: before a segment goes whose ticks are known from nowhere else.
 
     Raises:
         OSError: it could not be written; the old one is still there.
@@ -57,7 +62,12 @@ def save(folder: Path, cursor: Cursor) -> None:
         "ticks": dict(cursor.ticks),
     }
     try:
-        temporary.write_bytes(json.dumps(document).encode())
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(file, "wb") as stream:  # noqa: PTH123  (of a descriptor)
+            stream.write(json.dumps(document).encode())
+            stream.flush()
+            if durable:
+                os.fsync(file)
         os.replace(temporary, path)  # noqa: PTH105  (its failure is the caller's)
     except OSError:
         with suppress(OSError):

@@ -61,9 +61,13 @@ class DiskSpool:
         self._number = 0
         self._ticks: dict[str, float] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(folder)
-            self._recover()
+            try:
+                self._recover()
+            except BaseException:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise SpoolError(
                 f"the spool {folder} cannot be used: {error.strerror}; check the folder's owner and disk"
@@ -102,9 +106,15 @@ class DiskSpool:
 
     def peek(self, now: float) -> Batch | None:
         """Return the oldest batch that is not too old at `now`; the same object until it is done with."""
-        while (batch := self._oldest()) is not None and now - batch.at > self._max_age:
-            self._advance()
-            self._dropped("expired", batch.samples)
+        try:
+            while (batch := self._oldest()) is not None and now - batch.at > self._max_age:
+                self._advance()
+                self._dropped("expired", batch.samples)
+        except OSError as error:
+            # No damage: it may be readable another time, and what is in memory comes after it.
+            self._fails("cannot be read", error)
+            return None
+        self._works("cannot be read")
         return batch or self._memory.peek(now)
 
     def ack(self, batch: Batch) -> None:
@@ -141,10 +151,14 @@ class DiskSpool:
         return None if self._head is None else self._head[0]
 
     def _read(self, segment: Segment) -> tuple[Batch, int] | None:
-        """Return the next entry; None and the rest of the segment given up if it cannot be read."""
+        """Return the next entry; None and the rest of the segment given up if it is damaged or gone.
+
+        Raises:
+            OSError: it cannot be read now.
+        """
         try:
             return first_entry(segment.path, self._offset)
-        except (CorruptEntryError, OSError) as error:
+        except (CorruptEntryError, FileNotFoundError) as error:
             LOGGER.warning("spool %s: %d samples cannot be read: %s", segment.path, segment.samples, error)
             self._dropped("corrupt", segment.samples)
             segment.samples, self._offset = 0, segment.size
@@ -162,7 +176,7 @@ class DiskSpool:
             self._seal()
         self._head, self._offset = None, 0
         # Before the file goes: the ticks in it must stay known.
-        self._save()
+        self._save(durable=True)
         with suppress(OSError):
             segment.path.unlink()
 
@@ -219,11 +233,11 @@ class DiskSpool:
         if batch.last:
             self._ticks[batch.scheduler] = batch.at
 
-    def _save(self) -> None:
+    def _save(self, *, durable: bool = False) -> None:
         number = self._segments[0].number if self._segments else self._number
         offset = self._offset if self._segments else 0
         try:
-            save(self._folder, Cursor(number, offset, self._ticks))
+            save(self._folder, Cursor(number, offset, self._ticks), durable=durable)
         except OSError as error:
             self._fails("does not know after a restart what was delivered", error)
         else:
@@ -241,7 +255,8 @@ class DiskSpool:
                 segment.path.unlink()
                 continue
             delivered = cursor.offset if segment.number == cursor.segment else 0
-            self._ticks |= recover(segment, delivered)
+            for key, at in recover(segment, delivered).items():
+                self._ticks[key] = max(at, self._ticks.get(key, at))
             if not self._segments:
                 self._offset = min(delivered, segment.size)
             self._segments.append(segment)

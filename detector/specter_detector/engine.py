@@ -97,20 +97,24 @@ class Engine:
         for future in as_completed(asked):
             sharing = asked[future]
             try:
-                answer = future.result()
+                self._take(sharing, at, future.result(), tally)
             except UnreachableError as error:
                 unreachable = error
-                continue
             except (SlowError, BrokenError):
                 # Counted and logged. The next tick that is answered makes up for this one.
-                continue
+                LOGGER.debug("query %s is made up for later", sharing[0].query.alias)
             except DatasourceError:
                 # Counted and logged; nothing is known of its series, and nothing will be.
                 for job in sharing:
                     self._marks.write(job.key, at, job.close(at))
-            else:
-                self._take(sharing, at, answer, tally)
-            self._writer.flush(0.0 if _waiting(asked) else budget)
+            except Exception:
+                # A defect must cost a query its tick, and not the others theirs.
+                LOGGER.exception("query %s at %.0f failed", sharing[0].query.alias, at)
+                self._pass_over(sharing, at)
+            if _waiting(asked):
+                self._writer.flush(0.0)
+        # Once a tick, whatever became of the queries: what is older waits for it, too.
+        self._writer.flush(budget)
         self._report(jobs, at)
         self._telemetry.caught_up(len(tally.judged))
         self._telemetry.skipped(tally.lost)
@@ -120,7 +124,13 @@ class Engine:
 
     def give_up(self, scheduler: str, at: float) -> None:
         """Do not come back to the ticks of `scheduler` up to `at` (Unix s): a defect is in the way."""
-        jobs = self._jobs(scheduler)
+        self._pass_over(self._jobs(scheduler), at)
+
+    def flush(self, budget: float) -> None:
+        """Deliver what waits for the writer's server for `budget` seconds; for the time between ticks."""
+        self._writer.flush(budget)
+
+    def _pass_over(self, jobs: Sequence[Job], at: float) -> None:
         self._telemetry.skipped(max((job.pass_over(at) for job in jobs), default=0))
 
     def _take(self, jobs: Sequence[Job], at: float, answer: Answer, tally: "_Tally") -> None:

@@ -111,7 +111,8 @@ class RemoteWriteClient:
         """Return the beginning of an answer, up to the `deadline`: what of it comes is read."""
         read = bytearray()
         try:
-            for chunk in response.iter_content(4096):
+            # A byte at a time: a larger piece waits for a server that drips, whatever the deadline.
+            for chunk in response.iter_content(1):
                 read += chunk
                 if len(read) >= ANSWER_LENGTH or self._monotonic() >= deadline:
                     break

@@ -66,7 +66,15 @@ class Savings:
 
     def _save(self, copies: Sequence[tuple[Job, Learnt | None]]) -> None:
         started = self._clock.monotonic()
-        failed = [job for job, learnt in copies if learnt is not None and not self._storage.save(job, learnt)]
+        failed = [job for job, learnt in copies if learnt is not None and not self._saved(job, learnt)]
         for _ in failed:
             self._telemetry.storage_failed("state")
         self._telemetry.saved(not failed, self._clock.time(), self._clock.monotonic() - started)
+
+    def _saved(self, job: Job, learnt: Learnt) -> bool:
+        try:
+            return self._storage.save(job, learnt)
+        except Exception:
+            # In a thread whose result nobody asks for: it would be lost without a word.
+            LOGGER.exception("query %s: what has been learnt is not saved", job.query.alias)
+            return False

@@ -1,6 +1,7 @@
 """When ticks are due: at multiples of the interval, each once."""
 
 from dataclasses import dataclass
+from math import inf
 
 from specter_core.clock import align_down
 
@@ -15,6 +16,11 @@ class TickSchedule:
     def start(self, now: float) -> None:
         """Count from `now`: the tick at or before it belongs to an earlier run."""
         self._last = align_down(now, self.interval)
+
+    @property
+    def due(self) -> float:
+        """Unix time (s) of the next tick; of the first one, minus infinity before `start`."""
+        return -inf if self._last is None else self._last + self.interval
 
     def wait(self, now: float) -> float:
         """Return the seconds until the next tick, 0 when one is due."""

@@ -23,6 +23,7 @@ BEAT = 5.0
 """Seconds after which the loop goes round although nothing is due, so that its end is seen from outside."""
 BACKOFF = Backoff(base=0.5, cap=60.0)
 STOP_BUDGET = 1.0
+DOWN_BUDGET = 0.5
 
 
 class Service:
@@ -62,7 +63,9 @@ class Service:
             stop: set by another thread.
             ended: asked then: the keys of the jobs whose outputs end; None for all.
         """
-        fits = threading.Thread(target=self._fits, args=(stop,), name="fits", daemon=True)
+        # Of this run alone: `stop` may be cleared for the next one before the thread has seen it.
+        ending = threading.Event()
+        fits = threading.Thread(target=self._fits, args=(ending,), name="fits", daemon=True)
         fits.start()
         for schedule in self._schedules.values():
             schedule.start(self._clock.time())
@@ -71,6 +74,7 @@ class Service:
                 self._step(stop)
         finally:
             stop.set()
+            ending.set()
             self._check_clock()
             keys = None if ended is None else set(ended())
             self._engine.close(self._clock.time(), STOP_BUDGET, keys)
@@ -83,14 +87,17 @@ class Service:
             wait = self._availability.wait
             if not stop.wait(min(wait, BEAT)) and wait <= BEAT:
                 self._probe()
+            # The writer's server may be another one, and there.
+            self._engine.flush(DOWN_BUDGET)
             return
         self._check_clock()
         now = self._clock.time()
         if not self._schedules:
             stop.wait(IDLE)
             return
-        alias, schedule = min(self._schedules.items(), key=lambda item: item[1].wait(now))
-        wait = schedule.wait(now)
+        wait = min(schedule.wait(now) for schedule in self._schedules.values())
+        # The one that is due for longest: one whose ticks take long must not starve the others.
+        alias, schedule = min(self._schedules.items(), key=lambda item: item[1].due)
         if wait > 0:
             stop.wait(min(wait, BEAT))
             return

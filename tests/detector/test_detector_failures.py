@@ -22,14 +22,15 @@ from specter_core.errors import SpecterError, UsageError
 from specter_detector.config import Connection, DetectorConfig, load, resolve
 from specter_detector.fitting import FitError, FitRequest, PoolFitter
 from specter_detector.http import open_session
-from specter_detector.models.fit import FitOptions
+from specter_detector.models.fit import FitOptions, fit
 from specter_detector.pools import LocalPool
 from specter_detector.reader import UnreachableError
 from specter_detector.schema import DetectorSchema
+from specter_detector.series import labels_of
 from specter_stack.programs import find_program
 from tests.detector.fitted import constant_history, named, watched
 from tests.detector.running import detector_of
-from tests.servers.prometheus import free_port
+from tests.servers.prometheus import free_port, running_prometheus
 
 ROOT = Path(__file__).parents[2]
 DAY = 86400.0
@@ -135,6 +136,24 @@ def test_a_query_that_hangs_costs_itself_alone() -> None:
     assert registry.get_sample_value("specter_detector_series", {"query": "b", "state": "warming"}) == 1
     fits = {"query": "a", "outcome": "error"}
     assert registry.get_sample_value("specter_detector_fits_total", fits) == 1
+
+
+def test_a_query_that_hangs_leaves_the_scores_of_the_others_delivered(tmp_path: Path) -> None:
+    with api(everything=False) as url, running_prometheus(tmp_path / "prometheus") as server:
+        queries = "{a: {expr: slow}, b: {expr: fast}}"
+        text = (
+            f"reader: {{datasource_url: '{url}', timeout: 300ms, queries: {queries}}}\npresets: []\n"
+            f"writer: {{datasource_url: '{server.url}', max_samples_per_request: 1}}"
+        )
+        now = time.time() // 15 * 15
+        with closing(detector_of(config_of(text))) as detector:
+            (job,) = (job for job in detector.engine.jobs if job.query.alias == "b")
+            times, values = constant_history(1.0, until=now)
+            labels = labels_of({"a": "b"})
+            job.install([labels], fit(times, values, job.options, with_state=True))
+            detector.engine.tick("default", now)
+            # Four outputs are four requests here; not one may wait for the next tick.
+            assert len(server.query('{__name__=~"anomaly_score|yhat.*"}', now)) == 4
 
 
 def test_a_server_that_hangs_at_everything_is_out_of_reach() -> None:

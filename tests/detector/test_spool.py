@@ -326,7 +326,7 @@ def test_a_real_limit_of_the_system_loses_and_breaks_nothing(tmp_path: Path) -> 
 def test_a_cursor_that_cannot_be_written_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **_options: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with spool_in(tmp_path) as spool:

@@ -85,6 +85,22 @@ def test_of_ticks_that_are_late_the_newest_is_run() -> None:
     assert schedule.take(1066.0) == 1065.0
 
 
+def test_the_schedule_that_is_due_for_longest_is_known() -> None:
+    often, seldom = TickSchedule(10.0), TickSchedule(60.0)
+    for schedule in (often, seldom):
+        schedule.start(1000.0)
+    ran = {"often": 0, "seldom": 0}
+    now = 1000.0
+    for _ in range(60):
+        now += 13.0  # what each tick takes: longer than the interval of the first
+        name, schedule = min((("often", often), ("seldom", seldom)), key=lambda item: item[1].due)
+        if schedule.wait(now) == 0:
+            schedule.take(now)
+            ran[name] += 1
+    assert ran["seldom"] >= 9  # of the 13 minutes
+    assert ran["often"] >= 40
+
+
 def test_a_clock_set_back_by_hours_does_not_stop_the_ticks_for_hours() -> None:
     schedule = TickSchedule(15.0)
     schedule.start(100_000.0)
