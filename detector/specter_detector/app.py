@@ -77,7 +77,7 @@ class Detector:
         self.telemetry = telemetry
         self.telemetry.prepare(
             list(config.reader.queries),
-            sum(1 for _ in job_keys(config)),
+            len(_outputs_of(config)),
             presets_on({alias: query.expr for alias, query in config.reader.queries.items()}),
         )
         own = own_output(config.writer.form.template)
@@ -310,19 +310,29 @@ class Runner:
             detector.close()
 
     def _ended(self, detector: Detector) -> Iterable[str]:
-        """Return the keys of the jobs whose outputs end with `detector`."""
-        keys = {job.key for job in detector.engine.jobs}
-        return keys if self._stopping.is_set() else keys - set(job_keys(self._config))
+        """Return the keys of the jobs whose outputs end with `detector`: the next one writes others."""
+        outputs = _outputs_of(detector.config)
+        if self._stopping.is_set():
+            return outputs.keys()
+        later = _outputs_of(self._config)
+        return [key for key, what in outputs.items() if later.get(key) != what]
 
 
-def job_keys(config: DetectorConfig) -> Iterable[str]:
-    """Return the keys of the jobs of a configuration, see `jobs.Job.key`."""
-    return (
-        f"{scheduler}/{model.alias}/{query}"
+def _outputs_of(config: DetectorConfig) -> dict[str, tuple[object, ...]]:
+    """Return by the key of each job (`jobs.Job.key`) all that decides what its outputs are called and say."""
+    return {
+        f"{scheduler}/{model.alias}/{query}": (
+            config.reader.queries[query],
+            model.kind,
+            model.provide_series,
+            config.writer.form,
+            config.writer.connection.url,
+            config.shard,
+        )
         for model in config.models.values()
         for scheduler in model.schedulers
         for query in model.queries
-    )
+    }
 
 
 def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> None:

@@ -177,6 +177,12 @@ def test_a_reload_takes_a_valid_configuration_and_keeps_the_old_one_otherwise(
             assert prometheus.wait_for('anomaly_score{for="half"}') == [0.0]
             eventually(lambda: prometheus.values('anomaly_score{for="fifty"}') == [], "its outputs end")
             assert value("last_tick_timestamp_seconds", query="fifty") is None
+            # Another expression under the same name is another series: the old one ends.
+            text = text.replace('"shop"', '"cart"')
+            config.write_text(text.replace("fifty:", "half:"))
+            runner.reload()
+            assert prometheus.wait_for('anomaly_score{for="half",service="cart"}') == [0.0]
+            assert prometheus.values('anomaly_score{for="half",service="shop"}') == []
             # One that is well-formed and cannot be put into practice is refused, too.
             config.write_text(
                 text.replace("fifty:", "half:") + f"writer: {{spool: {{folder: {tmp_path / 'no' / 'file'}}}}}"
