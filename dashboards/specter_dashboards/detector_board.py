@@ -133,6 +133,15 @@ def _health() -> Section:
         steps=((UNKNOWN, None), (GREEN, -5), (YELLOW, 60), (RED, 300)),
         no_value=SILENT,
     )
+    clock = stat(
+        "Clock",
+        "By how much the detector's clock is ahead of the data source's. Beyond a minute the data source's "
+        "counts: set the clock.",
+        [Query(queries.clock_ahead(), INSTANCE)],
+        unit="s",
+        steps=((RED, None), (GREEN, -60), (RED, 60)),
+        no_value=SILENT,
+    )
     version = stat(
         "Versions",
         "Detectors by version. Two versions: an upgrade is under way, or stuck.",
@@ -162,7 +171,7 @@ def _health() -> Section:
     )
     return Section(
         row("Health"),
-        [Line(5, [up, configuration, source, scores, loop, version]), Line(7, [duration, ticks])],
+        [Line(5, [up, configuration, source, scores, loop, version]), Line(7, [duration, ticks, clock])],
     )
 
 

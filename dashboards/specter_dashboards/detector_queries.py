@@ -41,6 +41,11 @@ def loop_age() -> str:
     return f"time() - min by (instance) ({of(metrics.DETECTOR_LAST_LOOP)})"
 
 
+def clock_ahead() -> str:
+    """Return by how much a detector's clock is ahead of its data source's, in seconds; behind is negative."""
+    return f"max by (instance) ({of(metrics.DETECTOR_CLOCK_AHEAD)})"
+
+
 def versions() -> str:
     """Return how many detectors run each version."""
     return f"count by (version, python_version) ({of(metrics.DETECTOR_BUILD)})"

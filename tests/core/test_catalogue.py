@@ -86,7 +86,7 @@ def test_every_mistake_is_named_at_once_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("events: {}\n", "at least 1 item"),
+        ("events: {}\n", "must not be empty"),
         ("events: {a: {outcomes: [success, success]}}\n", "each only once: success"),
         ("events: {a: {outcomes: [success], reasons: [x]}}\n", "need the outcome failed"),
         ("events: {a: {units: {seconds: {currencies: [EUR]}}}}\n", "has no currencies"),
