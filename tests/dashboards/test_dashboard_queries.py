@@ -50,6 +50,7 @@ GAUGES = {
     'specter_detector_series{query="request_rate",state="scored"}': 1,
     'specter_detector_series{query="request_rate",state="absent"}': 0,
     "specter_detector_datasource_up": 1,
+    "specter_detector_clock_ahead_seconds": 0.2,
     'specter_detector_series{query="request_rate",state="warming"}': 2,
     'specter_detector_series{query="request_rate",state="over_limit"}': 0,
     'specter_detector_anomalous_ratio{query="request_rate"}': 0.25,
