@@ -6,7 +6,8 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN ["python", "-m", "venv", "/opt/venv"]
 WORKDIR /src
 COPY requirements.lock ./
-RUN ["/opt/venv/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", "requirements.lock"]
+# Of drain3 there is no wheel: it is built from its sources, whose hash is in the lock.
+RUN ["/opt/venv/bin/python", "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary=:all:", "--no-binary=drain3", "--requirement", "requirements.lock"]
 COPY pyproject.toml README.md LICENSE ./
 COPY core/specter_core/ core/specter_core/
 COPY exporters/specter_exporters/ exporters/specter_exporters/
