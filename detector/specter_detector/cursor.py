@@ -2,12 +2,12 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from specter_core.files import replace_file
 
 LOGGER = logging.getLogger(__name__)
 NAME = "cursor.json"
@@ -53,23 +53,10 @@ def save(folder: Path, cursor: Cursor, *, durable: bool = False) -> None:
     Raises:
         OSError: it could not be written; the old one is still there.
     """
-    path = folder / NAME
-    temporary = path.with_suffix(".tmp")
     document = {
         "version": VERSION,
         "segment": cursor.segment,
         "offset": cursor.offset,
         "ticks": dict(cursor.ticks),
     }
-    try:
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(file, "wb") as stream:  # noqa: PTH123  (of a descriptor)
-            stream.write(json.dumps(document).encode())
-            stream.flush()
-            if durable:
-                os.fsync(file)
-        os.replace(temporary, path)  # noqa: PTH105  (its failure is the caller's)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    replace_file(folder / NAME, [json.dumps(document).encode()], durable=durable)

@@ -1,6 +1,5 @@
 """A spool in a folder: what waits survives the process, and what is sent was on disk before."""
 
-import fcntl
 import logging
 import os
 from collections import deque
@@ -9,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from specter_core.errors import SpecterError
+from specter_core.files import HeldError, hold, sync_folder
 from specter_detector.batch import Batch, CorruptEntryError
 from specter_detector.cursor import Cursor, load, save
 from specter_detector.segments import Segment, SegmentFile, first_entry, found_in, path_of, recover
@@ -16,6 +16,7 @@ from specter_detector.spool import DISK_BYTES, MEMORY_BYTES, Dropped, MemorySpoo
 
 LOGGER = logging.getLogger(__name__)
 SEGMENT_BYTES = 16 << 20
+UNKNOWN = "does not know after a restart what was delivered"
 _SEGMENTS_AT_LEAST = 8
 """Segments that a full spool consists of: a whole one is dropped to make room."""
 
@@ -62,7 +63,7 @@ class DiskSpool:
         self._ticks: dict[str, float] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(folder)
+            self._lock = _held(folder)
             try:
                 self._recover()
             except BaseException:
@@ -103,6 +104,8 @@ class DiskSpool:
             self._memory.append(tick)
         else:
             self._works("keeps samples in memory only")
+            if UNKNOWN in self._failing:
+                self._save()
 
     def peek(self, now: float) -> Batch | None:
         """Return the oldest batch that is not too old at `now`; the same object until it is done with."""
@@ -207,11 +210,7 @@ class DiskSpool:
         segment = Segment(path_of(self._folder, self._number), self._number)
         self._file = SegmentFile(segment)
         self._segments.append(segment)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
     def _abandon(self) -> None:
         """Write no more to a file that may end anywhere; leave no empty ones on a full disk."""
@@ -239,9 +238,9 @@ class DiskSpool:
         try:
             save(self._folder, Cursor(number, offset, self._ticks), durable=durable)
         except OSError as error:
-            self._fails("does not know after a restart what was delivered", error)
+            self._fails(UNKNOWN, error)
         else:
-            self._works("does not know after a restart what was delivered")
+            self._works(UNKNOWN)
 
     # --- start ---
 
@@ -273,7 +272,7 @@ class DiskSpool:
         self._failing[what] = message
 
     def _works(self, what: str) -> None:
-        if self._failing.pop(what, None) is not None:
+        if self._failing.pop(what, None) is not None and not self._failing:
             LOGGER.info("spool %s can be written to again", self._folder)
 
 
@@ -294,15 +293,11 @@ def open_spool(options: SpoolOptions, dropped: Dropped, failed: Failed = _unhear
     )
 
 
-def _locked(folder: Path) -> int:
-    """Return the descriptor of the folder's lock, held until it is closed."""
-    path = folder / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _held(folder: Path) -> int:
+    """Return what holds the folder until it is closed."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+        return hold(folder)
+    except HeldError:
         raise SpoolError(
             f"the spool {folder} is in use by another process: give each detector a folder of its own"
         ) from None
-    return descriptor

@@ -2,11 +2,11 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from specter_core.files import replace_file
 from specter_detector.presets.catalogue import PRESETS
 from specter_detector.presets.resolve import Chosen
 from specter_detector.prometheus_api import Cost
@@ -31,14 +31,10 @@ def remember(folder: Path, chosen: Iterable[Chosen]) -> bool:
             for each in chosen
         ],
     }
-    file, beside = folder / FILE, folder / f"{FILE}.new"
+    file = folder / FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(file)
+        replace_file(file, [json.dumps(document, indent=1).encode()])
     except OSError as error:
         LOGGER.warning("%s cannot be written: %s; presets are decided on anew after a restart", file, error)
         return False

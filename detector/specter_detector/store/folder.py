@@ -6,7 +6,6 @@ FOLDER/queries/NAME-HASH/      one query: its history, and what its jobs have le
 FOLDER/queries/NAME-HASH/used  when it was last configured (Unix s)
 """
 
-import fcntl
 import logging
 import math
 import os
@@ -17,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
+from specter_core.files import HeldError, hold
 from specter_detector.store.atomic import replace_file
 from specter_detector.store.errors import StoreError, explained
 
@@ -46,9 +46,8 @@ class DataFolder:
         with explained("make", path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with explained("write", path):
-            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = _held(path)
             try:
-                _hold(path, lock)
                 _check_version(path)
                 (path / "queries").mkdir(mode=0o700, exist_ok=True)
             except BaseException:
@@ -135,15 +134,12 @@ def folder_name(alias: str, identity: str) -> str:
     return f"{safe}-{digest[:12]}"
 
 
-def _hold(path: Path, lock: int) -> None:
+def _held(path: Path) -> int:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        message = f"{path} is in use by another detector (process {holder})"
+        return hold(path)
+    except HeldError as error:
+        message = f"{path} is in use by another detector (process {error.holder})"
         raise StoreError(f"{message}: stop that one, or give this one a data folder of its own") from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
 
 def _check_version(path: Path) -> None:

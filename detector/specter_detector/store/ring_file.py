@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from specter_detector.store.atomic import NEW, replace_file
+from specter_core.files import NEW
+from specter_detector.store.atomic import replace_file
 from specter_detector.store.block import Block
 from specter_detector.store.errors import CorruptError, StoreError, explained, set_aside
 from specter_detector.store.geometry import HEADER, Geometry

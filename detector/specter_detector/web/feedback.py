@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
+from specter_core.files import replace_file
 from specter_core.metrics import DETECTOR_FEEDBACK_WINDOWS, FOR
 from specter_detector import exclusions
 from specter_detector.models.arrays import Bools, Floats
@@ -189,15 +190,10 @@ class FeedbackStore:
 
     def _rewrite(self) -> None:
         """Write the windows that count to a new file, which takes the place of the old one at once."""
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
-            with new.open("wb") as file:
-                file.writelines(_line(_added(window)) for window in self._windows.values())
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            replace_file(self._path, [_line(_added(window)) for window in self._windows.values()])
         except OSError as error:
-            raise FeedbackError(f"feedback: cannot write {new}: {error.strerror}") from error
+            raise FeedbackError(f"feedback: cannot write {self._path}: {error.strerror}") from error
         self._lines = len(self._windows)
 
 

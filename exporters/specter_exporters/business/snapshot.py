@@ -5,10 +5,8 @@ base64; there is no identity in the file, and without the key none can be found.
 """
 
 import json
-import os
 from array import array
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from specter_core.catalogue import Catalogue
 from specter_core.errors import SpecterError
+from specter_core.files import replace_file
 from specter_exporters.business.days import Period
 from specter_exporters.business.retention import Cohort, Retention, Returned
 from specter_exporters.business.users import Users
@@ -127,17 +126,9 @@ def write(path: Path, state: Json) -> None:
     """
     body = json.dumps(state, default=_packed, separators=(",", ":"))
     content = body.encode()
-    new = path.with_name(f"{path.name}.new")
     try:
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as output:
-            output.write(_digest(content) + b"\n" + content)
-            output.flush()
-            os.fsync(output.fileno())
-        new.replace(path)
+        replace_file(path, [_digest(content) + b"\n", content])
     except OSError as error:
-        with suppress(OSError):  # the reason is on its way up
-            new.unlink()
         raise SnapshotError(f"{path}: cannot be written: {error.strerror}") from error
 
 

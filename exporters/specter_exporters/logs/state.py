@@ -5,15 +5,14 @@ counters that have exactly the entries up to the offsets. And what is exposed is
 sees a counter go back, which it would take for a restart from nothing.
 """
 
-import fcntl
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
 from specter_core.errors import SpecterError
+from specter_core.files import HeldError, hold, replace_file
 
 FORMAT = 1
 FILE = "state.json"
@@ -39,23 +38,16 @@ class StateFolder:
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return cls(path, hold(path))
         except OSError as error:
             raise StateError(
                 f"{path}: cannot be used: {error.strerror}; choose another --storage.path"
             ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(lock)
+        except HeldError as error:
             raise StateError(
-                f"{path} is in use by another log exporter (process {holder}): "
+                f"{path} is in use by another log exporter (process {error.holder}): "
                 "stop that one, or give this one a --storage.path of its own"
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        return cls(path, lock)
 
     def close(self) -> None:
         """Let another process have it."""
@@ -92,21 +84,7 @@ class StateFolder:
         Raises:
             OSError: it cannot be written; what was saved before is still there.
         """
-        target = self.path / FILE
-        new = self.path / f"{FILE}.new"
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-            os.fsync(file)
-            new.rename(target)
-        except OSError:
-            with suppress(OSError):  # the reason is on its way up
-                new.unlink()
-            raise
-        finally:
-            os.close(file)
+        replace_file(self.path / FILE, [data])
 
 
 def encode(saved: dict[str, Any]) -> bytes:
