@@ -18,7 +18,8 @@ from specter_core.web import WebOptions, WebServer
 from specter_exporters.business import Business
 from specter_exporters.business.endpoint import MAX_BODY_BYTES, BusinessEndpoint
 from specter_exporters.business.idempotency import Idempotency
-from specter_exporters.business.senders import Senders, TokenBucket, read_tokens
+from specter_exporters.business.senders import Senders, read_tokens
+from specter_exporters.token_bucket import TokenBucket
 from tests.exporters.business_setup import (
     OTHER_TOKEN,
     TOKEN,
@@ -208,7 +209,7 @@ def test_a_flood_is_stopped_and_told_when_to_come_back() -> None:
 
 def test_a_bucket_never_holds_more_than_its_burst() -> None:
     clock = ToldClock()
-    bucket = TokenBucket(10.0, 20.0, clock)
+    bucket = TokenBucket(10.0, 20.0, clock.monotonic)
     clock.advance(1e6)
     assert bucket.wait() == 0
     bucket.pay(25)

@@ -20,7 +20,7 @@ from specter_exporters.signin import (
     ingest,
     signin_api,
 )
-from specter_exporters.signin.limits import TokenBucket
+from specter_exporters.token_bucket import TokenBucket
 from tests.exporters.signin_driving import NOON, ManualClock, driven, exposed
 
 WRITE = {"Authorization": "Bearer write-token"}

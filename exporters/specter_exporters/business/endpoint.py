@@ -19,8 +19,9 @@ from specter_exporters.business.answers import JSON, Answer, ProblemError, as_js
 from specter_exporters.business.business import Business
 from specter_exporters.business.idempotency import Idempotency, Key
 from specter_exporters.business.openapi import document
-from specter_exporters.business.senders import Senders, TokenBucket
+from specter_exporters.business.senders import Senders
 from specter_exporters.business.validation import FIELDS, EventRefusedError, Observation
+from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIEnvironment
@@ -56,7 +57,7 @@ class BusinessEndpoint:
         clock = clock or SystemClock()
         self._business = business
         self._senders = senders
-        self._buckets = {name: TokenBucket(rate, 2 * rate, clock) for name in senders.names}
+        self._buckets = {name: TokenBucket(rate, 2 * rate, clock.monotonic) for name in senders.names}
         self._remembered = Idempotency(clock)
         self._lock = threading.Lock()
         self._requests: dict[tuple[str, str], int] = {}

@@ -1,15 +1,12 @@
-"""Who may send events: named tokens, and how much each may send."""
+"""Who may send events: named tokens."""
 
 import hmac
-import math
 import re
-import threading
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_bytes
 
-from specter_core.clock import Clock
 from specter_core.config import read_secret_file
 from specter_core.errors import UsageError
 
@@ -77,39 +74,3 @@ def read_tokens(arguments: tuple[str, ...]) -> dict[str, str]:
     if len(tokens) > MAX_SENDERS:
         raise UsageError(f"--business.token-file: {len(tokens)} tokens, at most {MAX_SENDERS} are possible")
     return tokens
-
-
-class TokenBucket:
-    """Lets events through at a steady rate, and a burst of them at once.
-
-    A request is let in while something is left, and pays afterwards, when it is
-    known how many events it brought: the level may go below zero by one request.
-
-    Args:
-        rate: events a second.
-        burst: events at once, after a quiet time.
-        clock: of which the monotonic time is used.
-    """
-
-    def __init__(self, rate: float, burst: float, clock: Clock) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._clock = clock
-        self._level = burst
-        self._at = clock.monotonic()
-        self._lock = threading.Lock()
-
-    def wait(self) -> int:
-        """Return 0 if a request is let in, else after how many whole seconds one will be."""
-        with self._lock:
-            now = self._clock.monotonic()
-            self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-            self._at = now
-            if self._level > 0:
-                return 0
-            return max(1, math.ceil(-self._level / self._rate))
-
-    def pay(self, events: int) -> None:
-        """Take away what a request brought; an empty one costs as much as one event."""
-        with self._lock:
-            self._level -= max(1, events)

@@ -47,12 +47,6 @@ def first_of(paths: Sequence[str]) -> Getter:
     return first
 
 
-def key_of(fields: Fields, key: str) -> str:
-    """Return the text at `key`; empty where there is none, or something else."""
-    value = fields.get(key)
-    return value if type(value) is str else ""
-
-
 def as_number(value: object) -> float | None:
     """Return a finite number that is not negative, or None.
 

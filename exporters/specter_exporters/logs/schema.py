@@ -78,7 +78,6 @@ LabelName = Annotated[str, AfterValidator(_label_name)]
 MetricName = Annotated[str, Field(max_length=100), AfterValidator(_metric_name)]
 Route = Annotated[str, Field(max_length=200), AfterValidator(_route)]
 LogName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_\-]*$", max_length=64)]
-Positive = Annotated[int, Field(ge=1)]
 
 
 class RangeSchema(Schema):

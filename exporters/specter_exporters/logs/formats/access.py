@@ -16,7 +16,6 @@ _LINE = re.compile(
 )
 _EXTRA = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 NONE = "-"
-MAX_EXTRA = 20
 
 
 def access_format(extra: Sequence[str] = ()) -> Format:
