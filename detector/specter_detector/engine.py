@@ -92,7 +92,7 @@ class Engine:
         jobs = self._jobs(scheduler)
         budget = jobs[0].scheduler.infer_every * WRITE_SHARE if jobs else 0.0
         unreachable: UnreachableError | None = None
-        tally = _Tally()
+        tally = _Tally(self._windows)
         asked = {self._threads.submit(self._asking.ask, sharing, at): sharing for sharing in _by_query(jobs)}
         for future in as_completed(asked):
             sharing = asked[future]
@@ -115,7 +115,8 @@ class Engine:
                 self._writer.flush(0.0)
         # Once a tick, whatever became of the queries: what is older waits for it, too.
         self._writer.flush(budget)
-        self._report(jobs, at)
+        self._report(jobs)
+        self._telemetry.excluding(Counter(each.kind for each in tally.windows if each.start <= at < each.end))
         self._telemetry.caught_up(len(tally.judged))
         self._telemetry.skipped(tally.lost)
         self._telemetry.ticked(self._clock.monotonic() - started)
@@ -140,13 +141,13 @@ class Engine:
             self._remember(alias, then, vector)
             # A tick that was broken off has been judged for some of the queries.
             for job in (job for job in jobs if job.ticked is not None and then > job.ticked):
-                self._marks.write(job.key, then, self._observe(job, then, vector))
+                self._marks.write(job.key, then, self._observe(job, then, vector, tally.windows))
                 tally.judged.add(then)
         tally.due |= answer.due
         tally.older = max(tally.older, answer.older)
         self._remember(alias, at, answer.present)
         for job in jobs:
-            self._marks.write(job.key, at, self._observe(job, at, answer.present))
+            self._marks.write(job.key, at, self._observe(job, at, answer.present, tally.windows))
 
     def fit(self, job: Job, now: float) -> None:
         """Read what is missing of the history of `job` up to `now` and learn from it, batch by batch.
@@ -235,15 +236,6 @@ class Engine:
 
         return of
 
-    def _learning(self, alias: str, at: float, series: Collection[Labels]) -> dict[Labels, bool]:
-        """Return False for each of `series` that must not be learnt from at `at`."""
-        windows = [each for each in self._windows if each.start <= at < each.end + REACH]
-        if not windows:
-            return {}
-        named = tuple(series)
-        rows = excluded(np.array([at]), named, windows, alias=alias)[:, 0]
-        return dict.fromkeys((named[row] for row in np.flatnonzero(rows).tolist()), False)
-
     def _remember(self, alias: str, at: float, vector: Vector) -> None:
         self._histories[alias].add(at, vector.samples)
 
@@ -261,15 +253,15 @@ class Engine:
         self._troubles.ends(query.alias, "capacity limit")
         return limits_of(series, vector.samples)
 
-    def _observe(self, job: Job, at: float, vector: Vector) -> Written:
-        learning = self._learning(job.query.alias, at, vector.samples)
+    def _observe(self, job: Job, at: float, vector: Vector, windows: Sequence[Window]) -> Written:
+        learning = _learning(job.query.alias, at, vector.samples, windows)
         with self._telemetry.judging(job.query.alias, self._clock.monotonic):
             seen = job.observe(at, vector, learning)
         for alarm in seen.alarms:
             LOGGER.info("query %s: an alarm begins: %s", job.query.alias, alarm)
         return seen.written
 
-    def _report(self, jobs: list[Job], at: float) -> None:
+    def _report(self, jobs: list[Job]) -> None:
         for alias in {job.query.alias for job in jobs}:
             of_query = [job for job in self.jobs if job.query.alias == alias]
             totals: Counter[str] = Counter()
@@ -279,13 +271,20 @@ class Engine:
             self._telemetry.judged(
                 alias, sum(job.scores for job in of_query), sum(job.anomalous for job in of_query)
             )
-        self._telemetry.excluding(Counter(each.kind for each in self._windows if each.start <= at < each.end))
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Ticks before the present one: that should have been there, and that were judged now."""
+    """What holds for all queries of a tick, and the ticks before it.
 
+    Attributes:
+        windows: when what must not be learnt from.
+        judged: ticks before this one that were judged now.
+        due: those that should have been there.
+        older: how many are too old to be made up for.
+    """
+
+    windows: Sequence[Window]
     judged: set[float] = field(default_factory=set)
     due: set[float] = field(default_factory=set)
     older: int = 0
@@ -294,6 +293,18 @@ class _Tally:
     def lost(self) -> int:
         """Number of those of which no query knows anything any more."""
         return len(self.due - self.judged) + self.older
+
+
+def _learning(
+    alias: str, at: float, series: Collection[Labels], windows: Sequence[Window]
+) -> dict[Labels, bool]:
+    """Return False for each of `series` that must not be learnt from at `at`."""
+    open_ = [each for each in windows if each.start <= at < each.end + REACH]
+    if not open_:
+        return {}
+    named = tuple(series)
+    rows = excluded(np.array([at]), named, open_, alias=alias)[:, 0]
+    return dict.fromkeys((named[row] for row in np.flatnonzero(rows).tolist()), False)
 
 
 def _by_query(jobs: Sequence[Job]) -> Sequence[list[Job]]:

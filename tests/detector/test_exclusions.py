@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 from specter_core import metrics
-from specter_detector.config import default_config
+from specter_core.config import parse_config
+from specter_detector.config import default_config, resolve
 from specter_detector.exclusion_reader import ExclusionReader
-from specter_detector.exclusions import MOST_WINDOWS, Window, excluded, matching, merged
+from specter_detector.exclusions import MOST_WINDOWS, Kind, Window, excluded, matching, merged
+from specter_detector.models.arrays import Floats
+from specter_detector.models.fit import FitOptions, fit
 from specter_detector.prometheus_api import open_api
 from specter_detector.reader import RefusedError, UnreachableError
+from specter_detector.schema import DetectorSchema
 from specter_detector.series import labels_of
+from tests.detector.running import detector_of
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 SHOP, PAY = labels_of({"service": "shop", "route": "/a"}), labels_of({"service": "pay", "route": "/a"})
@@ -235,3 +240,61 @@ def test_a_long_sleep_is_the_past_too() -> None:
     reader.update(105 * 86400.0)
     assert reader.complete
     assert max(end - start for start, end, _ in server.ranges) <= 86400 + 300
+
+
+LEVEL = """
+reader:
+  datasource_url: {url}
+  queries:
+    q:
+      expr: 'label_replace(vector(50) + 50 * (time() > bool {since}), "service", "shop", "", "")'
+      step: 1m
+schedulers: {{s: {{infer_every: 1m, fit_window: 1d}}}}
+presets: []
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("kind", "learnt"), [(None, True), ("incident", False), ("normal", True), ("maintenance", False)]
+)
+def test_the_running_detector_judges_a_window_and_does_not_learn_from_it(
+    tmp_path: Path, kind: Kind | None, learnt: bool
+) -> None:
+    since = int(time.time()) // 60 * 60 - 40 * 60
+    windows = () if kind is None else (Window(kind, (("for", "q"), *OF_SHOP), since, since + 3600.0),)
+    with running_prometheus(tmp_path / "prometheus") as server:
+        text = LEVEL.format(url=server.url, since=since)
+        config = resolve(parse_config(text, DetectorSchema, file="test"))
+        with closing(detector_of(config, feedback=windows)) as detector:
+            (job,) = detector.engine.jobs
+            detector.engine.fit(job, since)
+            scores = []
+            for minute in range(1, 31):
+                detector.engine.tick("s", since + 60.0 * minute)
+                (verdict,) = job.latest()
+                scores.append(verdict.score)
+            assert scores[0] > 1
+            # A level that stays is followed, unless it must not be learnt from.
+            assert (verdict.yhat == pytest.approx(100.0, abs=5.0)) == learnt
+            assert (verdict.yhat == pytest.approx(50.0, abs=0.5)) == (not learnt)
+
+
+def test_a_fit_learns_from_what_is_excluded_as_if_it_were_not_there() -> None:
+    times: Floats = 300.0 * np.arange(6 * 288.0)
+    values = (
+        50 + 10 * np.sin(2 * np.pi * times / 86400) + np.random.default_rng(0).normal(size=(2, times.size))
+    )
+    outage = np.zeros(values.shape, np.bool_)
+    outage[0, 1000:1100] = True
+    values[outage] = 0.0
+    hidden = fit(times, np.where(outage, np.nan, values), FitOptions(), with_state=True)
+    told = fit(times, values, FitOptions(), with_state=True, excluded=outage)
+    plain = fit(times, values, FitOptions(), with_state=True)
+    np.testing.assert_array_equal(told.shape.day, hidden.shape.day)
+    assert told.state is not None
+    assert plain.state is not None
+    # What was judged is remembered as seen, and its outage has left no mark on the scale.
+    assert told.state.seen.tolist() == plain.state.seen.tolist()
+    assert told.state.usual[0] == pytest.approx(told.state.usual[1], rel=0.2)
+    assert plain.state.usual[0] > told.state.usual[0]

@@ -38,15 +38,24 @@ def processes_of(state: Path) -> list[psutil.Process]:
     return found
 
 
-class Launched:
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(state)],
+def start_without_waiting(state: Path, *words: str) -> subprocess.Popen[str]:
+    # Who starts the tests with nohup has SIGHUP ignored, which a child takes over and the launcher respects.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), str(state), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+class Launched:
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.process = start_without_waiting(state)
         self.said: list[str] = []
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -79,20 +88,14 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_every_child_and_nothing_else(state: Path, number: signal.Signals) -> None:
-    bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    launched = Launched(state)
-    assert len(processes_of(state)) == 3  # supervisord and two servers
-    launched.process.send_signal(number)
-    assert "STOPPED" in launched.wait()
-    assert launched.process.returncode == 0
-    assert processes_of(state) == []
-    assert bystander.poll() is None
-    bystander.communicate(b"\n", timeout=10)
-
-
-def start_without_waiting(state: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(SCRIPT), str(state), *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        launched = Launched(state)
+        assert len(processes_of(state)) == 3  # supervisord and two servers
+        launched.process.send_signal(number)
+        assert "STOPPED" in launched.wait()
+        assert launched.process.returncode == 0
+        assert processes_of(state) == []
+        assert bystander.poll() is None
 
 
 @pytest.mark.parametrize("children", [1, 2, 4], ids=["supervisord only", "one of three", "all started"])
