@@ -10,7 +10,7 @@ from pathlib import Path
 from specter_core.errors import SpecterError
 from specter_core.files import HeldError, hold, sync_folder
 from specter_detector.batch import Batch, CorruptEntryError
-from specter_detector.cursor import Cursor, load, save
+from specter_detector.cursor import Cursor, CursorFile
 from specter_detector.segments import Segment, SegmentFile, first_entry, found_in, path_of, recover
 from specter_detector.spool import DISK_BYTES, MEMORY_BYTES, Dropped, MemorySpool, Spool, SpoolOptions
 
@@ -65,7 +65,8 @@ class DiskSpool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _held(folder)
             try:
-                self._recover()
+                self._cursor = CursorFile(folder)
+                self._recover(self._cursor.cursor)
             except BaseException:
                 os.close(self._lock)
                 raise
@@ -137,6 +138,7 @@ class DiskSpool:
     def close(self) -> None:
         """Close the files and let other processes use the folder."""
         self._seal()
+        self._cursor.close()
         os.close(self._lock)
 
     # --- reading ---
@@ -236,7 +238,7 @@ class DiskSpool:
         number = self._segments[0].number if self._segments else self._number
         offset = self._offset if self._segments else 0
         try:
-            save(self._folder, Cursor(number, offset, self._ticks), durable=durable)
+            self._cursor.save(Cursor(number, offset, dict(self._ticks)), durable=durable)
         except OSError as error:
             self._fails(UNKNOWN, error)
         else:
@@ -244,8 +246,7 @@ class DiskSpool:
 
     # --- start ---
 
-    def _recover(self) -> None:
-        cursor = load(self._folder)
+    def _recover(self, cursor: Cursor) -> None:
         self._ticks = dict(cursor.ticks)
         self._number = cursor.segment
         for segment in found_in(self._folder):

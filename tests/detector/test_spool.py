@@ -1,12 +1,12 @@
 """What waits for the server: kept over restarts, in order, in bounds, in whole ticks, on a full disk too."""
 
 import errno
-import json
 import logging
 import os
 import resource
 import subprocess
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from specter_detector import disk_spool
 from specter_detector.batch import Batch, read_entry
+from specter_detector.cursor import Cursor, CursorFile
 from specter_detector.disk_spool import DiskSpool, SpoolError, open_spool
 from specter_detector.packing import Scores
 from specter_detector.spool import MemorySpool, Spool, SpoolOptions
@@ -135,8 +136,13 @@ def test_whatever_is_on_the_disk_the_spool_opens_and_gives_whole_entries(
         assert drained(spool) == tick(945.0)
 
 
+def checked(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", "null", '{"version": 9}', '{"version": 1, "segment": "x"}']
+    "text",
+    ["", "{}", "[1]", checked("null"), checked('{"version": 9}'), checked('{"version": 2, "ticks": {}}')],
 )
 def test_a_cursor_that_cannot_be_read_means_that_all_is_sent_again(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
@@ -144,7 +150,7 @@ def test_a_cursor_that_cannot_be_read_means_that_all_is_sent_again(
     with spool_in(tmp_path) as spool:
         spool.append(tick(900.0))
         drained(spool)
-    (tmp_path / "cursor.json").write_text(text)
+    (tmp_path / "cursor").write_text(text)
     with spool_in(tmp_path) as spool:
         assert drained(spool) == tick(900.0)
     assert "all that is spooled is sent again" in caplog.text
@@ -301,10 +307,10 @@ from pathlib import Path
 from specter_detector.batch import Batch
 from specter_detector.disk_spool import DiskSpool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
 spool = DiskSpool(Path(sys.argv[1]), max_bytes=1 << 20, max_age=1e9, dropped=print)
 for at in range(10):
-    spool.append([Batch("s", float(at), 1, (), b"x" * 2000, True)])
+    spool.append([Batch("s", float(at), 1, (), b"x" * 4000, True)])
 while (batch := spool.peek(10.0)) is not None:
     print(batch.at, len(batch.body))
     spool.ack(batch)
@@ -317,7 +323,7 @@ def test_a_real_limit_of_the_system_loses_and_breaks_nothing(tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.splitlines() == [f"{at}.0 2000" for at in range(10)]
+    assert done.stdout.splitlines() == [f"{at}.0 4000" for at in range(10)]
     assert "Traceback" not in done.stderr
     with spool_in(tmp_path) as spool:
         assert spool.peek(NOW) is None
@@ -326,20 +332,60 @@ def test_a_real_limit_of_the_system_loses_and_breaks_nothing(tmp_path: Path) -> 
 def test_a_cursor_that_cannot_be_written_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object, **_options: object) -> None:
+    def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with spool_in(tmp_path) as spool:
         spool.append(tick(900.0))
         with monkeypatch.context() as patch:
-            patch.setattr(disk_spool, "save", refuse)
+            patch.setattr(os, "pwrite", refuse)
             assert drained(spool) == tick(900.0)
             assert not persistent(spool)
         spool.append(tick(915.0))
         drained(spool)
         assert persistent(spool)
     assert "does not know after a restart what was delivered: No space left on device" in caplog.text
-    assert json.loads((tmp_path / "cursor.json").read_text())["ticks"] == {"s": 915.0}
+    with spool_in(tmp_path) as spool:
+        assert drained(spool) == []
+        assert spool.last_tick("s") == 915.0
+
+
+def test_what_was_delivered_while_the_disk_was_full_is_known_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    with spool_in(tmp_path) as spool:
+        spool.append(tick(900.0))
+        disk.full = True
+        spool.append(tick(915.0))
+        assert drained(spool) == [*tick(900.0), *tick(915.0)]
+    with spool_in(tmp_path) as spool:
+        assert drained(spool) == []
+        assert spool.last_tick("s") == 915.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_half_a_write_of_the_cursor_leaves_the_one_before(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("spool")
+    known = []
+    file = CursorFile(folder)
+    for number in range(data.draw(st.integers(1, 4))):
+        names = data.draw(st.sampled_from([1, 5, 200]))
+        before = (folder / "cursor").read_bytes()
+        known.append(Cursor(number, 10 * number, {f"s/{name}": float(number) for name in range(names)}))
+        file.save(known[-1])
+    file.close()
+    after = (folder / "cursor").read_bytes()
+    assert CursorFile(folder).cursor == known[-1]
+    if len(after) == len(before):
+        cut = data.draw(st.integers(0, len(after)))
+        changed = [at for at in range(len(after)) if after[at] != before[at]]
+        (folder / "cursor").write_bytes(after[:cut] + before[cut:])
+        expected = known[-1] if cut > changed[-1] else (known[-2] if len(known) > 1 else Cursor())
+        assert CursorFile(folder).cursor == expected
 
 
 def test_an_entry_is_read_as_it_was_written(tmp_path: Path) -> None:
