@@ -7,11 +7,6 @@ from typing import Any
 import cramjam
 import numpy as np
 import pytest
-from google.protobuf import (  # type: ignore[import-untyped]
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,25 +16,8 @@ from specter_detector.raw_source import external_labels
 from specter_detector.remote_read import LayoutError, decode_series, decompress, encode_query
 from specter_detector.resample import resample
 from specter_detector.series import labels_of
+from tests.detector.protobuf_classes import read_messages
 
-FIELDS = {
-    "Label": [("name", 1, "string", False), ("value", 2, "string", False)],
-    "Sample": [("value", 1, "double", False), ("timestamp", 2, "int64", False)],
-    "TimeSeries": [("labels", 1, "Label", True), ("samples", 2, "Sample", True)],
-    "QueryResult": [("timeseries", 1, "TimeSeries", True)],
-    "ReadResponse": [("results", 1, "QueryResult", True)],
-    "LabelMatcher": [
-        ("type", 1, "int64", False),
-        ("name", 2, "string", False),
-        ("value", 3, "string", False),
-    ],
-    "Query": [
-        ("start_timestamp_ms", 1, "int64", False),
-        ("end_timestamp_ms", 2, "int64", False),
-        ("matchers", 3, "LabelMatcher", True),
-    ],
-    "ReadRequest": [("queries", 1, "Query", True)],
-}
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 SAMPLES = st.lists(
@@ -49,22 +27,7 @@ SAMPLES = st.lists(
 
 @pytest.fixture(scope="module")
 def messages() -> dict[str, Any]:
-    """The protobuf library's own classes, as Prometheus defines them."""
-    proto = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="read.proto", package="read", syntax="proto3")
-    scalars = {"string": proto.TYPE_STRING, "double": proto.TYPE_DOUBLE, "int64": proto.TYPE_INT64}
-    for name, fields in FIELDS.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind, repeated in fields:
-            added = message.field.add(name=field, number=number, type=scalars.get(kind, proto.TYPE_MESSAGE))
-            added.label = proto.LABEL_REPEATED if repeated else proto.LABEL_OPTIONAL
-            if kind not in scalars:
-                added.type_name = f".read.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"read.{name}")) for name in FIELDS
-    }
+    return read_messages()
 
 
 def encoded(messages: dict[str, Any], series: list[tuple[dict[str, str], list[tuple[float, int]]]]) -> bytes:

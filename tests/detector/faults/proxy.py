@@ -9,11 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
+from specter_detector.remote_read import PATH as READ_PATH
+from specter_detector.remote_read import decompress
+from tests.detector.protobuf_classes import read_messages
+
 Fault = Literal["none", "500", "429", "hang", "cut", "truncated", "lost"]
 """`cut`: the connection is closed in the middle of the answer. `truncated`: half an answer that claims to be
 whole. `lost`: the server has the request, and the connection is closed instead of an answer."""
 Direction = Literal["read", "write"]
 WRITE_PATH = "/api/v1/write"
+MOST = 1 << 20
+"""Bytes of a request."""
 FORWARDED = ("Content-Type", "Content-Encoding", "X-Prometheus-Remote-Write-Version", "Accept-Encoding")
 
 
@@ -65,6 +71,16 @@ class FaultyProxy:
         return sum(asked.direction == direction and asked.fault == fault for asked in list(self.asked))
 
 
+def _params(path: str, query: str, body: bytes) -> dict[str, str]:
+    """Return the parameters of a request; of a remote read those that a range query would have."""
+    if path == READ_PATH:
+        (asked,) = read_messages()["ReadRequest"].FromString(decompress(body, MOST)).queries
+        times = {"start": asked.start_timestamp_ms / 1000, "end": asked.end_timestamp_ms / 1000}
+        (name,) = (each.value for each in asked.matchers if each.name == "__name__")
+        return {"query": name} | {key: str(value) for key, value in times.items()}
+    return {name: values[0] for name, values in parse_qs(query or body.decode("latin-1")).items()}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -79,8 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         proxy: FaultyProxy = self.server.proxy  # type: ignore[attr-defined]
         parts = urlsplit(self.path)
         direction: Direction = "write" if parts.path == WRITE_PATH else "read"
-        text = parts.query or (body.decode("latin-1") if direction == "read" else "")
-        params = {name: values[0] for name, values in parse_qs(text).items()}
+        params = _params(parts.path, parts.query, body) if direction == "read" else {}
         plan = proxy.plans[direction]
         fault: Fault = plan.fault if plan.where(params) else "none"
         proxy.asked.append(Asked(direction, parts.path, params, fault))
