@@ -10,7 +10,9 @@ from specter_alerts import (
     detector_process,
     detector_scores,
     http,
+    logs,
     meta,
+    signin,
 )
 from specter_alerts.model import RuleGroup
 from specter_alerts.settings import DEFAULTS, Settings
@@ -26,6 +28,8 @@ def _detector(settings: Settings) -> list[RuleGroup]:
 
 FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
+    "signin": signin.groups,
+    "logs": logs.groups,
     "anomaly": anomaly.groups,
     "deployments": deployments.groups,
     "detector": _detector,

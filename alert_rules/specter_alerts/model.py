@@ -21,10 +21,11 @@ class AlertRule:
     """An alert.
 
     `symptom` is what hurts, in one word (availability, errors, latency, traffic,
-    deployment, scores, alerting; it may be a template): inhibition mutes a lower
-    severity of the same symptom only. `wait` (`for`) and `keep_firing` are
-    PromQL durations ("30s"); an empty one is left out. `own_labels` come beside
-    severity and symptom: rules of one name need them to be told apart.
+    signin, attack, breach, logs, deployment, scores, alerting; it may be a
+    template): inhibition mutes a lower severity of the same symptom only.
+    `wait` (`for`) and `keep_firing` are PromQL durations ("30s"); an empty one
+    is left out. `own_labels` come beside severity and symptom: rules of one name
+    need them to be told apart.
     """
 
     alert: str

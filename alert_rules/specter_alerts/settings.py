@@ -25,6 +25,46 @@ class Settings:
     down_for: str = "15s"
     keep_firing: str = "1m"
 
+    # Attempts to sign in a second: below it a ratio is a handful of people.
+    signin_min_rate: float = 0.1
+    signin_failure_ratio: float = 0.5
+    # Nearly everybody fails, and successes are a tenth of their mean of six hours: an attack adds failures
+    # and leaves the successes. A night of few customers leaves more than a tenth of the evening's.
+    signin_broken_ratio: float = 0.8
+    signin_success_share: float = 0.1
+    signin_usual: str = "6h"
+    signin_broken_for: str = "2m"
+    signin_failing_for: str = "10m"
+    # Somebody has to look at the account, so it stays for longer than the increase of a counter usually
+    # would.
+    signin_breach_within: str = "1h"
+    signin_lockouts: int = 10
+    signin_lockouts_rise: float = 3.0
+    # Of so many CAPTCHAs in 15 minutes, below this share of the day's own success ratio.
+    captcha_least: int = 20
+    captcha_share: float = 0.5
+
+    # A form of error that is as young as this, and comes so many times a second, is the newest release's.
+    log_new_error_age_seconds: float = 1800.0
+    log_new_error_rate: float = 0.1
+    log_new_error_for: str = "2m"
+    log_new_within: str = "15m"
+    # Lines a second, and how many times the mean of the last day: what a service always says is no news.
+    log_error_rate: float = 0.2
+    log_error_rise: float = 5.0
+    slow_query_rate: float = 0.1
+    slow_query_rise: float = 3.0
+    log_rise_for: str = "5m"
+    # Ten minutes each: of a day's 144, those in which a log that writes round the clock wrote.
+    log_regular_windows: int = 130
+    log_silent_within: str = "15m"
+    log_unreadable_for: str = "5m"
+    log_backlog_bytes: float = 2**20
+    log_malformed_ratio: float = 0.05
+    # Of a request a second that a cache may answer, below this share of the hit ratio's mean of the last day.
+    cdn_min_rate: float = 1.0
+    cdn_hit_share: float = 0.8
+
     anomaly_score: float = 1.0
     # A level that stays scores .56 after some minutes, half of that where it has gone half of the way back.
     # After an hour it is the level, or something that another alert has to tell.
@@ -79,9 +119,9 @@ class Settings:
         """Return where the runbook of `alert` is read."""
         return f"{self.runbook_base}/{alert}.md"
 
-    def dashboard_url(self, *, service: bool) -> str:
-        """Return the link to Main status, for the alert's own service where it has one."""
-        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_MAIN_STATUS}/main-status"
+    def dashboard_url(self, *, service: bool, board: str = metrics.DASHBOARD_MAIN_STATUS) -> str:
+        """Return the link to the dashboard of this uid, for the alert's own service where it has one."""
+        url = f"{self.dashboard_base}/d/{board}/{board.removeprefix('specter-')}"
         return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
 
     def detector_dashboard_url(self) -> str:

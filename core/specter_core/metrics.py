@@ -200,6 +200,30 @@ ROUTE_DURATION = {
     "p99": "service_route:http_server_request_duration_seconds:p99_rate1m",
 }
 
+# Signing in, and requests by what the client says it is; all but successes are failures.
+SERVICE_SIGNIN_RATE = "service:auth_attempts:rate5m"
+SERVICE_SIGNIN_SUCCESS_RATE = "service:auth_successes:rate5m"
+SERVICE_SIGNIN_FAILURE_RATE = "service:auth_failures:rate5m"
+SERVICE_SIGNIN_FAILURE_RATIO = "service:auth_failures:ratio_rate5m"
+AGENT_SIGNIN_FAILURE_RATE = "service_agent:auth_failures:rate5m"
+AGENT_REQUEST_RATE = "service_agent:http_requests:rate5m"
+# The share of the busiest source, by address and by network, in the exporter's own window.
+TOP_SOURCE_FAILURE_SHARE = "service_grouping:auth_source_failures:max_share"
+TOP_SOURCE_REQUEST_SHARE = "service_grouping:http_source_requests:max_share"
+SERVICE_LOCKOUTS = "service:auth_lockouts:increase15m"
+SERVICE_CAPTCHA_RATIO = "service:auth_captcha_successes:ratio_rate15m"
+
+# What lines of a log say, by service and log.
+LOG_LINE_RATE = "service_log:log_lines:rate5m"
+LOG_ERROR_RATE = "service_log:log_errors:rate5m"
+LOG_MALFORMED_RATIO = "service_log:log_malformed_lines:ratio_rate15m"
+LOG_REQUEST_RATE = "service_log:log_http_requests:rate5m"
+LOG_ERROR_RATIO = "service_log:log_http_errors:ratio_rate5m"
+LOG_DURATION_P95 = "service_log:log_http_request_duration_seconds:p95_rate5m"
+LOG_SLOW_QUERY_RATE = "service_log:log_slow_queries:rate5m"
+LOG_CACHEABLE_RATE = "service_log:log_cdn_cacheable:rate15m"
+LOG_CDN_HIT_RATIO = "service_log:log_cdn_hits:ratio_rate15m"
+
 # The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
 
@@ -751,6 +775,8 @@ PROCESS_OPEN_FDS = "process_open_fds"
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
 DASHBOARD_DETECTOR = "specter-detector"
+DASHBOARD_SIGNIN = "specter-sign-in"
+DASHBOARD_LOGS = "specter-logs"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 
