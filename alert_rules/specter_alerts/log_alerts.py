@@ -69,7 +69,7 @@ def _new_template(settings: Settings) -> AlertRule:
         "info",
         summary="{{ $labels.service }} logs errors of a form never seen before",
         description=(
-            f"{{{{ $value | printf `%.0f` }}}} new forms of error messages in {WHERE} within {within}; "
+            f"New forms of error messages in {WHERE} within {within}: {{{{ $value | printf `%.0f` }}}}; "
             "expected 0. One more, or one after a deployment, is where to look first."
         ),
         action=(

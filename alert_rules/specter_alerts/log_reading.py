@@ -47,8 +47,8 @@ def _silent(settings: Settings) -> AlertRule:
         "warning",
         summary="Log {{ $labels.log }} of {{ $labels.service }} is silent",
         description=(
-            f"{{{{ $value }}}} lines came from {WHERE} within {within}; expected some, as it wrote round the "
-            "clock the day before."
+            f"Lines of {WHERE} within {within}: {{{{ $value }}}}; expected some, as it wrote round the clock "
+            "the day before."
         ),
         action=(
             "Does the service run and have traffic? Then it writes elsewhere: another file, another level, a "
@@ -110,8 +110,8 @@ def _overflow(settings: Settings) -> AlertRule:
         "info",
         summary="{{ $labels.metric }} of {{ $labels.service }} has more label values than allowed",
         description=(
-            "{{ $value | printf `%.0f` }} entries of {{ $labels.service }} within 15m were counted as "
-            "`other` in {{ $labels.metric }}; expected 0."
+            "Entries of {{ $labels.service }} that were counted as `other` in {{ $labels.metric }} within "
+            "15m: {{ $value | printf `%.0f` }}; expected 0."
         ),
         action="Write a route or list the values; raise `max_routes` or `max_values` if they are so many.",
         wait="15m",
@@ -130,8 +130,9 @@ def _not_saved(settings: Settings) -> AlertRule:
         "warning",
         summary="The log exporter of {{ $labels.service }} cannot save how far it has read",
         description=(
-            "{{ $labels.instance }} failed to save offsets and counters {{ $value | printf `%.0f` }} times "
-            f"within {within}; expected 0. After a restart lines would count twice."
+            "Times that {{ $labels.instance }} could not save offsets and counters within "
+            f"{within}: {{{{ $value | printf `%.0f` }}}}; expected 0. After a restart lines would count "
+            "twice."
         ),
         action="Make room on the disk of `--storage.path`, or make the folder writable; its log says which.",
     )

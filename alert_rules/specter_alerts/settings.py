@@ -33,7 +33,7 @@ class Settings:
     signin_broken_ratio: float = 0.8
     signin_success_share: float = 0.1
     signin_usual: str = "6h"
-    signin_broken_for: str = "2m"
+    signin_broken_for: str = "1m"
     signin_failing_for: str = "10m"
     # Somebody has to look at the account, so it stays for longer than the increase of a counter usually
     # would.

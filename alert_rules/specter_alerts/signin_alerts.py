@@ -120,8 +120,8 @@ def _breach(settings: Settings) -> AlertRule:
         "breach",
         summary="An account of {{ $labels.service }} may be in a stranger's hands",
         description=(
-            "{{ $value | printf `%.0f` }} accounts of {{ $labels.service }} were signed in to within "
-            f"{within} after a run of failures from the same source; expected 0."
+            "Accounts of {{ $labels.service }} that were signed in to after a run of failures from the same "
+            f"source, within {within}: {{{{ $value | printf `%.0f` }}}}; expected 0."
         ),
         action=(
             "List the accounts by `GET /api/v1/suspected-breaches` (read token), end their sessions, and "
@@ -234,8 +234,9 @@ def _refused(settings: Settings) -> AlertRule:
         "alerting",
         summary="Sign-in events of {{ $labels.service }} are refused: {{ $labels.reason }}",
         description=(
-            "{{ $value | printf `%.0f` }} batches of sign-in events of {{ $labels.service }} were refused "
-            f"within {within} ({{{{ $labels.reason }}}}); expected 0. An attack among them is not seen."
+            "Batches of sign-in events of {{ $labels.service }} that were refused as {{ $labels.reason }} "
+            f"within {within}: {{{{ $value | printf `%.0f` }}}}; expected 0. An attack among them is not "
+            "seen."
         ),
         action=(
             "The sender has the API's answer: which field is invalid, which token is wrong, or how long to "

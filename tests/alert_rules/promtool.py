@@ -34,6 +34,7 @@ class Case:
     name: str
     series: dict[str, str]
     expected: dict[str, list[Firing]] = field(default_factory=dict)
+    interval: str = INTERVAL
 
     def __str__(self) -> str:
         return f"{self.alert}-{self.name}"
@@ -68,7 +69,7 @@ def run(folder: Path, test: dict[str, Any], family: str) -> subprocess.Completed
     (folder / file).write_text(render()[file], encoding="utf-8")
     document = {
         "rule_files": [file],
-        "evaluation_interval": INTERVAL,
+        "evaluation_interval": test.get("interval", INTERVAL),
         "tests": [{"interval": INTERVAL, **test}],
     }
     path = folder / "test.yml"
@@ -84,6 +85,7 @@ def run(folder: Path, test: dict[str, Any], family: str) -> subprocess.Completed
 
 def run_case(folder: Path, case: Case) -> subprocess.CompletedProcess[str]:
     test = {
+        "interval": case.interval,
         "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
         "alert_rule_test": [
             {

@@ -9,12 +9,16 @@ from tests.alert_rules import (
     detector_cases,
     detector_health_cases,
     http_cases,
+    log_cases,
     other_cases,
+    signin_cases,
 )
 from tests.alert_rules.promtool import RULES, Case, run_case
 
 CASES = [
     *http_cases.CASES,
+    *signin_cases.CASES,
+    *log_cases.CASES,
     *anomaly_cases.CASES,
     *detector_cases.CASES,
     *detector_health_cases.CASES,

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 GENERATED = ROOT / "alert_rules" / "generated"
 NAMES = {
     "http.rules.yml",
+    "signin.rules.yml",
+    "logs.rules.yml",
     "anomaly.rules.yml",
     "deployments.rules.yml",
     "detector.rules.yml",
