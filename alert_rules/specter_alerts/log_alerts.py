@@ -60,16 +60,14 @@ def log_alert(
 
 
 def _new_template(settings: Settings) -> AlertRule:
-    within = settings.log_new_within
-    new = rate_of(BY_LOG, metrics.LOG_NEW_TEMPLATES.name, within, function="increase")
     return log_alert(
         settings,
         "LogErrorTemplateNew",
-        f"{new} > 0",
+        f"{metrics.LOG_NEW_TEMPLATE_COUNT} > 0",
         "info",
         summary="{{ $labels.service }} logs errors of a form never seen before",
         description=(
-            f"New forms of error messages in {WHERE} within {within}: {{{{ $value | printf `%.0f` }}}}; "
+            f"New forms of error messages in {WHERE} within {SLOW_WINDOW}: {{{{ $value | printf `%.0f` }}}}; "
             "expected 0. One more, or one after a deployment, is where to look first."
         ),
         action=(

@@ -27,6 +27,10 @@ def _lines() -> tuple[RecordingRule, ...]:
     return (
         RecordingRule(metrics.LOG_LINE_RATE, rate_of(BY_LOG, metrics.LOG_LINES.name, WINDOW)),
         RecordingRule(metrics.LOG_ERROR_RATE, rate_of(BY_LOG, metrics.LOG_LINES.name, WINDOW, ERRORS)),
+        RecordingRule(
+            metrics.LOG_NEW_TEMPLATE_COUNT,
+            rate_of(BY_LOG, metrics.LOG_NEW_TEMPLATES.name, SLOW_WINDOW, function="increase"),
+        ),
         # Of no lines at all there is no ratio: 0 / 0 is NaN, which the comparison drops.
         RecordingRule(metrics.LOG_MALFORMED_RATIO, f"{malformed}\n/\n{lines} >= 0"),
     )

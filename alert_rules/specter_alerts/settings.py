@@ -35,9 +35,6 @@ class Settings:
     signin_usual: str = "6h"
     signin_broken_for: str = "1m"
     signin_failing_for: str = "10m"
-    # Somebody has to look at the account, so it stays for longer than the increase of a counter usually
-    # would.
-    signin_breach_within: str = "1h"
     signin_lockouts: int = 10
     signin_lockouts_rise: float = 3.0
     # Of so many CAPTCHAs in 15 minutes, below this share of the day's own success ratio.
@@ -48,7 +45,6 @@ class Settings:
     log_new_error_age_seconds: float = 1800.0
     log_new_error_rate: float = 0.1
     log_new_error_for: str = "2m"
-    log_new_within: str = "15m"
     # Lines a second, and how many times the mean of the last day: what a service always says is no news.
     log_error_rate: float = 0.2
     log_error_rise: float = 5.0

@@ -6,7 +6,7 @@ Attempts are those that the sign-in exporter was told of and those that the log 
 from specter_alerts import signin_alerts
 from specter_alerts.model import RecordingRule, RuleGroup
 from specter_alerts.settings import Settings, number
-from specter_alerts.signin_alerts import BY_SERVICE, KNOWN, SLOW_WINDOW, WINDOW, rate_of
+from specter_alerts.signin_alerts import BREACH_WINDOW, BY_SERVICE, KNOWN, SLOW_WINDOW, WINDOW, rate_of
 from specter_core import metrics
 from specter_core.metrics import Metric
 
@@ -42,6 +42,10 @@ def _recorded(settings: Settings) -> tuple[RecordingRule, ...]:
         ),
         RecordingRule(metrics.TOP_SOURCE_FAILURE_SHARE, _top_share(metrics.AUTH_SOURCE_FAILURES)),
         RecordingRule(metrics.TOP_SOURCE_REQUEST_SHARE, _top_share(metrics.HTTP_SOURCE_REQUESTS)),
+        RecordingRule(
+            metrics.SERVICE_BREACHES,
+            rate_of(BY_SERVICE, metrics.AUTH_SUSPECTED_BREACHES, BREACH_WINDOW, function="increase"),
+        ),
         RecordingRule(
             metrics.SERVICE_LOCKOUTS,
             rate_of(BY_SERVICE, metrics.AUTH_LOCKOUTS, SLOW_WINDOW, function="increase"),

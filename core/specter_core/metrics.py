@@ -210,12 +210,14 @@ AGENT_REQUEST_RATE = "service_agent:http_requests:rate5m"
 # The share of the busiest source, by address and by network, in the exporter's own window.
 TOP_SOURCE_FAILURE_SHARE = "service_grouping:auth_source_failures:max_share"
 TOP_SOURCE_REQUEST_SHARE = "service_grouping:http_source_requests:max_share"
+SERVICE_BREACHES = "service:auth_suspected_breaches:increase1h"
 SERVICE_LOCKOUTS = "service:auth_lockouts:increase15m"
 SERVICE_CAPTCHA_RATIO = "service:auth_captcha_successes:ratio_rate15m"
 
 # What lines of a log say, by service and log.
 LOG_LINE_RATE = "service_log:log_lines:rate5m"
 LOG_ERROR_RATE = "service_log:log_errors:rate5m"
+LOG_NEW_TEMPLATE_COUNT = "service_log:log_new_templates:increase15m"
 LOG_MALFORMED_RATIO = "service_log:log_malformed_lines:ratio_rate15m"
 LOG_REQUEST_RATE = "service_log:log_http_requests:rate5m"
 LOG_ERROR_RATIO = "service_log:log_http_errors:ratio_rate5m"

@@ -11,9 +11,9 @@ SERIES_LABELS = f"{metrics.SERVICE}, {metrics.ROUTE}, {metrics.FOR}"
 TOP_ROUTES = 20
 
 
-def service(series: str) -> str:
+def service(series: str, *matchers: str) -> str:
     """Select a recorded series of the chosen services."""
-    return f"{series}{{{SERVICES}}}"
+    return f"{series}{{{', '.join((SERVICES, *matchers))}}}"
 
 
 def firing(severity: str) -> str:
@@ -43,6 +43,13 @@ def scores() -> str:
     """Return the anomaly scores that are fresh."""
     selected = service(metrics.ANOMALY_SCORE)
     return f"({selected} and (time() - timestamp({selected}) < {FRESH_SECONDS}))"
+
+
+def scores_of(prefix: str) -> str:
+    """Return each service's highest fresh score of the queries whose alias begins with `prefix`."""
+    selected = service(metrics.ANOMALY_SCORE, f'{metrics.FOR}=~"{prefix}.+"')
+    fresh = f"({selected} and (time() - timestamp({selected}) < {FRESH_SECONDS}))"
+    return f"max by ({metrics.SERVICE}, {metrics.FOR}) {fresh}"
 
 
 def highest_score() -> str:

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from specter_dashboards.detector_board import detector_board
+from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
+from specter_dashboards.signin_board import signin_board
 
 DASHBOARDS: dict[str, Callable[[], Any]] = {
     "main-status": main_status,
+    "sign-in": signin_board,
+    "logs": logs_board,
     "detector": detector_board,
 }
 

@@ -36,7 +36,8 @@ def failing(share: str, most: str) -> list[Firing]:
         Firing(
             WEB,
             f"shop fails {share} of its requests",
-            f"{share} of the requests in shop (log web) ended in a 5xx in the last 5m; expected at most {most}.",
+            f"{share} of the requests in shop (log web) ended in a 5xx in the last 5m; expected at most "
+            f"{most}.",
         )
     ]
 
@@ -300,7 +301,8 @@ READING = [
                 Firing(
                     {"service": "shop", "metric": "orders_total"},
                     "orders_total of shop has more label values than allowed",
-                    "Entries of shop that were counted as `other` in orders_total within 15m: 180; expected 0.",
+                    "Entries of shop that were counted as `other` in orders_total within 15m: 180; expected "
+                    "0.",
                 )
             ],
             "46m": [],

@@ -117,6 +117,74 @@ def test_requests_without_service_or_route_stay_out_of_the_recorded_layer(tmp_pa
     )
 
 
+@pytest.mark.integration
+def test_sign_ins_count_all_but_successes_as_failures(tmp_path: Path) -> None:
+    attempts, agents = "specter_auth_attempts_total", "specter_auth_user_agent_failures_total"
+    source = 'specter_auth_source_failures{service="shop",grouping="network",source'
+    series = {
+        f'{attempts}{{service="shop",outcome="success"}}': "0+10x120",
+        f'{attempts}{{service="shop",outcome="failed"}}': "0+4x120",
+        f'{attempts}{{service="shop",outcome="locked"}}': "0+1x120",
+        f'{attempts}{{outcome="failed"}}': "0+9x120",
+        f'{agents}{{service="shop",user_agent_class="script"}}': "0+5x120",
+        f'{source}="a"}}': "30x120",
+        f'{source}="b"}}': "10x120",
+        f'{source}="other"}}': "60x120",
+        'specter_auth_source_failures{service="idle",grouping="network",source="other"}': "0x120",
+    }
+    values = {
+        metrics.SERVICE_SIGNIN_RATE: {SHOP: 3},
+        metrics.SERVICE_SIGNIN_SUCCESS_RATE: {SHOP: 2},
+        metrics.SERVICE_SIGNIN_FAILURE_RATE: {SHOP: 1},
+        metrics.SERVICE_SIGNIN_FAILURE_RATIO: {SHOP: 1 / 3},
+        metrics.AGENT_SIGNIN_FAILURE_RATE: {'{service="shop",user_agent_class="script"}': 1},
+        metrics.TOP_SOURCE_FAILURE_SHARE: {'{grouping="network",service="shop"}': 0.3},
+        metrics.SERVICE_CAPTCHA_RATIO: {},
+    }
+    check_family(tmp_path, "signin", series, values)
+
+
+@pytest.mark.integration
+def test_logs_are_recorded_by_service_and_log(tmp_path: Path) -> None:
+    web = 'service="shop",log="web"'
+    series = {
+        f'specter_log_lines_total{{{web},level="info"}}': "0+90x240",
+        f'specter_log_lines_total{{{web},level="error"}}': "0+4x240",
+        f'specter_log_lines_total{{{web},level="critical"}}': "0+1x240",
+        f'specter_log_lines_total{{{web},level="unknown"}}': "0+5x240",
+        f'specter_log_malformed_lines_total{{{web},reason="binary"}}': "0+5x240",
+        f'specter_log_http_requests_total{{{web},http_response_status_code="200"}}': "0+15x240",
+        f'specter_log_cdn_requests_total{{{web},cache_status="hit"}}': "0+5x240",
+        f'specter_log_cdn_requests_total{{{web},cache_status="revalidated"}}': "0+1x240",
+        f'specter_log_cdn_requests_total{{{web},cache_status="miss"}}': "0+2x240",
+        f'specter_log_cdn_requests_total{{{web},cache_status="bypass"}}': "0+99x240",
+        'specter_log_cdn_requests_total{service="shop",log="cold",cache_status="miss"}': "0+2x240",
+    }
+    labels, cold = f'{{log="web",{SHOP[1:]}', f'{{log="cold",{SHOP[1:]}'
+    values = {
+        metrics.LOG_LINE_RATE: {labels: 20},
+        metrics.LOG_ERROR_RATE: {labels: 1},
+        metrics.LOG_MALFORMED_RATIO: {labels: 0.05},
+        metrics.LOG_REQUEST_RATE: {labels: 3},
+        metrics.LOG_ERROR_RATIO: {labels: 0},
+        metrics.LOG_DURATION_P95: {},
+        metrics.LOG_CDN_HIT_RATIO: {labels: 0.75, cold: 0},
+    }
+    check_family(tmp_path, "logs", series, values)
+
+
+def check_family(
+    folder: Path, family: str, series: dict[str, str], values: dict[str, dict[str, float]]
+) -> None:
+    expected = {
+        # Rounded, because a share of rates need not be exact in binary.
+        f"round({name}, 1e-9)": {labels: round(value, 9) for labels, value in found.items()}
+        for name, found in values.items()
+    }
+    result = evaluate(folder, family, series, {"10m" if family == "signin" else "20m": expected})
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_exactly_the_vocabulary_is_recorded() -> None:
     recorded = {rule.record for group in all_groups() for rule in group.recordings}
     assert recorded == {
@@ -126,5 +194,26 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         metrics.ROUTE_ERROR_RATIO,
         *metrics.SERVICE_DURATION.values(),
         *metrics.ROUTE_DURATION.values(),
+        metrics.SERVICE_SIGNIN_RATE,
+        metrics.SERVICE_SIGNIN_SUCCESS_RATE,
+        metrics.SERVICE_SIGNIN_FAILURE_RATE,
+        metrics.SERVICE_SIGNIN_FAILURE_RATIO,
+        metrics.AGENT_SIGNIN_FAILURE_RATE,
+        metrics.AGENT_REQUEST_RATE,
+        metrics.TOP_SOURCE_FAILURE_SHARE,
+        metrics.TOP_SOURCE_REQUEST_SHARE,
+        metrics.SERVICE_BREACHES,
+        metrics.SERVICE_LOCKOUTS,
+        metrics.SERVICE_CAPTCHA_RATIO,
+        metrics.LOG_LINE_RATE,
+        metrics.LOG_ERROR_RATE,
+        metrics.LOG_NEW_TEMPLATE_COUNT,
+        metrics.LOG_MALFORMED_RATIO,
+        metrics.LOG_REQUEST_RATE,
+        metrics.LOG_ERROR_RATIO,
+        metrics.LOG_DURATION_P95,
+        metrics.LOG_SLOW_QUERY_RATE,
+        metrics.LOG_CACHEABLE_RATE,
+        metrics.LOG_CDN_HIT_RATIO,
         metrics.SERVICE_DEPLOYED,
     }

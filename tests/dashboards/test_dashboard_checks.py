@@ -6,6 +6,7 @@ from typing import Any
 import promql_parser
 import pytest
 
+from specter_alerts.families import all_groups
 from specter_core import metrics
 from specter_dashboards.queries import SERVICES
 from specter_dashboards.writer import DASHBOARDS, build
@@ -15,7 +16,7 @@ BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
 # What a board's variable chooses by.
-CHOSEN_BY = {"main-status": "service", "detector": "instance"}
+CHOSEN_BY = {"main-status": "service", "sign-in": "service", "logs": "service", "detector": "instance"}
 BUILT_IN = {
     "__rate_interval",
     "__interval",
@@ -56,6 +57,8 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert board["uid"].startswith("specter-")
     assert "specter" in board["tags"]
     assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
+    assert BOARDS["sign-in"]["uid"] == metrics.DASHBOARD_SIGNIN
+    assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
 
@@ -151,6 +154,7 @@ def unlimited(board: dict[str, Any], label: str) -> set[str]:
 def test_series_of_services_are_limited_to_the_chosen_ones() -> None:
     of_everything = unlimited(BOARDS["main-status"], "service")
     assert all(name.startswith(("specter_detector_", "ALERTS")) for name in of_everything)
+    assert unlimited(BOARDS["sign-in"], "service") == unlimited(BOARDS["logs"], "service") == set()
     assert SERVICES == 'service=~"$service"'
 
 
@@ -186,6 +190,8 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
     ("name", "query"),
     [
         ("main-status", "label_values(up, service)"),
+        ("sign-in", "label_values(up, service)"),
+        ("logs", "label_values(up, service)"),
         ("detector", "label_values(specter_detector_build_info, instance)"),
     ],
 )
@@ -220,6 +226,8 @@ def test_the_address_of_the_pages_has_a_default_that_a_reader_may_change() -> No
 def test_links_and_annotations(board: dict[str, Any]) -> None:
     names = {
         metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_SIGNIN: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_LOGS: ["Deployments", "Alerts firing", "Anomalies"],
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
     }
     assert board["links"][0]["type"] == "dashboards"
@@ -227,8 +235,9 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
     assert all(a["enable"] for a in board["annotations"]["list"])
 
 
-def test_panels_of_services_drill_down() -> None:
-    board = BOARDS["main-status"]
+@pytest.mark.parametrize("name", ["main-status", "sign-in", "logs"])
+def test_panels_of_services_drill_down(name: str) -> None:
+    board = BOARDS[name]
     texts = {
         panel["title"]: " ".join(strings(panel["fieldConfig"]))
         for panel in charts(board)
@@ -259,16 +268,45 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Deployments",
         "Detector",
     ]
+    assert heads(BOARDS["sign-in"]) == [
+        "What is wrong now",
+        "Attempts",
+        "Sources",
+        "Lock-outs and CAPTCHAs",
+        "Traffic",
+    ]
+    assert heads(BOARDS["logs"]) == [
+        "What is wrong now",
+        "Errors",
+        "Requests in access logs",
+        "Databases, caches, gateways",
+        "Reading",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 
 
-def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:
-    shown = {selector.name for _, expr, _ in expressions(BOARDS["detector"]) for selector in selectors(expr)}
-    of_detector = {
+def left_out(board: str, *prefixes: str) -> set[str]:
+    """Return the metrics of a family that are neither on their dashboard nor recorded for it."""
+    shown = {selector.name for _, expr, _ in expressions(BOARDS[board]) for selector in selectors(expr)}
+    for rule in (rule for group in all_groups() for rule in group.recordings if rule.record in shown):
+        shown |= {selector.name for selector in selectors(rule.expr)}
+    family = {
         metric.name: {metric.name, metric.bucket, metric.count}
         for metric in vars(metrics).values()
-        if isinstance(metric, metrics.Metric) and metric.name.startswith("specter_detector_")
+        if isinstance(metric, metrics.Metric) and metric.name.startswith(prefixes)
     }
+    assert family
+    return {name for name, series in family.items() if not series & shown}
+
+
+def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:
     # How often it saves is seen by the age of what is saved, marks by people on the detector's own pages.
     elsewhere = {metrics.DETECTOR_SAVES.name, metrics.DETECTOR_FEEDBACK_WINDOWS.name}
-    assert {name for name, series in of_detector.items() if not series & shown} == elsewhere
+    assert left_out("detector", "specter_detector_") == elsewhere
+
+
+def test_every_metric_of_sign_ins_and_logs_is_on_its_dashboard() -> None:
+    of_sources = ("specter_http_source", "specter_http_user_agent", "specter_http_surge")
+    assert left_out("sign-in", "specter_auth_", *of_sources) == set()
+    # By file, and so many series: for whoever looks for one file.
+    assert left_out("logs", "specter_log_") == {metrics.LOG_FILE_LAST_READ.name}

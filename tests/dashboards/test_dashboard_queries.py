@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from specter_core.metrics import AUTH_SOURCE_FAILURES
 from specter_dashboards.detector_queries import (
     anomalous_ratio,
     cpu,
@@ -22,13 +23,22 @@ from specter_dashboards.detector_queries import (
     top_scores,
     up,
 )
+from specter_dashboards.logs_queries import failing_routes, newest_templates
 from specter_dashboards.queries import anomalous_value, firing, highest_score, of_slowest_routes
+from specter_dashboards.signin_queries import (
+    accounts_of_top_sources,
+    count_suspected,
+    suspected,
+    top_sources,
+)
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
+from tests.dashboards import signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
 GAUGES = {
+    **signin_and_logs.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -86,6 +96,7 @@ GAUGES = {
     },
 }
 COUNTERS = (
+    *signin_and_logs.COUNTERS,
     'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
     'specter_detector_reads_total{query="request_rate",outcome="error"}',
     'specter_detector_writes_total{outcome="rejected"}',
@@ -111,6 +122,7 @@ COUNTERS = (
     'specter_detector_tick_duration_seconds_bucket{le="+Inf"}',
 )
 TIMES = (
+    *signin_and_logs.TIMES,
     'specter_detector_last_tick_timestamp_seconds{query="request_rate"}',
     'specter_detector_last_fit_timestamp_seconds{query="request_rate"}',
     "specter_detector_scheduler_last_loop_timestamp_seconds",
@@ -253,8 +265,9 @@ def test_the_highest_score_and_the_values_behind_anomalies(server: str) -> None:
 @pytest.mark.integration
 def test_the_most_anomalous_series_come_once_however_many_detectors_watch_them(server: str) -> None:
     found = ask(server, top_scores())
-    assert values(found, "for") == {"request_rate": 0.3, "latency_p95": 4.5, "route_latency_p95": 6}
-    assert len(found) == 3
+    expected = {"request_rate": 0.3, "latency_p95": 4.5, "route_latency_p95": 6}
+    assert values(found, "for") == {**expected, **signin_and_logs.SCORES}
+    assert len(found) == 5
 
 
 @pytest.mark.integration
@@ -266,6 +279,29 @@ def test_how_detectors_do(server: str) -> None:
     assert [float(s["value"][1]) for s in ask(server, of_process("process_open_fds"))] == [20]
     [cores] = ask(server, cpu())
     assert float(cores["value"][1]) > 0
+
+
+@pytest.mark.integration
+def test_what_is_suspected_and_from_which_sources(server: str) -> None:
+    assert [float(s["value"][1]) for s in ask(server, count_suspected())] == [1]
+    assert values(ask(server, suspected()), "kind") == {
+        "credential_stuffing": 1,
+        "password_spraying": 0,
+        "flood": 0,
+    }
+    assert values(ask(server, top_sources(AUTH_SOURCE_FAILURES)), "source") == {"f0b8": 150, "4044": 149}
+    assert values(ask(server, accounts_of_top_sources()), "source") == {"f0b8": 148, "4044": 152}
+
+
+@pytest.mark.integration
+def test_the_newest_errors_and_the_routes_that_fail(server: str) -> None:
+    [newest] = ask(server, newest_templates())
+    assert newest["metric"]["template_id"] == "c9c6"
+    assert 9 <= float(newest["value"][1]) < 60
+    found = ask(server, failing_routes())
+    assert [(s["metric"]["http_route"], s["metric"]["http_response_status_code"]) for s in found] == [
+        ("/orders/{id}", "502")
+    ]
 
 
 @pytest.mark.integration

@@ -2,24 +2,17 @@
 
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.exporters.signin_served import WITHIN, Exporter, serving
 from tests.servers.prometheus import Prometheus, free_port
 
 pytestmark = pytest.mark.integration
 
-WITHIN = 30.0
-CONFIG = """\
-hash_key_file: hash.key
-api: {write_token_file: write.token, read_token_file: read.token}
-"""
 SCRAPE = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -28,38 +21,10 @@ scrape_configs:
 """
 
 
-@dataclass
-class Exporter:
-    process: subprocess.Popen[str]
-    metrics: str
-    events: str
-
-    def send(self, events: list[dict[str, object]], token: str = "write-token") -> requests.Response:
-        headers = {"Authorization": f"Bearer {token}"}
-        return requests.post(f"{self.events}/api/v1/signins", json=events, headers=headers, timeout=WITHIN)
-
-
 @pytest.fixture
 def exporter(tmp_path: Path) -> Iterator[Exporter]:
-    for name, content in (
-        ("signin.yml", CONFIG), ("hash.key", "k" * 32), ("write.token", "write-token"),
-        ("read.token", "read-token"),
-    ):  # fmt: skip
-        (tmp_path / name).write_text(content, encoding="utf-8")
-    command = "from specter_exporters.cli import exporter; exporter()"
-    arguments = ["signin", "--config", str(tmp_path / "signin.yml"), "--web.listen-address", "127.0.0.1:0",
-                 "--events.listen-address", "127.0.0.1:0"]  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        urls = [
-            re.fullmatch(r"(metrics|events): (http://\S+)\n", process.stderr.readline()) for _ in range(2)
-        ]
-        assert all(urls), process.stderr.read()
-        yield Exporter(process, *(url[2] for url in urls if url))
-    finally:
-        process.terminate()
-        process.communicate(timeout=WITHIN)
+    with serving(tmp_path) as running:
+        yield running
 
 
 def test_prometheus_sees_an_attack_and_an_operator_the_accounts(exporter: Exporter, tmp_path: Path) -> None:
