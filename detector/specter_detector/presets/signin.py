@@ -4,7 +4,6 @@ from specter_core.metrics import (
     AUTH_ATTEMPTS,
     OUTCOME,
     SERVICE_SIGNIN_FAILURE_RATE,
-    SERVICE_SIGNIN_FAILURE_RATIO,
     SERVICE_SIGNIN_RATE,
     SUCCESS,
 )
@@ -49,10 +48,8 @@ SIGNIN = Preset(
             "users are locked out: a broken provider, an expired key, a bad release",
             "ratio",
             "service",
-            (
-                recorded(SERVICE_SIGNIN_FAILURE_RATIO),
-                Source(share(REFUSED, ALL, 0.2), (ATTEMPTS,)),
-            ),
+            # Not the recorded one: half as many attempts are enough for its threshold, and noise for a score.
+            (Source(share(REFUSED, ALL, 0.2), (ATTEMPTS,)),),
             direction="above_expected",
             min_dev=0.2,
             data_range=RATIO,
