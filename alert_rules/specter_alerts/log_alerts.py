@@ -1,6 +1,7 @@
 """Alerts on what lines of logs say: new errors, many errors, failed requests, slow queries, cache misses."""
 
 from specter_alerts.annotations import annotate
+from specter_alerts.counters import rate_of
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -8,7 +9,6 @@ from specter_core import metrics
 WINDOW = "5m"
 SLOW_WINDOW = "15m"
 DAY = "1d"
-KNOWN = f'{metrics.SERVICE}!=""'
 BY_LOG = f"{metrics.SERVICE}, {metrics.LOG}"
 WHERE = "{{ $labels.service }} (log {{ $labels.log }})"
 
@@ -27,11 +27,6 @@ def group(settings: Settings) -> RuleGroup:
             _cdn(settings),
         ),
     )
-
-
-def rate_of(by: str, name: str, window: str, *matchers: str, function: str = "rate") -> str:
-    """Return a counter's rate a second, or another function of it over `window`, added up by labels."""
-    return f"sum by ({by}) ({function}({name}{{{', '.join((KNOWN, *matchers))}}}[{window}]))"
 
 
 def log_alert(

@@ -1,6 +1,7 @@
 """Alerts on whether logs are read and understood: what is not read is seen by no other rule."""
 
-from specter_alerts.log_alerts import BY_LOG, DAY, KNOWN, WHERE, log_alert, rate_of
+from specter_alerts.counters import KNOWN, rate_of
+from specter_alerts.log_alerts import BY_LOG, DAY, WHERE, log_alert
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings, number
 from specter_core import metrics

@@ -1,7 +1,8 @@
 """Logs: what their lines say, as a recorded layer by service and log."""
 
 from specter_alerts import log_alerts, log_reading
-from specter_alerts.log_alerts import BY_LOG, SLOW_WINDOW, WINDOW, rate_of
+from specter_alerts.counters import rate_of
+from specter_alerts.log_alerts import BY_LOG, SLOW_WINDOW, WINDOW
 from specter_alerts.model import RecordingRule, RuleGroup
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -22,14 +23,14 @@ def groups(settings: Settings) -> list[RuleGroup]:
 
 
 def _lines() -> tuple[RecordingRule, ...]:
-    malformed = rate_of(BY_LOG, metrics.LOG_MALFORMED_LINES.name, SLOW_WINDOW)
-    lines = rate_of(BY_LOG, metrics.LOG_LINES.name, SLOW_WINDOW)
+    malformed = rate_of(BY_LOG, metrics.LOG_MALFORMED_LINES, SLOW_WINDOW)
+    lines = rate_of(BY_LOG, metrics.LOG_LINES, SLOW_WINDOW)
     return (
-        RecordingRule(metrics.LOG_LINE_RATE, rate_of(BY_LOG, metrics.LOG_LINES.name, WINDOW)),
-        RecordingRule(metrics.LOG_ERROR_RATE, rate_of(BY_LOG, metrics.LOG_LINES.name, WINDOW, ERRORS)),
+        RecordingRule(metrics.LOG_LINE_RATE, rate_of(BY_LOG, metrics.LOG_LINES, WINDOW)),
+        RecordingRule(metrics.LOG_ERROR_RATE, rate_of(BY_LOG, metrics.LOG_LINES, WINDOW, ERRORS)),
         RecordingRule(
             metrics.LOG_NEW_TEMPLATE_COUNT,
-            rate_of(BY_LOG, metrics.LOG_NEW_TEMPLATES.name, SLOW_WINDOW, function="increase"),
+            rate_of(BY_LOG, metrics.LOG_NEW_TEMPLATES, SLOW_WINDOW, function="increase"),
         ),
         # Of no lines at all there is no ratio: 0 / 0 is NaN, which the comparison drops.
         RecordingRule(metrics.LOG_MALFORMED_RATIO, f"{malformed}\n/\n{lines} >= 0"),
@@ -37,7 +38,7 @@ def _lines() -> tuple[RecordingRule, ...]:
 
 
 def _requests(settings: Settings) -> tuple[RecordingRule, ...]:
-    counted, buckets = metrics.LOG_HTTP_REQUESTS.name, metrics.LOG_HTTP_DURATION.bucket
+    counted, buckets = metrics.LOG_HTTP_REQUESTS, metrics.LOG_HTTP_DURATION.bucket
     errors = rate_of(BY_LOG, counted, WINDOW, f'{metrics.STATUS}=~"5.."')
     least = number(settings.min_request_rate)
     return (
@@ -57,7 +58,7 @@ def _requests(settings: Settings) -> tuple[RecordingRule, ...]:
 
 
 def _others() -> tuple[RecordingRule, ...]:
-    requests = metrics.LOG_CDN_REQUESTS.name
+    requests = metrics.LOG_CDN_REQUESTS
     hits, cacheable = rate_of(BY_LOG, requests, SLOW_WINDOW, HITS), metrics.LOG_CACHEABLE_RATE
     return (
         RecordingRule(

@@ -4,9 +4,10 @@ Attempts are those that the sign-in exporter was told of and those that the log 
 """
 
 from specter_alerts import signin_alerts
+from specter_alerts.counters import KNOWN, rate_of
 from specter_alerts.model import RecordingRule, RuleGroup
 from specter_alerts.settings import Settings, number
-from specter_alerts.signin_alerts import BREACH_WINDOW, BY_SERVICE, KNOWN, SLOW_WINDOW, WINDOW, rate_of
+from specter_alerts.signin_alerts import BREACH_WINDOW, BY_SERVICE, SLOW_WINDOW, WINDOW
 from specter_core import metrics
 from specter_core.metrics import Metric
 

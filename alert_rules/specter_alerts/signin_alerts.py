@@ -5,16 +5,15 @@ it does not judge, whether signing in works at all, is judged on the recorded la
 """
 
 from specter_alerts.annotations import annotate
+from specter_alerts.counters import KNOWN, rate_of
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
-from specter_core.metrics import Metric
 
 WINDOW = "5m"
 SLOW_WINDOW = "15m"
 # Somebody has to look at the account: one that is found at once is no past matter after minutes.
 BREACH_WINDOW = "1h"
-KNOWN = f'{metrics.SERVICE}!=""'
 BY_SERVICE = metrics.SERVICE
 
 
@@ -22,12 +21,6 @@ def group(settings: Settings) -> RuleGroup:
     """Return the alerts on signing in and on surges of requests."""
     watched = (_broken, _failing, _breach, _attack, _lockouts, _captcha, _surge, _refused)
     return RuleGroup("specter_signin_alerts", tuple(alert(settings) for alert in watched))
-
-
-def rate_of(by: str, metric: Metric, window: str, *matchers: str, function: str = "rate") -> str:
-    """Return a counter's rate a second, or another function of it over `window`, added up by labels."""
-    selected = f"{metric.name}{{{', '.join((KNOWN, *matchers))}}}"
-    return f"sum by ({by}) ({function}({selected}[{window}]))"
 
 
 def _alert(

@@ -117,6 +117,8 @@ def _firing() -> Panel:
             (metrics.SERVICE, "service"),
             (metrics.ROUTE, "route"),
             (metrics.FOR, "series"),
+            (metrics.LOG, "log"),
+            ("kind", "kind"),
             ("query", "query"),
             ("instance", "instance"),
         ],

@@ -24,7 +24,8 @@ def firing(severity: str) -> str:
 
 def firing_list() -> str:
     """Return one row a firing alert."""
-    labels = f"severity, alertname, {metrics.SERVICE}, {metrics.ROUTE}, {metrics.FOR}, query, instance"
+    known_labels = (metrics.SERVICE, metrics.ROUTE, metrics.FOR, metrics.LOG, "kind", "query", "instance")
+    labels = ", ".join(("severity", "alertname", *known_labels))
     known = 'alertstate="firing", severity=~"critical|warning|info"'
     return f"max by ({labels}) ({metrics.ALERTS}{{{known}, {SERVICES_OR_NONE}}})"
 

@@ -1,6 +1,8 @@
 """What a schema does not see: overlaps, thresholds, units, PromQL, variables, honesty about missing data."""
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -12,6 +14,7 @@ from specter_dashboards.queries import SERVICES
 from specter_dashboards.writer import DASHBOARDS, build
 from tests.dashboards.board import VARIABLE, charts, expressions, panels, substitute
 
+RUNBOOKS = Path(__file__).parents[2] / "alert_rules" / "runbooks"
 BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
@@ -283,6 +286,21 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Reading",
     ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
+
+
+def test_runbooks_name_panels_that_are_there() -> None:
+    titles = {name: {panel["title"] for panel in panels(board)} for name, board in BOARDS.items()}
+    for name in ("sign-in", "logs"):
+        runbooks = [
+            rule.alert
+            for group in all_groups()
+            for rule in group.alerts
+            if f"/d/{BOARDS[name]['uid']}/" in rule.annotations["dashboard"]
+        ]
+        assert runbooks
+        for alert in runbooks:
+            text = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")
+            assert set(re.findall(r"\*([A-Z][^*]+)\*", text)) <= titles[name], alert
 
 
 def left_out(board: str, *prefixes: str) -> set[str]:

@@ -12,6 +12,8 @@ from specter_alerts import promql
 from specter_alerts.families import FAMILIES
 from specter_alerts.settings import DEFAULTS, Settings
 from specter_alerts.writer import render
+from specter_detector.presets.catalogue import PRESETS
+from specter_detector.presets.model import PresetName
 from tests.exporters import signin_served
 from tests.exporters.logs import served
 from tests.servers.prometheus import Prometheus, running_prometheus
@@ -84,6 +86,15 @@ def assert_exposed(server: Prometheus, family: str) -> None:
         assert wanted <= known | OF_THE_TARGET, name
 
 
+def assert_watched(server: Prometheus, preset: PresetName) -> None:
+    """Check that each query of the detector's preset finds a series, whichever way it asks."""
+    for query in PRESETS[preset].queries:
+        for source in query.sources:
+            if all(server.query(name) for name in source.needs):
+                assert server.values(source.expr), source.expr
+        assert any(server.query(source.expr) for source in query.sources), query.alias
+
+
 def test_an_attack_and_a_breach_are_told(tmp_path: Path) -> None:
     attempt = {"event": "attempt", "source": "198.51.100.7"}
     people: list[dict[str, object]] = [
@@ -117,6 +128,7 @@ def test_an_attack_and_a_breach_are_told(tmp_path: Path) -> None:
         server.wait_for('service_grouping:auth_source_failures:max_share{grouping="network"} == 1')
         server.wait_for('service_agent:auth_failures:rate5m{user_agent_class="script"} > 0')
         assert_exposed(server, "signin")
+        assert_watched(server, "signin")
 
 
 LOGS = """
@@ -194,3 +206,4 @@ def test_a_new_error_failing_requests_and_a_missing_log_are_told(tmp_path: Path)
         write("postgresql.log", SLOW)
         server.wait_for('service_log:log_slow_queries:rate5m{log="database"} > 0')
         assert_exposed(server, "logs")
+        assert_watched(server, "logs")
