@@ -8,7 +8,6 @@ from specter_core import metrics
 
 WINDOW = "5m"
 SLOW_WINDOW = "15m"
-DAY = "1d"
 BY_LOG = f"{metrics.SERVICE}, {metrics.LOG}"
 WHERE = "{{ $labels.service }} (log {{ $labels.log }})"
 
@@ -100,11 +99,10 @@ def _new_error_frequent(settings: Settings) -> AlertRule:
     )
 
 
-def _rises(recorded: str, rate: float, rise: float) -> str:
-    """Return PromQL for a recorded rate above `rate` and above `rise` times its mean of the last day."""
-    usual = f"{number(rise)} * avg_over_time({recorded}[{DAY}] offset {SLOW_WINDOW})"
-    # `unless`, and not `and`: where there is no day before, `rate` alone counts.
-    return f"{recorded} > {number(rate)}\nunless on ({BY_LOG})\n{recorded} <= {usual}"
+def _rises(recorded: str, usual: str, rate: float, rise: float) -> str:
+    """Return PromQL for a recorded rate above `rate` and above `rise` times what is usual."""
+    # `unless`, and not `and`: where nothing is usual yet, `rate` alone counts.
+    return f"{recorded} > {number(rate)}\nunless on ({BY_LOG})\n{recorded} <= {number(rise)} * {usual}"
 
 
 def _errors_high(settings: Settings) -> AlertRule:
@@ -112,7 +110,7 @@ def _errors_high(settings: Settings) -> AlertRule:
     return log_alert(
         settings,
         "LogErrorsHigh",
-        _rises(metrics.LOG_ERROR_RATE, least, rise),
+        _rises(metrics.LOG_ERROR_RATE, metrics.LOG_ERROR_USUAL, least, rise),
         "warning",
         symptom="errors",
         summary="{{ $labels.service }} logs {{ $value | printf `%.2f` }} errors a second",
@@ -156,7 +154,7 @@ def _slow_queries(settings: Settings) -> AlertRule:
     return log_alert(
         settings,
         "SlowQueriesRising",
-        _rises(metrics.LOG_SLOW_QUERY_RATE, least, rise),
+        _rises(metrics.LOG_SLOW_QUERY_RATE, metrics.LOG_SLOW_QUERY_USUAL, least, rise),
         "warning",
         symptom="latency",
         summary="The database of {{ $labels.service }} logs more slow queries",
@@ -178,7 +176,7 @@ def _cdn(settings: Settings) -> AlertRule:
     return log_alert(
         settings,
         "CdnHitRatioLow",
-        f"{ratio} < {share} * avg_over_time({ratio}[{DAY}] offset {SLOW_WINDOW})\n"
+        f"{ratio} < {share} * {metrics.LOG_CDN_HIT_USUAL}\n"
         f"and on ({BY_LOG})\n{metrics.LOG_CACHEABLE_RATE} >= {number(settings.cdn_min_rate)}",
         "warning",
         symptom="traffic",

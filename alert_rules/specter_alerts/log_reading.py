@@ -1,13 +1,10 @@
 """Alerts on whether logs are read and understood: what is not read is seen by no other rule."""
 
 from specter_alerts.counters import KNOWN, rate_of
-from specter_alerts.log_alerts import BY_LOG, DAY, WHERE, log_alert
+from specter_alerts.log_alerts import BY_LOG, WHERE, log_alert
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
-
-# Ten minutes each, of the day that ended this long ago: for so long a log is missed, and a little more.
-STEP, BEFORE = "10m", "2h"
 
 
 def group(settings: Settings) -> RuleGroup:
@@ -36,13 +33,12 @@ def _unreadable(settings: Settings) -> AlertRule:
 
 
 def _silent(settings: Settings) -> AlertRule:
-    within, rate = settings.log_silent_within, metrics.LOG_LINE_RATE
-    written = f"sum_over_time(({rate} > bool 0)[{DAY}:{STEP}] offset {BEFORE})"
+    within = settings.log_silent_within
     return log_alert(
         settings,
         "LogSilent",
         f"{rate_of(BY_LOG, metrics.LOG_LINES.name, within, function='increase')} == 0\n"
-        f"and on ({BY_LOG})\n{written} >= {settings.log_regular_windows}\n"
+        f"and on ({BY_LOG})\n{metrics.LOG_WRITING_USUAL} >= {settings.log_regular_windows}\n"
         # That it cannot be read is told by LogUnreadable.
         f"unless on ({BY_LOG})\nmin by ({BY_LOG}) ({metrics.LOG_UP.name}) == 0",
         "warning",

@@ -1,7 +1,7 @@
 """Logs: what their lines say, as a recorded layer by service and log."""
 
 from specter_alerts import log_alerts, log_reading
-from specter_alerts.counters import rate_of
+from specter_alerts.counters import DAY, USUAL_INTERVAL, rate_of, usual
 from specter_alerts.log_alerts import BY_LOG, SLOW_WINDOW, WINDOW
 from specter_alerts.model import RecordingRule, RuleGroup
 from specter_alerts.settings import Settings, number
@@ -12,11 +12,15 @@ ERRORS = 'level=~"error|critical"'
 CACHEABLE = 'cache_status!~"bypass|unknown"'
 HITS = 'cache_status=~"hit|stale|revalidated"'
 
+# Stretches of the day that ended this long ago: for so long a silent log is missed, and a little more.
+STEP, BEFORE = "10m", "2h"
+
 
 def groups(settings: Settings) -> list[RuleGroup]:
     """Return the recorded layer of logs and the alerts on it and on their reading."""
     return [
         RuleGroup("specter_logs", (*_lines(), *_requests(settings), *_others())),
+        RuleGroup("specter_logs_usual", _usual(), USUAL_INTERVAL),
         log_alerts.group(settings),
         log_reading.group(settings),
     ]
@@ -70,4 +74,14 @@ def _others() -> tuple[RecordingRule, ...]:
             # A cache that was emptied has no hit yet: that is a ratio of 0.
             f"(\n  {hits}\n  or\n  0 * {cacheable}\n)\n/\n({cacheable} > 0)",
         ),
+    )
+
+
+def _usual() -> tuple[RecordingRule, ...]:
+    writing = f"sum_over_time(({metrics.LOG_LINE_RATE} > bool 0)[{DAY}:{STEP}] offset {BEFORE})"
+    return (
+        RecordingRule(metrics.LOG_WRITING_USUAL, writing),
+        RecordingRule(metrics.LOG_ERROR_USUAL, usual(metrics.LOG_ERROR_RATE)),
+        RecordingRule(metrics.LOG_SLOW_QUERY_USUAL, usual(metrics.LOG_SLOW_QUERY_RATE)),
+        RecordingRule(metrics.LOG_CDN_HIT_USUAL, usual(metrics.LOG_CDN_HIT_RATIO)),
     )

@@ -48,10 +48,14 @@ Rule = RecordingRule | AlertRule
 
 @dataclass(frozen=True, slots=True)
 class RuleGroup:
-    """Rules evaluated one after the other, so that a later one sees what an earlier one recorded."""
+    """Rules evaluated one after the other, so that a later one sees what an earlier one recorded.
+
+    `interval` is how often, as a PromQL duration; empty: as often as Prometheus is configured to.
+    """
 
     name: str
     rules: tuple[Rule, ...]
+    interval: str = ""
 
     @property
     def recordings(self) -> tuple[RecordingRule, ...]:

@@ -32,7 +32,6 @@ class Settings:
     # and leaves the successes. A night of few customers leaves more than a tenth of the evening's.
     signin_broken_ratio: float = 0.8
     signin_success_share: float = 0.1
-    signin_usual: str = "6h"
     signin_broken_for: str = "1m"
     signin_failing_for: str = "10m"
     signin_lockouts: int = 10

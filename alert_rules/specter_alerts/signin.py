@@ -4,10 +4,10 @@ Attempts are those that the sign-in exporter was told of and those that the log 
 """
 
 from specter_alerts import signin_alerts
-from specter_alerts.counters import KNOWN, rate_of
+from specter_alerts.counters import KNOWN, USUAL_INTERVAL, rate_of, usual
 from specter_alerts.model import RecordingRule, RuleGroup
 from specter_alerts.settings import Settings, number
-from specter_alerts.signin_alerts import BREACH_WINDOW, BY_SERVICE, SLOW_WINDOW, WINDOW
+from specter_alerts.signin_alerts import BREACH_WINDOW, BY_SERVICE, HOURS, SLOW_WINDOW, WINDOW
 from specter_core import metrics
 from specter_core.metrics import Metric
 
@@ -17,7 +17,11 @@ BY_GROUPING = f"{metrics.SERVICE}, grouping"
 
 def groups(settings: Settings) -> list[RuleGroup]:
     """Return the recorded layer of signing in and the alerts on it."""
-    return [RuleGroup("specter_signin", _recorded(settings)), signin_alerts.group(settings)]
+    return [
+        RuleGroup("specter_signin", _recorded(settings)),
+        RuleGroup("specter_signin_usual", _usual(), USUAL_INTERVAL),
+        signin_alerts.group(settings),
+    ]
 
 
 def _recorded(settings: Settings) -> tuple[RecordingRule, ...]:
@@ -53,6 +57,16 @@ def _recorded(settings: Settings) -> tuple[RecordingRule, ...]:
         ),
         # Of no CAPTCHA at all there is no ratio: 0 / 0 is NaN, which the comparison drops.
         RecordingRule(metrics.SERVICE_CAPTCHA_RATIO, f"{_solved(SLOW_WINDOW)} >= 0"),
+    )
+
+
+def _usual() -> tuple[RecordingRule, ...]:
+    successes = metrics.SERVICE_SIGNIN_SUCCESS_RATE
+    return (
+        # Six hours, because nights are not days.
+        RecordingRule(metrics.SERVICE_SIGNIN_SUCCESS_USUAL, usual(successes, HOURS)),
+        RecordingRule(metrics.SERVICE_LOCKOUTS_USUAL, usual(metrics.SERVICE_LOCKOUTS)),
+        RecordingRule(metrics.SERVICE_CAPTCHA_USUAL, usual(metrics.SERVICE_CAPTCHA_RATIO)),
     )
 
 

@@ -14,6 +14,7 @@ WINDOW = "5m"
 SLOW_WINDOW = "15m"
 # Somebody has to look at the account: one that is found at once is no past matter after minutes.
 BREACH_WINDOW = "1h"
+HOURS = "6h"
 BY_SERVICE = metrics.SERVICE
 
 
@@ -59,14 +60,14 @@ def _broken(settings: Settings) -> AlertRule:
         f"{metrics.SERVICE_SIGNIN_FAILURE_RATIO} > {number(settings.signin_broken_ratio)}\n"
         f"{_enough(settings)}\n"
         f"and on ({BY_SERVICE})\n"
-        f"{success} < {number(share)} * avg_over_time({success}[{settings.signin_usual}])",
+        f"{success} < {number(share)} * {metrics.SERVICE_SIGNIN_SUCCESS_USUAL}",
         "critical",
         "signin",
         summary="Customers cannot sign in to {{ $labels.service }}",
         description=(
             "{{ $value | humanizePercentage }} of the attempts to sign in to {{ $labels.service }} failed in "
             f"the last {WINDOW}, and successes are below {number(share * 100)}% of their mean of "
-            f"{settings.signin_usual}; expected at most {number(settings.signin_failure_ratio * 100)}%. An "
+            f"{HOURS}; expected at most {number(settings.signin_failure_ratio * 100)}%. An "
             "attack would leave the successes."
         ),
         action=(
@@ -152,9 +153,7 @@ def _lockouts(settings: Settings) -> AlertRule:
     return _alert(
         settings,
         "SignInLockoutsRising",
-        f"{now} > {most}\n"
-        f"unless on ({BY_SERVICE})\n"
-        f"{now} <= {rise} * avg_over_time({now}[1d] offset {SLOW_WINDOW})",
+        f"{now} > {most}\nunless on ({BY_SERVICE})\n{now} <= {rise} * {metrics.SERVICE_LOCKOUTS_USUAL}",
         "warning",
         "attack",
         summary="{{ $value | printf `%.0f` }} accounts of {{ $labels.service }} were locked",
@@ -176,7 +175,7 @@ def _captcha(settings: Settings) -> AlertRule:
         settings,
         "SignInCaptchaFailing",
         f"{metrics.SERVICE_CAPTCHA_RATIO}\n"
-        f"< {number(settings.captcha_share)} * avg_over_time({metrics.SERVICE_CAPTCHA_RATIO}[1d])\n"
+        f"< {number(settings.captcha_share)} * {metrics.SERVICE_CAPTCHA_USUAL}\n"
         f"and on ({BY_SERVICE})\n"
         f"{shown} >= {settings.captcha_least}",
         "warning",

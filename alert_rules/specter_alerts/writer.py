@@ -38,7 +38,12 @@ def render(settings: Settings = DEFAULTS) -> dict[str, str]:
 
 def render_rules(groups: list[RuleGroup]) -> str:
     """Return a Prometheus rule file with `groups`, in the order given."""
-    return _yaml({"groups": [{"name": g.name, "rules": [_rule(rule) for rule in g.rules]} for g in groups]})
+    return _yaml({"groups": [_group(group) for group in groups]})
+
+
+def _group(group: RuleGroup) -> dict[str, Any]:
+    interval = {"interval": group.interval} if group.interval else {}
+    return {"name": group.name, **interval, "rules": [_rule(rule) for rule in group.rules]}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

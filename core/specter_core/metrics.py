@@ -213,6 +213,10 @@ TOP_SOURCE_REQUEST_SHARE = "service_grouping:http_source_requests:max_share"
 SERVICE_BREACHES = "service:auth_suspected_breaches:increase1h"
 SERVICE_LOCKOUTS = "service:auth_lockouts:increase15m"
 SERVICE_CAPTCHA_RATIO = "service:auth_captcha_successes:ratio_rate15m"
+# What is usual, which later values are compared with; worked out once a minute, because it reads a day.
+SERVICE_SIGNIN_SUCCESS_USUAL = "service:auth_successes:rate5m_avg6h"
+SERVICE_LOCKOUTS_USUAL = "service:auth_lockouts:increase15m_avg1d"
+SERVICE_CAPTCHA_USUAL = "service:auth_captcha_successes:ratio_rate15m_avg1d"
 
 # What lines of a log say, by service and log.
 LOG_LINE_RATE = "service_log:log_lines:rate5m"
@@ -225,6 +229,11 @@ LOG_DURATION_P95 = "service_log:log_http_request_duration_seconds:p95_rate5m"
 LOG_SLOW_QUERY_RATE = "service_log:log_slow_queries:rate5m"
 LOG_CACHEABLE_RATE = "service_log:log_cdn_cacheable:rate15m"
 LOG_CDN_HIT_RATIO = "service_log:log_cdn_hits:ratio_rate15m"
+# Ten-minute stretches (of 144) of the day that ended two hours ago in which the log wrote; what was usual.
+LOG_WRITING_USUAL = "service_log:log_lines:writing10m_count1d"
+LOG_ERROR_USUAL = "service_log:log_errors:rate5m_avg1d"
+LOG_SLOW_QUERY_USUAL = "service_log:log_slow_queries:rate5m_avg1d"
+LOG_CDN_HIT_USUAL = "service_log:log_cdn_hits:ratio_rate15m_avg1d"
 
 # The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
