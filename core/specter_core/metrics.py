@@ -706,10 +706,17 @@ WEB_VITALS_LIMITS = {
     WEB_VITALS_FCP: (1.8, 3.0),
     WEB_VITALS_TTFB: (0.8, 1.8),
 }
-# Recorded: what three of four views of a page are at most, and of how many views that is.
+# Recorded: what three of four views of a page are at most, how many views that is of, and the shares of good
+# and of poor ones.
 WEB_VITALS_P75 = {metric: f"service_page_device:{metric.name}:p75_rate5m" for metric in WEB_VITALS_LIMITS}
 WEB_VITALS_VIEWS = {
     metric: f"service_page_device:{metric.name}:count_increase5m" for metric in WEB_VITALS_LIMITS
+}
+WEB_VITALS_GOOD = {
+    metric: f"service_page_device:{metric.name}:good_ratio_rate5m" for metric in WEB_VITALS_LIMITS
+}
+WEB_VITALS_POOR = {
+    metric: f"service_page_device:{metric.name}:poor_ratio_rate5m" for metric in WEB_VITALS_LIMITS
 }
 BEACON_REQUESTS = Metric(
     "specter_beacon_requests_total",
@@ -801,6 +808,7 @@ PROCESS_OPEN_FDS = "process_open_fds"
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
 DASHBOARD_DETECTOR = "specter-detector"
+DASHBOARD_FRONTEND = "specter-frontend"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

@@ -125,6 +125,8 @@ def test_every_expression_parses_and_reads_the_vocabulary(board: dict[str, Any])
     known = {name for m in families for name in (m.name, m.bucket, m.count, m.sum)}
     known |= {value for value in vars(metrics).values() if isinstance(value, str)}
     known |= {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
+    known |= {*metrics.WEB_VITALS_P75.values(), *metrics.WEB_VITALS_VIEWS.values()}
+    known |= {*metrics.WEB_VITALS_GOOD.values(), *metrics.WEB_VITALS_POOR.values()}
     for where, expr, _ in expressions(board):
         names = {selector.name for selector in selectors(expr)}
         assert names, where
