@@ -4,7 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from specter_core.clock import Clock, SystemClock
@@ -46,7 +46,7 @@ class BeaconOptions:
     pages: Pages
     requests_per_second: float = 500.0
     client_requests_per_second: float = 10.0
-    proxies: TrustedProxies = TrustedProxies()  # noqa: RUF009  (it never changes)
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
 
 
 def beacon_app(vitals: Vitals, options: BeaconOptions, clock: Clock | None = None) -> "WSGIApplication":

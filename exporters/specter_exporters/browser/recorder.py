@@ -16,7 +16,7 @@ from specter_exporters.vitals import VITALS
 
 HOLD_SECONDS = 60.0
 REMEMBER_SECONDS = 1800.0
-CAPACITY = 50_000
+CAPACITY = 20_000
 
 REFUSALS = (
     "origin",
