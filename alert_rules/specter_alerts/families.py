@@ -9,6 +9,7 @@ from specter_alerts import (
     detector_data,
     detector_process,
     detector_scores,
+    frontend,
     http,
     meta,
 )
@@ -27,6 +28,7 @@ def _detector(settings: Settings) -> list[RuleGroup]:
 FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
     "anomaly": anomaly.groups,
+    "frontend": frontend.groups,
     "deployments": deployments.groups,
     "detector": _detector,
     "meta": meta.groups,

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from specter_dashboards.detector_board import detector_board
+from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
 
 DASHBOARDS: dict[str, Callable[[], Any]] = {
     "main-status": main_status,
     "detector": detector_board,
+    "frontend": frontend_board,
 }
 
 
