@@ -104,6 +104,12 @@ class Settings:
     restarts_within: str = "1h"
     restarts_allowed: int = 2
 
+    # A quantile of fewer views says more of them than of the page.
+    min_views: int = 30
+    # Browsers that send nothing while a service has so many requests a second have lost the way.
+    beacon_min_request_rate: float = 1.0
+    beacon_refused_ratio: float = 0.5
+
     detector_job: str = "detector"
     probe_job: str = "blackbox"
 
@@ -118,6 +124,11 @@ class Settings:
         """Return the link to the dashboard of this uid, for the alert's own service where it has one."""
         url = f"{self.dashboard_base}/d/{board}/{board.removeprefix('specter-')}"
         return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
+
+    def frontend_dashboard_url(self) -> str:
+        """Return the link to the dashboard Frontend for the alert's service."""
+        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_FRONTEND}/frontend"
+        return f"{url}?var-service={{{{ $labels.service | urlquery }}}}"
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""

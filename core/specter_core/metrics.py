@@ -733,6 +733,63 @@ WEB_VITALS_TTFB = Metric(
     WEB_VITALS_LABELS,
     (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.2, 1.8, 3.0, 6.0),
 )
+# Good up to the first, poor above the second, in the metric's unit.
+WEB_VITALS_LIMITS = {
+    WEB_VITALS_LCP: (2.5, 4.0),
+    WEB_VITALS_INP: (0.2, 0.5),
+    WEB_VITALS_CLS: (0.1, 0.25),
+    WEB_VITALS_FCP: (1.8, 3.0),
+    WEB_VITALS_TTFB: (0.8, 1.8),
+}
+# Recorded: what three of four views of a page are at most, how many views that is of, and the shares of good
+# and of poor ones.
+WEB_VITALS_P75 = {metric: f"service_page_device:{metric.name}:p75_rate5m" for metric in WEB_VITALS_LIMITS}
+WEB_VITALS_VIEWS = {
+    metric: f"service_page_device:{metric.name}:count_increase5m" for metric in WEB_VITALS_LIMITS
+}
+WEB_VITALS_GOOD = {
+    metric: f"service_page_device:{metric.name}:good_ratio_rate5m" for metric in WEB_VITALS_LIMITS
+}
+WEB_VITALS_POOR = {
+    metric: f"service_page_device:{metric.name}:poor_ratio_rate5m" for metric in WEB_VITALS_LIMITS
+}
+BEACON_REQUESTS = Metric(
+    "specter_beacon_requests_total",
+    "counter",
+    "Requests to the beacon, preflights and refused ones included.",
+)
+BEACON_REFUSED = Metric(
+    "specter_beacon_refused_total",
+    "counter",
+    "Requests to the beacon that were refused as a whole, or in part (`invalid`).",
+    ("reason",),
+)
+BEACON_MEASUREMENTS_REFUSED = Metric(
+    "specter_beacon_measurements_refused_total",
+    "counter",
+    "Measurements that were refused, by what of them is wrong.",
+    ("reason",),
+)
+BEACON_UNKNOWN_PAGES = Metric(
+    "specter_beacon_unknown_pages_total",
+    "counter",
+    "Measurements counted under the page `other`, because their path is of no template.",
+)
+BEACON_REPLACED = Metric(
+    "specter_beacon_replaced_total",
+    "counter",
+    "Values in whose place a later one of the same id was counted.",
+)
+BEACON_LATE = Metric(
+    "specter_beacon_late_total",
+    "counter",
+    "Values that were dropped, because one of the same id had been counted before.",
+)
+BEACON_HELD = Metric(
+    "specter_beacon_held_measurements",
+    "gauge",
+    "Measurements that wait for a later value of the same id before they are counted.",
+)
 
 # --- what must not be learnt from; read by the detector ---
 
@@ -788,6 +845,7 @@ DASHBOARD_MAIN_STATUS = "specter-main-status"
 DASHBOARD_DETECTOR = "specter-detector"
 DASHBOARD_SIGNIN = "specter-sign-in"
 DASHBOARD_LOGS = "specter-logs"
+DASHBOARD_FRONTEND = "specter-frontend"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

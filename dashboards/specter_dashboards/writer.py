@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specter_dashboards.detector_board import detector_board
+from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
@@ -15,6 +16,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "sign-in": signin_board,
     "logs": logs_board,
     "detector": detector_board,
+    "frontend": frontend_board,
 }
 
 

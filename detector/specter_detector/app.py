@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
@@ -353,14 +354,11 @@ def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> No
         feedback = FeedbackStore(folder / "feedback.jsonl", clock=clock, new_id=lambda: uuid4().hex)
         runner = Runner(presets, storage, clock=clock, feedback=lambda: as_windows(feedback.windows()))
         replays = ReplayWorker()
-        hangup = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: runner.stop())
-        signal.signal(signal.SIGHUP, lambda _number, _frame: hangup.set())
-        reloads = threading.Thread(
-            target=_reload_when_told, args=(hangup, presets, runner), name="reload", daemon=True
-        )
-        reloads.start()
+        told: SimpleQueue[int] = SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # A queue that may be put to from a handler: an event's lock may be held by what it interrupts.
+            signal.signal(number, lambda number, _frame: told.put(number))
+        threading.Thread(target=_obey, args=(told, presets, runner), name="signals", daemon=True).start()
         watch = LiveWatch(
             runner.jobs,
             histories=KeptHistories(runner.histories, ReaderHistories(runner.reader)),
@@ -387,17 +385,17 @@ def run(load: Callable[[], DetectorConfig], folder: Path, web: WebOptions) -> No
             replays.close()
 
 
-def _reload_when_told(hangup: threading.Event, presets: PresetLoader, runner: Runner) -> None:
-    """Reload at each SIGHUP, and when there is more to watch.
-
-    Not in the signal's handler, which interrupts whatever holds a lock.
-    """
+def _obey(told: SimpleQueue[int], presets: PresetLoader, runner: Runner) -> None:
+    """Stop or reload as the signals that are `told` say; reload when there is more to watch, too."""
     while True:
-        told = hangup.wait(PRESETS_POLL)
-        if told:
-            hangup.clear()
         try:
-            if told or (presets.due() and presets.check()):
+            number = told.get(timeout=PRESETS_POLL)
+        except Empty:
+            number = None
+        try:
+            if number in (signal.SIGTERM, signal.SIGINT):
+                runner.stop()
+            elif number == signal.SIGHUP or (presets.due() and presets.check()):
                 runner.reload()
         except SpecterError:
             # `reload` has logged it and counts it.

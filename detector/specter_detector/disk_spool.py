@@ -9,9 +9,9 @@ from pathlib import Path
 
 from specter_core.errors import SpecterError
 from specter_core.files import HeldError, hold, sync_folder
-from specter_detector.batch import Batch, CorruptEntryError
+from specter_detector.batch import Batch
 from specter_detector.cursor import Cursor, CursorFile
-from specter_detector.segments import Segment, SegmentFile, first_entry, found_in, path_of, recover
+from specter_detector.segments import Segment, SegmentFile, entries, found_in, path_of, recover
 from specter_detector.spool import DISK_BYTES, MEMORY_BYTES, Dropped, MemorySpool, Spool, SpoolOptions
 
 LOGGER = logging.getLogger(__name__)
@@ -156,18 +156,29 @@ class DiskSpool:
         return None if self._head is None else self._head[0]
 
     def _read(self, segment: Segment) -> tuple[Batch, int] | None:
-        """Return the next entry; None and the rest of the segment given up if it is damaged or gone.
+        """Return the next entry, None when there is none any more; what is damaged before it is given up.
 
         Raises:
             OSError: it cannot be read now.
         """
         try:
-            return first_entry(segment.path, self._offset)
-        except (CorruptEntryError, FileNotFoundError) as error:
-            LOGGER.warning("spool %s: %d samples cannot be read: %s", segment.path, segment.samples, error)
-            self._dropped("corrupt", segment.samples)
-            segment.samples, self._offset = 0, segment.size
+            rest = entries(segment.path, self._offset)
+            batch, start, end = next(rest, (None, segment.size, segment.size))
+            if start != self._offset:
+                waiting = 0 if batch is None else batch.samples + sum(each.samples for each, _, _ in rest)
+                self._give_up(segment, segment.samples - waiting, "damaged")
+        except FileNotFoundError:
+            self._give_up(segment, segment.samples, "the file is gone")
+            batch, end = None, segment.size
+        if batch is None:
+            self._offset = segment.size
             return None
+        return batch, end
+
+    def _give_up(self, segment: Segment, samples: int, why: str) -> None:
+        LOGGER.warning("spool %s: %d samples cannot be read: %s", segment.path, samples, why)
+        self._dropped("corrupt", samples)
+        segment.samples -= samples
 
     def _advance(self) -> None:
         if self._head is not None:
@@ -255,7 +266,10 @@ class DiskSpool:
                 segment.path.unlink()
                 continue
             delivered = cursor.offset if segment.number == cursor.segment else 0
-            for key, at in recover(segment, delivered).items():
+            ticks, damaged = recover(segment, delivered)
+            if damaged:
+                self._failed()
+            for key, at in ticks.items():
                 self._ticks[key] = max(at, self._ticks.get(key, at))
             if not self._segments:
                 self._offset = min(delivered, segment.size)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from specter_detector.batch import Batch, CorruptEntryError, read_entry
+from specter_detector.batch import MAGIC, Batch, CorruptEntryError, read_entry
 
 LOGGER = logging.getLogger(__name__)
 _NAME = re.compile(r"(\d{8,})\.segment")
@@ -36,65 +37,70 @@ def found_in(folder: Path) -> list[Segment]:
     return sorted(segments, key=lambda segment: segment.number)
 
 
-def entries(path: Path, start: int = 0) -> Iterator[tuple[Batch, int]]:
-    """Yield the entries of a file from byte `start` on, with where each ends.
+def entries(path: Path, start: int = 0) -> Iterator[tuple[Batch, int, int]]:
+    """Yield the whole entries of a file from byte `start` on, each with where it begins and ends.
+
+    Entries behind a damaged one are found by how they begin; their checksum says whether they are any.
 
     Raises:
-        CorruptEntryError: from there on the file is not what was written.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        file.seek(start)
-        at = start
-        while (found := read_entry(file.read)) is not None:
+        at: int | None = start
+        while at is not None:
+            file.seek(at)
+            try:
+                found = read_entry(file.read)
+            except CorruptEntryError:
+                at = _next_magic(file, at + 1)
+                continue
+            if found is None:
+                return
             batch, length = found
+            yield batch, at, at + length
             at += length
-            yield batch, at
 
 
-def first_entry(path: Path, start: int) -> tuple[Batch, int]:
-    """Return the entry at byte `start` of a file, and where it ends.
-
-    Raises:
-        CorruptEntryError: there is none.
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        file.seek(start)
-        found = read_entry(file.read)
-    if found is None:
-        raise CorruptEntryError("cut off")
-    return found[0], start + found[1]
+def _next_magic(file: BinaryIO, start: int) -> int | None:
+    """Return the byte from `start` on at which an entry may begin, None if there is none."""
+    file.seek(start)
+    where = file.read().find(MAGIC)
+    return None if where < 0 else start + where
 
 
-def recover(segment: Segment, delivered: int) -> dict[str, float]:
-    """Look through a segment of which `delivered` bytes are done with, and return its newest ticks.
+def recover(segment: Segment, delivered: int) -> tuple[dict[str, float], int]:
+    """Look through a segment of which `delivered` bytes are done with.
 
-    Sets its size and samples, and cuts off what is no whole tick. That was never sent: sending begins when
-    the whole tick is there.
+    Sets its size and samples, and cuts off what is no whole tick at its end. That was never sent: sending
+    begins when the whole tick is there.
+
+    Returns:
+        The newest tick of each scheduler, and how many bytes before the end are damaged.
     """
     ticks: dict[str, float] = {}
-    samples, why = 0, "its last tick is not whole"
+    samples, damaged, reached = 0, 0, 0
     try:
-        for batch, end in entries(segment.path):
+        for batch, start, end in entries(segment.path):
             samples += batch.samples if end > delivered else 0
+            damaged += start - reached
+            reached = end
             if batch.last:
                 segment.size, segment.samples = end, samples
                 ticks[batch.scheduler] = batch.at
-    except CorruptEntryError as error:
-        why = str(error)
     except OSError as error:
         # It may be readable another time: nothing is cut off.
         LOGGER.warning("spool %s: cannot be read beyond byte %d: %s", segment.path, segment.size, error)
-        return ticks
+        return ticks, damaged
+    if damaged:
+        LOGGER.warning("spool %s: %d bytes are damaged, what was in them is lost", segment.path, damaged)
     try:
         surplus = segment.path.stat().st_size - segment.size
         if surplus > 0:
-            LOGGER.warning("spool %s: %d bytes cut off at its end: %s", segment.path, surplus, why)
+            LOGGER.warning("spool %s: %d bytes cut off at its end: no whole tick", segment.path, surplus)
             os.truncate(segment.path, segment.size)
     except OSError as error:
         LOGGER.warning("spool %s: cannot be mended: %s", segment.path, error)
-    return ticks
+    return ticks, damaged
 
 
 class SegmentFile:

@@ -9,6 +9,7 @@ COMMANDS = {
     "app": "specter_exporters.business.command:app",
     "catalogue": "specter_exporters.business.command:catalogue",
     "signin": "specter_exporters.signin.command:signin",
+    "browser": "specter_exporters.browser.command:browser",
     "logs": "specter_exporters.logs.cli:logs",
 }
 
@@ -41,5 +42,6 @@ def exporter() -> None:
       specter exporter app --business.token-file shop=shop.token
       specter exporter catalogue
       specter exporter signin --config signin.yml
+      specter exporter browser --config browser.yml
       specter exporter logs --config logs.yml
     """

@@ -8,6 +8,7 @@ from tests.alert_rules import (
     anomaly_cases,
     detector_cases,
     detector_health_cases,
+    frontend_cases,
     http_cases,
     log_cases,
     other_cases,
@@ -22,6 +23,7 @@ CASES = [
     *anomaly_cases.CASES,
     *detector_cases.CASES,
     *detector_health_cases.CASES,
+    *frontend_cases.CASES,
     *other_cases.CASES,
 ]
 

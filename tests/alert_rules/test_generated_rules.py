@@ -28,6 +28,7 @@ NAMES = {
     "anomaly.rules.yml",
     "deployments.rules.yml",
     "detector.rules.yml",
+    "frontend.rules.yml",
     "meta.rules.yml",
     "alertmanager.yml",
 }

@@ -186,6 +186,28 @@ def check_family(
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.integration
+def test_web_vitals_are_recorded_by_page_and_device(tmp_path: Path) -> None:
+    # Of 16 views eight are good, six need improvement (2.5 to 4 s) and two are poor (4 to 6 s).
+    where = 'service="shop",page="/",device="mobile"'
+    name = "specter_web_vitals_lcp_seconds"
+    rising = {"2.5": "0+8x120", "4.0": "0+14x120", "6.0": "0+16x120", "+Inf": "0+16x120"}
+    series = {f'{name}_bucket{{{where},le="{le}"}}': values for le, values in rising.items()}
+    series[f"{name}_count{{{where}}}"] = "0+16x120"
+    # Without views there is nothing to rate.
+    quiet = where.replace("mobile", "tablet")
+    series |= {f'{name}_bucket{{{quiet},le="{le}"}}': "3x120" for le in rising}
+    series[f"{name}_count{{{quiet}}}"] = "3x120"
+    of = "service_page_device:specter_web_vitals_lcp_seconds:"
+    mobile = '{device="mobile",page="/",service="shop"}'
+    expected = {"p75_rate5m": 3.5, "good_ratio_rate5m": 0.5, "poor_ratio_rate5m": 0.125}
+    found = {of + what: {level(of + what, mobile): value} for what, value in expected.items()}
+    views = of + "count_increase5m"
+    found[views] = {level(views, mobile): 960, level(views, mobile.replace("mobile", "tablet")): 0}
+    result = evaluate(tmp_path, "frontend", series, {"8m": found})
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_exactly_the_vocabulary_is_recorded() -> None:
     recorded = {rule.record for group in all_groups() for rule in group.recordings}
     assert recorded == {
@@ -223,5 +245,9 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         metrics.LOG_SLOW_QUERY_RATE,
         metrics.LOG_CACHEABLE_RATE,
         metrics.LOG_CDN_HIT_RATIO,
+        *metrics.WEB_VITALS_P75.values(),
+        *metrics.WEB_VITALS_VIEWS.values(),
+        *metrics.WEB_VITALS_GOOD.values(),
+        *metrics.WEB_VITALS_POOR.values(),
         metrics.SERVICE_DEPLOYED,
     }

@@ -143,6 +143,8 @@ def test_every_series_that_the_rules_read_is_in_the_vocabulary() -> None:
     known = {name for m in families for name in (m.name, m.bucket, m.count, m.sum)}
     known |= {value for value in vars(metrics).values() if isinstance(value, str)}
     known |= {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
+    known |= {*metrics.WEB_VITALS_P75.values(), *metrics.WEB_VITALS_VIEWS.values()}
+    known |= {*metrics.WEB_VITALS_GOOD.values(), *metrics.WEB_VITALS_POOR.values()}
     read = {
         node.name
         for group in all_groups()

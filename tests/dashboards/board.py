@@ -7,6 +7,8 @@ from typing import Any
 SUBSTITUTES = {
     "service": ".+",
     "instance": ".+",
+    "page": ".+",
+    "device": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

@@ -19,7 +19,13 @@ BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
 # What a board's variable chooses by.
-CHOSEN_BY = {"main-status": "service", "sign-in": "service", "logs": "service", "detector": "instance"}
+CHOSEN_BY = {
+    "main-status": "service",
+    "sign-in": "service",
+    "logs": "service",
+    "detector": "instance",
+    "frontend": "page",
+}
 BUILT_IN = {
     "__rate_interval",
     "__interval",
@@ -63,6 +69,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["sign-in"]["uid"] == metrics.DASHBOARD_SIGNIN
     assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
+    assert BOARDS["frontend"]["uid"] == metrics.DASHBOARD_FRONTEND
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
 
 
@@ -131,6 +138,8 @@ def test_every_expression_parses_and_reads_the_vocabulary(board: dict[str, Any])
     known = {name for m in families for name in (m.name, m.bucket, m.count, m.sum)}
     known |= {value for value in vars(metrics).values() if isinstance(value, str)}
     known |= {*metrics.SERVICE_DURATION.values(), *metrics.ROUTE_DURATION.values()}
+    known |= {*metrics.WEB_VITALS_P75.values(), *metrics.WEB_VITALS_VIEWS.values()}
+    known |= {*metrics.WEB_VITALS_GOOD.values(), *metrics.WEB_VITALS_POOR.values()}
     for where, expr, _ in expressions(board):
         names = {selector.name for selector in selectors(expr)}
         assert names, where
@@ -166,6 +175,28 @@ def test_what_detectors_say_is_limited_to_the_chosen_ones() -> None:
     assert unlimited(BOARDS["detector"], "instance") == {metrics.ANOMALY_SCORE}
 
 
+def test_web_vitals_are_limited_to_the_chosen_services_pages_and_devices() -> None:
+    board = BOARDS["frontend"]
+    assert unlimited(board, "service") == set()
+    for label in ("page", "device"):
+        assert not {name for name in unlimited(board, label) if name.startswith("service_page_device:")}
+
+
+def test_every_vital_is_drawn_against_its_limits() -> None:
+    drawn = {
+        panel["title"]: [step["value"] for step in thresholds_of(panel)[0]][-2:]
+        for panel in charts(BOARDS["frontend"])
+        if panel["type"] == "timeseries" and "p75" in panel["targets"][0]["expr"]
+    }
+    assert drawn == {
+        "Largest Contentful Paint": [2.5, 4],
+        "Interaction to Next Paint": [0.2, 0.5],
+        "Cumulative Layout Shift": [0.1, 0.25],
+        "First Contentful Paint": [1.8, 3],
+        "Time to First Byte": [0.8, 1.8],
+    }
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -196,6 +227,10 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("sign-in", "label_values(up, service)"),
         ("logs", "label_values(up, service)"),
         ("detector", "label_values(specter_detector_build_info, instance)"),
+        (
+            "frontend",
+            "label_values(service_page_device:specter_web_vitals_lcp_seconds:count_increase5m, page)",
+        ),
     ],
 )
 def test_what_is_chosen_takes_many_and_refreshes_with_the_time_range(name: str, query: str) -> None:
@@ -232,6 +267,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_SIGNIN: ["Deployments", "Alerts firing", "Anomalies"],
         metrics.DASHBOARD_LOGS: ["Deployments", "Alerts firing", "Anomalies"],
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
+        metrics.DASHBOARD_FRONTEND: ["Deployments", "Alerts firing", "Anomalies"],
     }
     assert board["links"][0]["type"] == "dashboards"
     assert [a["name"] for a in board["annotations"]["list"]] == names[board["uid"]]
@@ -284,6 +320,12 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Requests in access logs",
         "Databases, caches, gateways",
         "Reading",
+    ]
+    assert heads(BOARDS["frontend"]) == [
+        "Worst page now",
+        "75th percentile by page and device",
+        "Good, needs improvement, poor",
+        "Beacon",
     ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 

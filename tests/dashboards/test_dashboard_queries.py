@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from specter_core.metrics import AUTH_SOURCE_FAILURES
+from specter_core import metrics
 from specter_dashboards.detector_queries import (
     anomalous_ratio,
     cpu,
@@ -23,6 +23,7 @@ from specter_dashboards.detector_queries import (
     top_scores,
     up,
 )
+from specter_dashboards.frontend_queries import good, needs_improvement, poor, refused_share, worst
 from specter_dashboards.logs_queries import failing_routes, newest_templates
 from specter_dashboards.queries import anomalous_value, firing, highest_score, of_slowest_routes
 from specter_dashboards.signin_queries import (
@@ -49,6 +50,17 @@ GAUGES = {
     **{
         f'anomaly_score{{for="route_latency_p95",http_route="/search",model_alias="m",{replica}}}': score
         for replica, score in (('detector_replica="0"', 6), ('detector_replica="1"', 5))
+    },
+    **{
+        f'service_page_device:specter_web_vitals_{vital}:{what}{{page="/",device="{device}"}}': value
+        for vital in ("lcp_seconds", "inp_seconds", "cls", "fcp_seconds", "ttfb_seconds")
+        for what, values in (
+            ("p75_rate5m", (0.3, 0.9)),
+            ("count_increase5m", (40, 60)),
+            ("good_ratio_rate5m", (0.7, 0.5)),
+            ("poor_ratio_rate5m", (0.1, 0.2)),
+        )
+        for device, value in zip(("desktop", "mobile"), values, strict=True)
     },
     "service:http_server_requests:rate1m": 12,
     "service:http_server_errors:ratio_rate1m": 0.02,
@@ -97,6 +109,12 @@ GAUGES = {
 }
 COUNTERS = (
     *signin_and_logs.COUNTERS,
+    "specter_beacon_requests_total",
+    'specter_beacon_refused_total{reason="origin"}',
+    'specter_beacon_measurements_refused_total{reason="value"}',
+    "specter_beacon_unknown_pages_total",
+    "specter_beacon_late_total",
+    "specter_beacon_replaced_total",
     'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
     'specter_detector_reads_total{query="request_rate",outcome="error"}',
     'specter_detector_writes_total{outcome="rejected"}',
@@ -289,7 +307,10 @@ def test_what_is_suspected_and_from_which_sources(server: str) -> None:
         "password_spraying": 0,
         "flood": 0,
     }
-    assert values(ask(server, top_sources(AUTH_SOURCE_FAILURES)), "source") == {"f0b8": 150, "4044": 149}
+    assert values(ask(server, top_sources(metrics.AUTH_SOURCE_FAILURES)), "source") == {
+        "f0b8": 150,
+        "4044": 149,
+    }
     assert values(ask(server, accounts_of_top_sources()), "source") == {"f0b8": 148, "4044": 152}
 
 
@@ -308,6 +329,20 @@ def test_the_newest_errors_and_the_routes_that_fail(server: str) -> None:
 def test_rates_are_those_of_the_slowest_routes(server: str) -> None:
     found = ask(server, of_slowest_routes("service_route:http_server_requests:rate1m"))
     assert values(found, "http_route") == {"/search": 3, "/cart": 9}
+
+
+@pytest.mark.integration
+def test_views_by_rating_add_up_and_the_worst_device_is_shown(server: str) -> None:
+    lcp = metrics.WEB_VITALS_LCP
+    shares = [values(ask(server, share(lcp)), "device") for share in (good, needs_improvement, poor)]
+    assert [pytest.approx(one) for one in shares] == [
+        {"desktop": 0.7, "mobile": 0.5},
+        {"desktop": 0.2, "mobile": 0.3},
+        {"desktop": 0.1, "mobile": 0.2},
+    ]
+    assert values(ask(server, worst(lcp)), "") == {"": 0.9}
+    [refused] = ask(server, refused_share())
+    assert float(refused["value"][1]) == pytest.approx(1, rel=0.01)
 
 
 @pytest.mark.integration

@@ -1,20 +1,19 @@
 """The HTTP endpoint for services in other languages: `POST /api/v1/events`, a WSGI application."""
 
-import json
 import logging
 import re
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from cheroot.errors import MaxSizeExceeded
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from specter_core import metrics
 from specter_core.clock import Clock, SystemClock
+from specter_exporters import bodies
+from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, NoJsonError, load_json
 from specter_exporters.business.answers import JSON, Answer, ProblemError, as_json, problem
 from specter_exporters.business.business import Business
 from specter_exporters.business.idempotency import Idempotency, Key
@@ -24,7 +23,7 @@ from specter_exporters.business.validation import FIELDS, EventRefusedError, Obs
 from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import InputStream, StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ MAX_EVENTS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 KEY = re.compile(r"[!-~]{1,255}")
 RATE = 50_000.0
-PIECE = 4096
-UNREADABLE = (OSError, ValueError, MaxSizeExceeded)
 PATH = "/api/v1/events"
 
 
@@ -80,7 +77,7 @@ class BusinessEndpoint:
             answer = self._answer(environ)
         except ProblemError as error:
             answer = error.answer()
-        drain(environ)
+        bodies.drain(environ)
         headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         start_response(answer.line, [*headers, *answer.headers])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
@@ -204,56 +201,12 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind != JSON or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise ProblemError(415, "the body must be application/json, not compressed")
-    length = environ.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-        raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes")
     try:
-        body = _read(environ["wsgi.input"], int(length) if length.isdecimal() else None)
-    except UNREADABLE as error:
-        if _is_size(error):
-            raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes") from error
+        return bodies.read_body(environ, MAX_BODY_BYTES)
+    except BodyTooLargeError:
+        raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes") from None
+    except BodyBrokenError as error:
         raise ProblemError(400, "the body cannot be read to its end") from error
-    if len(body) > MAX_BODY_BYTES:
-        raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes")
-    return body
-
-
-def _read(stream: "InputStream", length: int | None) -> bytes:
-    """Return a body: without a length it comes in chunks, and ends by itself."""
-    if length is not None:
-        body = stream.read(length)
-        if len(body) < length:
-            raise ValueError("the body ends too early")
-        return body
-    pieces, size = [], 0
-    # A little at once: the server puts chunks together by copying what it has, however small they are.
-    while size <= MAX_BODY_BYTES and (piece := stream.read(PIECE)):
-        pieces.append(piece)
-        size += len(piece)
-    return b"".join(pieces)
-
-
-def _is_size(error: Exception) -> bool:
-    """Return whether the server stopped at a body in chunks for its size: in two ways, one has no number."""
-    plain = isinstance(error, OSError) and error.errno is None and not isinstance(error, TimeoutError)
-    return plain or isinstance(error, MaxSizeExceeded)
-
-
-def drain(environ: "WSGIEnvironment") -> None:
-    """Read what is left of a body in chunks: the server would take it for the next request.
-
-    What has a length, the server reads to its end itself.
-    """
-    if "HTTP_TRANSFER_ENCODING" not in environ:
-        return
-    # A transfer that breaks has its answer already, and what follows is no request.
-    with suppress(*UNREADABLE):
-        while environ["wsgi.input"].read(PIECE):
-            pass
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def parse(body: bytes) -> tuple[list[Any], bool]:
@@ -263,9 +216,9 @@ def parse(body: bytes) -> tuple[list[Any], bool]:
         ProblemError: it is not JSON, no object or array, or there are none or too many.
     """
     try:
-        found = json.loads(body, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(400, f"the body is not JSON: {_reason(error)}") from None
+        found = load_json(body)
+    except NoJsonError as error:
+        raise ProblemError(400, f"the body is not JSON: {error}") from None
     if isinstance(found, dict):
         return [found], True
     if not isinstance(found, list):
@@ -275,17 +228,6 @@ def parse(body: bytes) -> tuple[list[Any], bool]:
     if len(found) > MAX_EVENTS:
         raise ProblemError(413, f"{len(found)} events, at most {MAX_EVENTS} are taken at once")
     return found, False
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong in words that quote nothing of the body."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, RecursionError):
-        return "it nests too deep"
-    return "a number is none of JSON's, or too long"
 
 
 HEALTHY = Answer(200, b'{"status":"ok"}')

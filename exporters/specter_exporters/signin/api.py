@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from specter_core.clock import Clock, SystemClock
+from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.events import NO_PROXIES, EventError, ingest_json
 from specter_exporters.signin.openapi import BREACHES, DOCUMENT, SIGNINS, document
-from specter_exporters.signin.proxies import TrustedProxies
 from specter_exporters.signin.recorder import SignIns
 from specter_exporters.signin.schemas import BreachesModel, BreachesRequest, BreachModel, ProblemModel
 from specter_exporters.token_bucket import TokenBucket

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from specter_exporters.signin.addresses import INVALID
+from specter_exporters.addresses import INVALID
 from specter_exporters.signin.panes import SignInPane
 from specter_exporters.signin.pictures import partners
 

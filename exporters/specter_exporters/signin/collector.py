@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from specter_core import metrics
 from specter_core.metrics import Metric
-from specter_exporters.signin.addresses import AddressLabels
+from specter_exporters.addresses import AddressLabels
 from specter_exporters.signin.attacks import ATTACK_KINDS, SURGE_KINDS
 from specter_exporters.signin.outcomes import OUTCOMES
 from specter_exporters.signin.pictures import Grouping, Heavy

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
 from specter_core.errors import SpecterError
+from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.api import ApiOptions
-from specter_exporters.signin.proxies import TrustedProxies
 from specter_exporters.signin.settings import Rules, Settings
 
 MIN_KEY = 16

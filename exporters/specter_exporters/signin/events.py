@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from specter_core.errors import SpecterError
+from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.outcomes import Outcome
-from specter_exporters.signin.proxies import TrustedProxies
 from specter_exporters.signin.recorder import MAX_ACCOUNT, SignIns
 
 MAX_EVENTS = 1000

@@ -7,7 +7,7 @@ Both middlewares leave the client's address with the request, for the view that 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from specter_exporters.signin.proxies import TrustedProxies
+from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.recorder import SignIns
 
 if TYPE_CHECKING:

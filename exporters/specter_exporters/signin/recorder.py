@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 
 from specter_core.clock import Clock, SystemClock
-from specter_exporters.signin.addresses import MAX_TEXT, AddressLabels
+from specter_exporters.addresses import MAX_TEXT, AddressLabels
 from specter_exporters.signin.breaches import Breach
 from specter_exporters.signin.collector import Snapshot, families
 from specter_exporters.signin.outcomes import OUTCOMES, Outcome, OutcomeError

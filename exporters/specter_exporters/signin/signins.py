@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specter_exporters.signin.addresses import columns, packed
+from specter_exporters.addresses import columns, packed
 from specter_exporters.signin.attacks import ATTACK_KINDS, Suspicions, attacks
 from specter_exporters.signin.breaches import BreachList, RunJudge
 from specter_exporters.signin.outcomes import SUCCESS

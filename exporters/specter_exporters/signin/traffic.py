@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specter_exporters.signin.addresses import columns
+from specter_exporters.addresses import columns
 from specter_exporters.signin.attacks import SURGE_KINDS, Suspicions, machine_requests, surges
 from specter_exporters.signin.panes import RequestPane
 from specter_exporters.signin.pictures import RequestPicture, picture_of_requests

@@ -1,40 +1,22 @@
 """Core web vitals that a service writes to its log: `{"name": "LCP", "value": 1834.2, "page": "/cart"}`."""
 
-from specter_core.metrics import (
-    WEB_VITALS_CLS,
-    WEB_VITALS_FCP,
-    WEB_VITALS_INP,
-    WEB_VITALS_LCP,
-    WEB_VITALS_TTFB,
-)
 from specter_exporters.logs.conditions import condition
 from specter_exporters.logs.fields import Fields, as_number, getter
 from specter_exporters.logs.routes import Router
 from specter_exporters.logs.rules.model import Context, Rule
 from specter_exporters.logs.schema import VitalsSchema
+from specter_exporters.vitals import DEVICES, VITALS
 
-# The web-vitals package measures in milliseconds, but for layout shifts, which have no unit.
-VITALS = {
-    "LCP": (WEB_VITALS_LCP, 1e-3),
-    "INP": (WEB_VITALS_INP, 1e-3),
-    "CLS": (WEB_VITALS_CLS, 1.0),
-    "FCP": (WEB_VITALS_FCP, 1e-3),
-    "TTFB": (WEB_VITALS_TTFB, 1e-3),
-}
-DEVICES = frozenset({"desktop", "mobile", "tablet"})
 UNKNOWN = "unknown"
-LARGEST = 600.0
-"""What takes ten minutes is a page that slept in the background, and no measurement."""
 
 
 def web_vitals_rule(settings: VitalsSchema, context: Context) -> Rule:
     """Return what observes the web vitals of a log."""
     limits = {"page": settings.max_pages, "device": len(DEVICES) + 1}
     families = {
-        name: (context.store.histograms(metric, limits=limits), scale)
-        for name, (metric, scale) in VITALS.items()
+        name: (context.store.histograms(vital.metric, limits=limits), vital) for name, vital in VITALS.items()
     }
-    errors = {name: context.field_error(metric.name) for name, (metric, _) in VITALS.items()}
+    errors = {name: context.field_error(vital.metric.name) for name, vital in VITALS.items()}
     get_name, get_value = getter(settings.metric), getter(settings.value)
     get_page, get_device = getter(settings.page), getter(settings.device)
     router = Router(settings.routes)
@@ -44,14 +26,14 @@ def web_vitals_rule(settings: VitalsSchema, context: Context) -> Rule:
         name = get_name(fields)
         if type(name) is not str or name not in families or (accepts is not None and not accepts(fields)):
             return
-        family, scale = families[name]
+        family, vital = families[name]
         value = as_number(get_value(fields))
-        if value is None or value * scale > LARGEST:
+        if value is None or value * vital.scale > vital.largest:
             errors[name]()
             return
         page, device = get_page(fields), get_device(fields)
         route = router.route(page)[0] if type(page) is str else ""
         kind = device if type(device) is str and device in DEVICES else UNKNOWN
-        family.find(route, kind)[0].observe(value * scale)
+        family.find(route, kind)[0].observe(value * vital.scale)
 
     return rule

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specter_exporters.signin.addresses import INVALID, AddressLabels, address_text, columns, packed, prefix
-from specter_exporters.signin.proxies import ProxyError, TrustedProxies
+from specter_exporters.addresses import INVALID, AddressLabels, address_text, columns, packed, prefix
+from specter_exporters.proxies import ProxyError, TrustedProxies
 
 
 @pytest.mark.parametrize(

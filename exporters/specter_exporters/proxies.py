@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 
 from specter_core.errors import SpecterError
-from specter_exporters.signin.addresses import INVALID, packed
+from specter_exporters.addresses import INVALID, packed
 
 MAX_HOPS = 20
 

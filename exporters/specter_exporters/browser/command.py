@@ -1,0 +1,88 @@
+"""Take what browsers measure of pages, and expose the core web vitals."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from specter_core.errors import UsageError
+from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
+
+if TYPE_CHECKING:
+    from specter_exporters.browser.config import BrowserConfig
+
+# A larger body is refused by the server itself, without being counted.
+MAX_READ_BYTES = 1024 * 1024
+CONNECTIONS = 500
+
+
+@click.command("browser")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Configuration file (YAML), see docs/exporters-browser.md.",
+)
+@click.option(
+    "--beacon.listen-address",
+    "beacon_address",
+    default="127.0.0.1:9853",
+    show_default=True,
+    help="HOST:PORT of the beacon, apart from /metrics; TLS is that of --web.config.file.",
+)
+@web_options(9852)
+def browser(config_file: Path, beacon_address: str, web: WebOptions) -> None:
+    """Take what browsers measure with the web-vitals package, and expose it by page and device.
+
+    \b
+    Examples:
+      specter exporter browser --config browser.yml
+      specter exporter browser --config browser.yml --beacon.listen-address 10.0.0.5:9853
+    """
+    from specter_exporters.browser.config import load  # noqa: PLC0415  (not for --help)
+
+    host, port = _beacon_address(beacon_address)
+    # No browser has a password for it.
+    beacon = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    run(load(config_file), web, beacon, stop.wait)
+
+
+def _beacon_address(text: str) -> tuple[str, int]:
+    try:
+        return parse_listen_address(text)
+    except UsageError as error:
+        raise UsageError(str(error).replace("--web.listen-address", "--beacon.listen-address")) from None
+
+
+def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Callable[[], object]) -> None:
+    """Serve metrics at `web` and the beacon at `beacon` until `wait` returns."""
+    from specter_core.web import WebServer  # noqa: PLC0415
+    from specter_exporters.browser.endpoint import beacon_app  # noqa: PLC0415
+    from specter_exporters.browser.recorder import Vitals  # noqa: PLC0415
+    from specter_exporters.site import exporter_site  # noqa: PLC0415
+
+    vitals = Vitals(hold_seconds=config.hold_seconds)
+    site = exporter_site(vitals.registry, title="Specter browser exporter", telemetry_path=web.telemetry_path)
+    servers = [
+        WebServer(site, web, threads=4),
+        WebServer(
+            beacon_app(vitals, config.beacon), beacon, max_body_bytes=MAX_READ_BYTES, connections=CONNECTIONS
+        ),
+    ]
+    started: list[WebServer] = []
+    try:
+        for server, what in zip(servers, ("metrics", "beacon"), strict=True):
+            server.start()
+            started.append(server)
+            click.echo(f"{what}: {server.url}", err=True)
+        wait()
+    finally:
+        for server in started:
+            server.stop()
