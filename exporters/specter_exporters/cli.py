@@ -10,6 +10,7 @@ COMMANDS = {
     "catalogue": "specter_exporters.business.command:catalogue",
     "signin": "specter_exporters.signin.command:signin",
     "logs": "specter_exporters.logs.cli:logs",
+    "dependencies": "specter_exporters.dependencies.command:dependencies",
 }
 
 
@@ -42,4 +43,5 @@ def exporter() -> None:
       specter exporter catalogue
       specter exporter signin --config signin.yml
       specter exporter logs --config logs.yml
+      specter exporter dependencies --config dependencies.yml
     """
