@@ -52,7 +52,7 @@ class _Deadline:
     def __init__(self, timer: Callable[[], float]) -> None:
         self._timer = timer
         self._lock = threading.Lock()
-        self._connections: list[HTTPConnection] = []
+        self._sockets: list[socket.socket] = []
         self._end = 0.0
         self.over = False
 
@@ -74,18 +74,24 @@ class _Deadline:
             alarm.cancel()
             alarm.join()
 
-    def watch(self, connection: HTTPConnection) -> None:
-        """Break off this connection too."""
+    def watch(self, connected: socket.socket) -> None:
+        """Break off this one too. A connection lets go of its socket, maybe before the body is read.
+
+        Raises:
+            TimeoutError: it is too late already.
+        """
         with self._lock:
-            self._connections.append(connection)
+            self._sockets.append(connected)
+            if self.over:
+                raise TimeoutError
 
     def _break_off(self) -> None:
         with self._lock:
             self.over = True
-            for connection in self._connections:
+            for connected in self._sockets:
                 # Of the plain socket: TLS would take the reader's session away while it reads.
-                with suppress(OSError, TypeError):
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                with suppress(OSError):
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 class _Adapter(HTTPAdapter):
@@ -94,13 +100,13 @@ class _Adapter(HTTPAdapter):
     def __init__(self, deadline: _Deadline) -> None:
         class Plain(HTTPConnection):
             def connect(self) -> None:
-                deadline.watch(self)
                 super().connect()
+                deadline.watch(self.sock)
 
         class Secure(HTTPSConnection):
             def connect(self) -> None:
-                deadline.watch(self)
                 super().connect()
+                deadline.watch(self.sock)
 
         class PlainPool(urllib3.HTTPConnectionPool):
             ConnectionCls = Plain
@@ -168,9 +174,6 @@ class Caller:
                 raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise CallError(self._reason(error)) from None  # its message holds the URL, maybe a header
-            except (http.client.HTTPException, AttributeError) as error:
-                # A connection that is broken off while it is set up.
-                raise CallError("timeout" if self._deadline.over else "connect") from error
         if self._deadline.over:  # which looks like the end of the body
             raise CallError("timeout")
         return answer
