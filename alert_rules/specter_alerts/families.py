@@ -5,6 +5,7 @@ from collections.abc import Callable
 from specter_alerts import (
     anomaly,
     availability,
+    dependencies,
     deployments,
     detector_data,
     detector_process,
@@ -28,6 +29,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
     "anomaly": anomaly.groups,
     "deployments": deployments.groups,
+    "dependencies": dependencies.groups,
     "detector": _detector,
     "meta": meta.groups,
 }
