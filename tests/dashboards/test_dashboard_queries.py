@@ -66,6 +66,30 @@ GAUGES = {
     "specter_detector_spool_samples": 0,
     "specter_detector_spool_bytes": 0,
     "specter_detector_spool_persistent": 1,
+    'ALERTS{alertname="DependencyDown",alertstate="firing",severity="none",dependency="pay"}': 1,
+    'specter_dependency_info{dependency="pay",criticality="critical"}': 1,
+    **{
+        f'{name}{{dependency="pay"}}': value
+        for name, value in (
+            ("probe_success", 1),
+            ("probe_duration_seconds", 0.2),
+            ("probe_ssl_earliest_cert_expiry", 4e9),
+            ("specter_dependency_latency_limit_seconds", 2),
+            ("specter_dependency_tls_expiry_warning_seconds", 1209600),
+            ("specter_dependency_check_success", 1),
+            ("specter_dependency_check_duration_seconds", 0.3),
+            ("specter_dependency_credential_valid", 1),
+            ("specter_dependency_credential_expiry_timestamp_seconds", 4e9),
+            ("specter_dependency_status_page_up", 1),
+            ("specter_dependency_unresolved_incidents", 1),
+        )
+    },
+    'specter_dependency_step_success{dependency="pay",step="orders"}': 1,
+    'specter_dependency_step_duration_seconds{dependency="pay",step="orders"}': 0.1,
+    'specter_dependency_failure{dependency="pay",kind="credential",step="",reason="timeout"}': 1,
+    'specter_dependency_vendor_status{dependency="pay",indicator="none"}': 0,
+    'specter_dependency_vendor_status{dependency="pay",indicator="major"}': 1,
+    'specter_dependency_components{dependency="pay",component_status="operational"}': 3,
     "process_resident_memory_bytes": 3e8,
     "process_open_fds": 20,
     'ALERTS{alertname="DetectorFitsLate",alertstate="firing",severity="none",instance="d"}': 1,
@@ -87,6 +111,8 @@ GAUGES = {
 }
 COUNTERS = (
     'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
+    'specter_dependency_runs_total{dependency="pay",kind="steps"}',
+    'specter_dependency_failed_runs_total{dependency="pay",kind="steps",reason="status"}',
     'specter_detector_reads_total{query="request_rate",outcome="error"}',
     'specter_detector_writes_total{outcome="rejected"}',
     'specter_detector_reads_total{query="request_rate",outcome="ok"}',
@@ -111,6 +137,9 @@ COUNTERS = (
     'specter_detector_tick_duration_seconds_bucket{le="+Inf"}',
 )
 TIMES = (
+    'specter_dependency_last_run_timestamp_seconds{dependency="pay",kind="steps"}',
+    'specter_dependency_next_run_timestamp_seconds{dependency="pay",kind="steps"}',
+    'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
     'specter_detector_last_tick_timestamp_seconds{query="request_rate"}',
     'specter_detector_last_fit_timestamp_seconds{query="request_rate"}',
     "specter_detector_scheduler_last_loop_timestamp_seconds",
