@@ -29,6 +29,7 @@ from specter_exporters.dependencies.schema import (
     ExpectSchema,
     SecretSchema,
     StepSchema,
+    secret_in_query,
 )
 
 SECRET = "secret"  # noqa: S105  the name that a credential's secret has in its headers and body
@@ -76,6 +77,7 @@ def _problems(schema: DependenciesSchema) -> Iterator[tuple[str, str]]:
         if each.name in names:
             yield f"{where}.name", f"{each.name} appears twice"
         names.add(each.name)
+        yield from _url_problems(each, where)
         if each.check is not None:
             yield from _step_problems(each.check, f"{where}.check")
         if each.credential is not None:
@@ -83,6 +85,20 @@ def _problems(schema: DependenciesSchema) -> Iterator[tuple[str, str]]:
                 yield f"{where}.credential", "${secret} is in no header and no body: nothing is authenticated"
             for name in sorted(_places(each.credential) - {SECRET}):
                 yield f"{where}.credential", f"${{{name}}} is unknown; there is ${{secret}}"
+
+
+def _url_problems(each: DependencySchema, where: str) -> Iterator[tuple[str, str]]:
+    urls = {f"{where}.url": each.url}
+    if each.status_page is not None:
+        urls[f"{where}.status_page"] = each.status_page.url
+    if each.credential is not None:
+        urls[f"{where}.credential.url"] = each.credential.url
+    for index, step in enumerate(each.check.steps if each.check else ()):
+        urls[f"{where}.check.steps[{index}].url"] = step.url
+    for place, url in urls.items():
+        name = secret_in_query(url)
+        if name is not None:
+            yield place, f"{name} in the query sounds like a secret; give it as a header with ${{name}}"
 
 
 def _step_problems(check: CheckSchema, where: str) -> Iterator[tuple[str, str]]:
