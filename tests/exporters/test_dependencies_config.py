@@ -1,5 +1,6 @@
 """What the list of dependencies may say, and what is refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from click.testing import CliRunner
 from specter_core.config import ConfigError
 from specter_core.errors import UsageError
 from specter_exporters.dependencies.blackbox import MODULES, TARGETS, render
+from specter_exporters.dependencies.collector import EXPOSED
 from specter_exporters.dependencies.command import dependencies
 from specter_exporters.dependencies.config import load
 
+PAGE = Path(__file__).parents[2] / "docs" / "exporters-dependencies.md"
 ONE = "dependencies: [{{name: pay, url: 'https://pay.example.com/health'{more}}}]\n"
 
 
@@ -134,3 +137,28 @@ def test_without_a_list_the_command_says_what_to_do() -> None:
     result = CliRunner().invoke(dependencies, [])
     assert isinstance(result.exception, UsageError)
     assert "--config FILE" in str(result.exception)
+
+
+def test_the_list_in_the_documentation_gives_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "dependencies.yml").write_text(example)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "payments-password").write_text("a")
+    monkeypatch.setenv("PAYMENTS_TOKEN", "a")
+    monkeypatch.chdir(tmp_path)
+    checked = CliRunner().invoke(dependencies, ["check", "dependencies.yml"])
+    assert f"$ specter exporter dependencies check dependencies.yml\n{checked.output}$" in page
+    arguments = ["generate", "--config", "dependencies.yml", "--output", "made"]
+    written = (
+        CliRunner().invoke(dependencies, arguments).output.replace("made/", "/etc/prometheus/dependencies/")
+    )
+    assert f"--output /etc/prometheus/dependencies\n{written}$" in page
+
+
+def test_every_metric_in_the_documentation_is_exposed_under_that_name() -> None:
+    declared = {metric.name for metric in EXPOSED}
+    named = set(re.findall(r"\bspecter_dependency_\w+", PAGE.read_text(encoding="utf-8")))
+    assert named == declared
