@@ -133,6 +133,16 @@ def test_an_error_says_its_reason_and_nothing_of_what_was_sent(party: ThirdParty
     assert caught.value.__suppress_context__
 
 
+def test_a_proxy_of_the_environment_is_used_and_bound_to_the_deadline(
+    party: ThirdParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", party.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    party.page("/page", b"by proxy")
+    assert call("http://vendor.invalid/page").body == b"by proxy"
+    assert reason("http://vendor.invalid/drip-headers", timeout=SHORT) == "timeout"
+
+
 def test_a_password_of_the_netrc_file_is_not_sent(
     party: ThirdParty, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,12 +5,13 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from prometheus_client.openmetrics.exposition import generate_latest
 
+from specter_exporters.app.exposition import answer
 from specter_exporters.dependencies.collector import DependencyCollector
 from specter_exporters.dependencies.config import load
 from specter_exporters.dependencies.credentials import jwt_expiry, moment
@@ -254,6 +255,35 @@ def test_moments(value: object, expected: float | None) -> None:
     assert moment(value) == expected
 
 
+@pytest.mark.parametrize(("refused", "valid", "reason"), [([], None, "status"), ([302], 0, "auth")])
+def test_a_redirect_to_a_page_for_signing_in_does_not_make_a_credential_valid(
+    party: ThirdParty, config: Dependencies, refused: list[int], valid: float | None, reason: str
+) -> None:
+    party.page("/api", b"", 302, Location="/sign-in")
+    party.page("/sign-in", b"<form>")
+    [payments] = config.dependencies
+    assert payments.credential is not None
+    call = replace(payments.credential.call, url=f"{party.url}/api")
+    credential = replace(payments.credential, call=call, refused=frozenset(refused))
+    asked = Asked(replace(config, dependencies=(replace(payments, credential=credential),)))
+    asked.ask()
+    assert asked.value("credential_valid") == valid
+    assert asked.value("failure", kind="credential", step="", reason=reason) == 1
+
+
+def test_a_secret_that_no_header_can_hold_is_told_as_invalid(
+    config: Dependencies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THIRD_PARTY_TOKEN", "\u4f60\u597d")
+    asked = Asked(config)
+    asked.ask()
+    assert asked.value("failure", kind="credential", step="", reason="invalid") == 1
+
+
+def exposition(registry: CollectorRegistry) -> str:
+    return answer(registry, "GET", "").body.decode()
+
+
 def test_no_secret_is_exposed_or_logged(
     config: Dependencies, party: ThirdParty, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,7 +292,7 @@ def test_no_secret_is_exposed_or_logged(
     asked.ask()
     party.token = "changed"
     asked.ask()
-    said = generate_latest(asked.registry).decode() + caplog.text + repr(config)
+    said = exposition(asked.registry) + caplog.text + repr(config)
     assert [secret for secret in (PASSWORD, "good-token", "issued-token") if secret in said] == []
 
 

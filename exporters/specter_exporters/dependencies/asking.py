@@ -24,20 +24,34 @@ def filled(call: Call, values: Mapping[str, str]) -> Request:
     return Request(call.method, call.url, fill(dict(call.headers)), fill(call.json), fill(call.form))
 
 
-def ask(call: Call, values: Mapping[str, str], caller: Caller, *, read: bool = False) -> Answer:
-    """Make `call` and return its answer, which is as expected; `read`: with its body in any case.
+def ask(
+    call: Call, values: Mapping[str, str], caller: Caller, *, read: bool = False, follow: bool = True
+) -> Answer:
+    """Make `call` and return its answer, which is as expected.
+
+    Args:
+        call: what to ask, and what is expected.
+        values: secrets and what was extracted, by name.
+        caller: makes the call.
+        read: read the body even if nothing is expected of it.
+        follow: follow redirects; else one is an answer like any other.
 
     Raises:
         CallError: the call failed (see `Caller.call`), or the answer has another status or body.
     """
     request = filled(call, values)
     body = read or call.reads_body
-    answer = caller.call(request, call.timeout, wanted=call.expect.takes, body=body)
+    wanted = call.expect.takes if follow else _anything
+    answer = caller.call(request, call.timeout, wanted=wanted, body=body)
     if not call.expect.takes(answer.status):
         raise CallError("status", answer.status)
     if call.expect.body is not None and not call.expect.body.search(text_of(answer)):
         raise CallError("body")
     return answer
+
+
+def _anything(status: int) -> bool:  # noqa: ARG001
+    return True
 
 
 def text_of(answer: Answer) -> str:

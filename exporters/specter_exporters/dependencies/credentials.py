@@ -35,9 +35,12 @@ def run_credential(credential: Credential, caller: Caller) -> CredentialResult:
 
 
 def _ask(credential: Credential, values: Mapping[str, str], caller: Caller, *, read: bool) -> Answer:
-    """Make the call; a status that refuses the credential is `auth`."""
+    """Make the call; a status that refuses the credential is `auth`.
+
+    Redirects are not followed: many lead to a page for signing in, which answers 200 to anybody.
+    """
     try:
-        return ask(credential.call, values, caller, read=read)
+        return ask(credential.call, values, caller, read=read, follow=False)
     except CallError as error:
         if error.status in credential.refused:
             raise CallError("auth") from None
