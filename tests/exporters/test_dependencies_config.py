@@ -61,6 +61,12 @@ def test_the_least(tmp_path: Path) -> None:
         (", expect: {body: '(a+)+'}", "expect.body: "),
         (", expect: {latency: 20s}", "expect.latency must not be above timeout"),
         (", timeout: 60s", "timeout must be at least a second below interval"),
+        (
+            ", check: {steps: ["
+            + ", ".join(f"{{name: s{n}, url: 'http://a', timeout: 50s}}" for n in range(5))
+            + "]}",
+            "the time-outs of a check's steps must add up to at most 240s",
+        ),
         (", criticality: vital", "criticality: Input should be 'critical', 'important' or 'optional'"),
         (", interval: 10m", "interval: Input should be less than or equal to 240"),
         (", status_page: ftp://status", "expected a URL that begins with http:// or https://"),

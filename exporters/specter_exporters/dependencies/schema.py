@@ -15,6 +15,8 @@ SECRET_HEADERS = ("authorization", "cookie", "key", "token", "secret")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 # One that is waited for longer than this leaves a gap in Prometheus, which forgets after five minutes.
 LONGEST_PROBE_INTERVAL = 240.0
+# A run that takes longer than five minutes is taken for one that hangs (DependencyChecksStale).
+LONGEST_CHECK = 240.0
 
 
 def _name(text: str) -> str:
@@ -246,6 +248,9 @@ class DependencySchema(Schema):
             raise ValueError("timeout must be at least a second below interval")
         if self.expect.latency is not None and self.expect.latency > self.timeout:
             raise ValueError("expect.latency must not be above timeout")
+        steps = self.check.steps if self.check else []
+        if sum(step.timeout or self.timeout for step in steps) > LONGEST_CHECK:
+            raise ValueError(f"the time-outs of a check's steps must add up to at most {LONGEST_CHECK:g}s")
         if self.url.startswith("tcp://") and (self.expect.status or self.expect.body):
             raise ValueError("of tcp:// no status and no body can be expected")
         return self
