@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.main_status import main_status
@@ -11,6 +12,7 @@ from specter_dashboards.normalise import normalise
 
 DASHBOARDS: dict[str, Callable[[], Any]] = {
     "main-status": main_status,
+    "third-parties": dependencies_board,
     "detector": detector_board,
     "frontend": frontend_board,
 }

@@ -25,6 +25,7 @@ NAMES = {
     "http.rules.yml",
     "anomaly.rules.yml",
     "deployments.rules.yml",
+    "dependencies.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
     "meta.rules.yml",

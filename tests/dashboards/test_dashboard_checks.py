@@ -15,7 +15,12 @@ BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
 # What a board's variable chooses by.
-CHOSEN_BY = {"main-status": "service", "detector": "instance", "frontend": "page"}
+CHOSEN_BY = {
+    "main-status": "service",
+    "frontend": "page",
+    "third-parties": "dependency",
+    "detector": "instance",
+}
 BUILT_IN = {
     "__rate_interval",
     "__interval",
@@ -56,6 +61,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert board["uid"].startswith("specter-")
     assert "specter" in board["tags"]
     assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
+    assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert BOARDS["frontend"]["uid"] == metrics.DASHBOARD_FRONTEND
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
@@ -184,6 +190,10 @@ def test_every_vital_is_drawn_against_its_limits() -> None:
     }
 
 
+def test_what_is_said_of_third_parties_is_limited_to_the_chosen_ones() -> None:
+    assert unlimited(BOARDS["third-parties"], "dependency") == set()
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -211,6 +221,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
     ("name", "query"),
     [
         ("main-status", "label_values(up, service)"),
+        ("third-parties", "label_values(specter_dependency_info, dependency)"),
         ("detector", "label_values(specter_detector_build_info, instance)"),
         (
             "frontend",
@@ -249,6 +260,7 @@ def test_the_address_of_the_pages_has_a_default_that_a_reader_may_change() -> No
 def test_links_and_annotations(board: dict[str, Any]) -> None:
     names = {
         metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
         metrics.DASHBOARD_FRONTEND: ["Deployments", "Alerts firing", "Anomalies"],
     }
@@ -295,6 +307,13 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Good, needs improvement, poor",
         "Beacon",
     ]
+    assert heads(BOARDS["third-parties"]) == [
+        "What is wrong now",
+        "Probes",
+        "Checks of several steps",
+        "Vendors' status pages",
+        "Ends and schedule",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 
 
@@ -308,3 +327,15 @@ def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:
     # How often it saves is seen by the age of what is saved, marks by people on the detector's own pages.
     elsewhere = {metrics.DETECTOR_SAVES.name, metrics.DETECTOR_FEEDBACK_WINDOWS.name}
     assert {name for name, series in of_detector.items() if not series & shown} == elsewhere
+
+
+def test_every_metric_of_third_parties_is_on_their_dashboard() -> None:
+    shown = {
+        selector.name for _, expr, _ in expressions(BOARDS["third-parties"]) for selector in selectors(expr)
+    }
+    declared = {
+        metric.name
+        for metric in vars(metrics).values()
+        if isinstance(metric, metrics.Metric) and metric.name.startswith("specter_dependency_")
+    }
+    assert declared <= shown
