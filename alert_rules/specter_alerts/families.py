@@ -5,6 +5,7 @@ from collections.abc import Callable
 from specter_alerts import (
     anomaly,
     availability,
+    dependencies,
     deployments,
     detector_data,
     detector_process,
@@ -34,6 +35,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "anomaly": anomaly.groups,
     "frontend": frontend.groups,
     "deployments": deployments.groups,
+    "dependencies": dependencies.groups,
     "detector": _detector,
     "meta": meta.groups,
 }

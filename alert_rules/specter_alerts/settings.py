@@ -109,6 +109,17 @@ class Settings:
     # Browsers that send nothing while a service has so many requests a second have lost the way.
     beacon_min_request_rate: float = 1.0
     beacon_refused_ratio: float = 0.5
+    # A probe or a run fails now and then by itself: two in a row of what is critical, five of the rest.
+    dependency_critical_for: str = "2m"
+    dependency_for: str = "5m"
+    # A run takes at most its time-outs, a minute for each of a few steps.
+    dependency_stale_seconds: float = 300.0
+    credential_expiry_warning_days: float = 7.0
+    credential_unknown_for: str = "1h"
+    status_page_unreadable_for: str = "2h"
+    # The jobs of the generated scrape configuration.
+    dependency_job: str = "dependencies"
+    dependency_probe_job: str = "dependency_probes"
 
     detector_job: str = "detector"
     probe_job: str = "blackbox"
@@ -129,6 +140,11 @@ class Settings:
         """Return the link to the dashboard Frontend for the alert's service."""
         url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_FRONTEND}/frontend"
         return f"{url}?var-service={{{{ $labels.service | urlquery }}}}"
+
+    def dependencies_dashboard_url(self, *, dependency: bool) -> str:
+        """Return the link to Third parties, for the alert's own dependency where it has one."""
+        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DEPENDENCIES}/third-parties"
+        return f"{url}?var-dependency={{{{ $labels.dependency | urlquery }}}}" if dependency else url
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""

@@ -18,8 +18,10 @@ class HeldError(Exception):
         super().__init__(f"held by process {holder}")
 
 
-def replace_file(path: Path, parts: Iterable[bytes | memoryview], *, durable: bool = True) -> None:
-    """Write `parts` behind each other to `path`, readable by its owner only.
+def replace_file(
+    path: Path, parts: Iterable[bytes | memoryview], *, durable: bool = True, mode: int = 0o600
+) -> None:
+    """Write `parts` behind each other to `path`, readable by its owner only unless `mode` says otherwise.
 
     Whoever reads it, at whatever moment, finds the old file or the new one.
 
@@ -27,12 +29,13 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview], *, durable: bo
         path: the file; one process writes it.
         parts: of the content.
         durable: wait until it is on the disk, so that a power cut leaves one of the two as well.
+        mode: of the file; the process' umask takes away from it.
 
     Raises:
         OSError: it cannot be written; the old file is as it was.
     """
     new = path.with_name(path.name + NEW)
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         for part in parts:
             rest = memoryview(part)

@@ -791,6 +791,138 @@ BEACON_HELD = Metric(
     "Measurements that wait for a later value of the same id before they are counted.",
 )
 
+# --- third parties: what the dependency exporter adds to the blackbox exporter's probes ---
+
+DEPENDENCY = "dependency"
+CRITICALITY = "criticality"
+CRITICALITIES = ("critical", "important", "optional")
+# What is asked of a dependency: its check of several steps, its credential, its vendor's status page.
+DEPENDENCY_KINDS = ("steps", "credential", "status_page")
+DEPENDENCY_INFO = Metric(
+    "specter_dependency_info",
+    "info",
+    "A dependency of the list and how critical it is: critical, important, optional.",
+    (DEPENDENCY, CRITICALITY),
+)
+DEPENDENCY_LATENCY_LIMIT = Metric(
+    "specter_dependency_latency_limit_seconds",
+    "gauge",
+    "What a probe of the dependency may take.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_TLS_WARNING = Metric(
+    "specter_dependency_tls_expiry_warning_seconds",
+    "gauge",
+    "How long before its certificate expires the dependency is warned about.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_RUNS = Metric(
+    "specter_dependency_runs_total",
+    "counter",
+    "Runs that have ended, by what was asked: steps, credential, status_page.",
+    (DEPENDENCY, "kind"),
+)
+DEPENDENCY_FAILED_RUNS = Metric(
+    "specter_dependency_failed_runs_total",
+    "counter",
+    "Runs that failed, by reason: dns, connect, tls, timeout, status, body, redirect, invalid, auth.",
+    (DEPENDENCY, "kind", "reason"),
+)
+DEPENDENCY_FAILURE = Metric(
+    "specter_dependency_failure",
+    "gauge",
+    "1 for what the newest run failed at: step (empty where there is none) and reason; else absent.",
+    (DEPENDENCY, "kind", "step", "reason"),
+)
+DEPENDENCY_LAST_RUN = Metric(
+    "specter_dependency_last_run_timestamp_seconds",
+    "gauge",
+    "Unix time at which the newest run ended. Runs have a schedule of their own; scrapes start none.",
+    (DEPENDENCY, "kind"),
+)
+DEPENDENCY_NEXT_RUN = Metric(
+    "specter_dependency_next_run_timestamp_seconds",
+    "gauge",
+    "Unix time for which the next run is planned; in the past while it runs or waits for its turn.",
+    (DEPENDENCY, "kind"),
+)
+DEPENDENCY_CHECK_SUCCESS = Metric(
+    "specter_dependency_check_success",
+    "gauge",
+    "Whether every step of the newest check succeeded (1) or one failed (0).",
+    (DEPENDENCY,),
+)
+DEPENDENCY_CHECK_DURATION = Metric(
+    "specter_dependency_check_duration_seconds",
+    "gauge",
+    "What the newest check took, over all steps that it reached.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_STEP_SUCCESS = Metric(
+    "specter_dependency_step_success",
+    "gauge",
+    "Whether the step succeeded in the newest check (1) or failed (0); absent where it was not reached.",
+    (DEPENDENCY, "step"),
+)
+DEPENDENCY_STEP_DURATION = Metric(
+    "specter_dependency_step_duration_seconds",
+    "gauge",
+    "What the step took in the newest check; absent where the check did not reach it.",
+    (DEPENDENCY, "step"),
+)
+DEPENDENCY_CREDENTIAL_VALID = Metric(
+    "specter_dependency_credential_valid",
+    "gauge",
+    "Whether the newest call took the credential (1) or refused it (0); absent where it could not tell.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_CREDENTIAL_EXPIRY = Metric(
+    "specter_dependency_credential_expiry_timestamp_seconds",
+    "gauge",
+    "Unix time at which the credential expires, where it or its answer says so.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_STATUS_PAGE_UP = Metric(
+    "specter_dependency_status_page_up",
+    "gauge",
+    "Whether the newest read of the vendor's status page gave its status (1) or failed (0).",
+    (DEPENDENCY,),
+)
+DEPENDENCY_STATUS_PAGE_LAST_SUCCESS = Metric(
+    "specter_dependency_status_page_last_success_timestamp_seconds",
+    "gauge",
+    "Unix time of the newest read that gave the vendor's status.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_INDICATORS = ("none", "minor", "major", "critical", "maintenance")
+DEPENDENCY_VENDOR_STATUS = Metric(
+    "specter_dependency_vendor_status",
+    "gauge",
+    "1 for what the vendor's status page says: none, minor, major, critical, maintenance; 0 for the others. "
+    "Absent while the page cannot be read.",
+    (DEPENDENCY, "indicator"),
+)
+DEPENDENCY_UNRESOLVED_INCIDENTS = Metric(
+    "specter_dependency_unresolved_incidents",
+    "gauge",
+    "Incidents that the vendor has not resolved. Absent while the page cannot be read.",
+    (DEPENDENCY,),
+)
+DEPENDENCY_COMPONENT_STATUSES = (
+    "operational",
+    "degraded_performance",
+    "partial_outage",
+    "major_outage",
+    "under_maintenance",
+    "other",
+)
+DEPENDENCY_COMPONENTS = Metric(
+    "specter_dependency_components",
+    "gauge",
+    "The vendor's components by status: those that are used, else all. Absent while they cannot be read.",
+    (DEPENDENCY, "component_status"),
+)
+
 # --- what must not be learnt from; read by the detector ---
 
 # A window's labels with this prefix say which series it is about: `match_service="shop"` means all series
@@ -829,6 +961,8 @@ FEEDBACK_END = Metric(
 UP = "up"
 ALERTS = "ALERTS"
 PROBE_SUCCESS = "probe_success"
+PROBE_DURATION = "probe_duration_seconds"
+PROBE_CERTIFICATE_EXPIRY = "probe_ssl_earliest_cert_expiry"
 RULE_EVALUATION_FAILURES = "prometheus_rule_evaluation_failures_total"
 
 # --- what every client library says of its own process ---
@@ -846,6 +980,7 @@ DASHBOARD_DETECTOR = "specter-detector"
 DASHBOARD_SIGNIN = "specter-sign-in"
 DASHBOARD_LOGS = "specter-logs"
 DASHBOARD_FRONTEND = "specter-frontend"
+DASHBOARD_DEPENDENCIES = "specter-dependencies"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

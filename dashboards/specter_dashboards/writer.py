@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.logs_board import logs_board
@@ -15,6 +16,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "main-status": main_status,
     "sign-in": signin_board,
     "logs": logs_board,
+    "third-parties": dependencies_board,
     "detector": detector_board,
     "frontend": frontend_board,
 }

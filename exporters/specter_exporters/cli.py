@@ -11,6 +11,7 @@ COMMANDS = {
     "signin": "specter_exporters.signin.command:signin",
     "browser": "specter_exporters.browser.command:browser",
     "logs": "specter_exporters.logs.cli:logs",
+    "dependencies": "specter_exporters.dependencies.command:dependencies",
 }
 
 
@@ -44,4 +45,5 @@ def exporter() -> None:
       specter exporter signin --config signin.yml
       specter exporter browser --config browser.yml
       specter exporter logs --config logs.yml
+      specter exporter dependencies --config dependencies.yml
     """

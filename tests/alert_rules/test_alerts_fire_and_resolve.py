@@ -6,6 +6,7 @@ import pytest
 
 from tests.alert_rules import (
     anomaly_cases,
+    dependency_cases,
     detector_cases,
     detector_health_cases,
     frontend_cases,
@@ -21,6 +22,7 @@ CASES = [
     *signin_cases.CASES,
     *log_cases.CASES,
     *anomaly_cases.CASES,
+    *dependency_cases.CASES,
     *detector_cases.CASES,
     *detector_health_cases.CASES,
     *frontend_cases.CASES,

@@ -27,6 +27,7 @@ NAMES = {
     "logs.rules.yml",
     "anomaly.rules.yml",
     "deployments.rules.yml",
+    "dependencies.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
     "meta.rules.yml",

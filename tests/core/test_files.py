@@ -37,6 +37,16 @@ def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path, monkeypatch:
     assert [each.name for each in tmp_path.iterdir()] == ["state"]
 
 
+def test_a_file_is_its_owners_alone_unless_others_are_meant_to_read_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        replace_file(tmp_path / "own", [b"a"])
+        replace_file(tmp_path / "open", [b"a"], mode=0o666)
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("own", "open")] == [0o600, 0o644]
+
+
 def test_a_folder_is_held_by_one_process_until_it_ends(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from specter_core.files import hold; hold(Path(sys.argv[1]))"

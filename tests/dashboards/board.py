@@ -9,6 +9,7 @@ SUBSTITUTES = {
     "instance": ".+",
     "page": ".+",
     "device": ".+",
+    "dependency": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

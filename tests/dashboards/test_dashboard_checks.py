@@ -23,8 +23,9 @@ CHOSEN_BY = {
     "main-status": "service",
     "sign-in": "service",
     "logs": "service",
-    "detector": "instance",
     "frontend": "page",
+    "third-parties": "dependency",
+    "detector": "instance",
 }
 BUILT_IN = {
     "__rate_interval",
@@ -68,6 +69,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
     assert BOARDS["sign-in"]["uid"] == metrics.DASHBOARD_SIGNIN
     assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
+    assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert BOARDS["frontend"]["uid"] == metrics.DASHBOARD_FRONTEND
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
@@ -197,6 +199,10 @@ def test_every_vital_is_drawn_against_its_limits() -> None:
     }
 
 
+def test_what_is_said_of_third_parties_is_limited_to_the_chosen_ones() -> None:
+    assert unlimited(BOARDS["third-parties"], "dependency") == set()
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -226,6 +232,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("main-status", "label_values(up, service)"),
         ("sign-in", "label_values(up, service)"),
         ("logs", "label_values(up, service)"),
+        ("third-parties", "label_values(specter_dependency_info, dependency)"),
         ("detector", "label_values(specter_detector_build_info, instance)"),
         (
             "frontend",
@@ -266,6 +273,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
         metrics.DASHBOARD_SIGNIN: ["Deployments", "Alerts firing", "Anomalies"],
         metrics.DASHBOARD_LOGS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
         metrics.DASHBOARD_FRONTEND: ["Deployments", "Alerts firing", "Anomalies"],
     }
@@ -327,6 +335,13 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Good, needs improvement, poor",
         "Beacon",
     ]
+    assert heads(BOARDS["third-parties"]) == [
+        "What is wrong now",
+        "Probes",
+        "Checks of several steps",
+        "Vendors' status pages",
+        "Ends and schedule",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 
 
@@ -370,3 +385,15 @@ def test_every_metric_of_sign_ins_and_logs_is_on_its_dashboard() -> None:
     assert left_out("sign-in", "specter_auth_", *of_sources) == set()
     # By file, and so many series: for whoever looks for one file.
     assert left_out("logs", "specter_log_") == {metrics.LOG_FILE_LAST_READ.name}
+
+
+def test_every_metric_of_third_parties_is_on_their_dashboard() -> None:
+    shown = {
+        selector.name for _, expr, _ in expressions(BOARDS["third-parties"]) for selector in selectors(expr)
+    }
+    declared = {
+        metric.name
+        for metric in vars(metrics).values()
+        if isinstance(metric, metrics.Metric) and metric.name.startswith("specter_dependency_")
+    }
+    assert declared <= shown

@@ -49,9 +49,8 @@ def test_check_names_missing_orphaned_and_changed_files(tmp_path: Path) -> None:
 
 def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
     result = CliRunner().invoke(dashboards, ["generate", "--output-dir", str(tmp_path)])
-    assert result.output.splitlines() == [
-        str(tmp_path / f"{name}.json") for name in ("main-status", "sign-in", "logs", "detector", "frontend")
-    ]
+    assert sorted(result.output.splitlines()) == sorted(str(path) for path in tmp_path.iterdir())
+    assert str(tmp_path / "main-status.json") in result.output
 
 
 def nulls(value: Any, path: str = "") -> list[str]:

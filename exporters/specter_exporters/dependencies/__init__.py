@@ -1,0 +1,1 @@
+"""Third parties: checks of several steps, credentials, status pages; what blackbox_exporter probes."""

@@ -1,0 +1,136 @@
+"""Run what is asked of dependencies on a schedule, so many at a time, apart from scrapes."""
+
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from specter_core.clock import Clock, SystemClock
+from specter_exporters.dependencies.calling import Caller
+from specter_exporters.dependencies.credentials import run_credential
+from specter_exporters.dependencies.model import Dependencies, Dependency, Kind
+from specter_exporters.dependencies.results import Result, Results
+from specter_exporters.dependencies.status_pages import run_status_page
+from specter_exporters.dependencies.steps import run_check
+
+LOGGER = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One thing to ask, every `interval` seconds."""
+
+    dependency: str
+    kind: Kind
+    interval: float
+    run: Callable[[], Result]
+
+
+@dataclass(order=True, slots=True)
+class _Due:
+    at: float  # monotonic
+    number: int  # of two that are due at once, the one that has waited longer
+    job: Job = field(compare=False)
+
+
+def jobs(config: Dependencies) -> list[Job]:
+    """Return everything that is asked, in the order of the list."""
+    return [job for each in config.dependencies for job in _jobs_of(each)]
+
+
+def _jobs_of(each: Dependency) -> Iterator[Job]:
+    if each.check is not None:
+        yield Job(each.name, "steps", each.check.interval, partial(_with_caller, run_check, each.check, each))
+    if each.credential is not None:
+        run = partial(_with_caller, run_credential, each.credential, each)
+        yield Job(each.name, "credential", each.credential.interval, run)
+    if each.status_page is not None:
+        # It is another host, usually: the dependency's own authority says nothing about it.
+        run_page = partial(_with_caller, run_status_page, each.status_page, None)
+        yield Job(each.name, "status_page", each.status_page.interval, run_page)
+
+
+def _with_caller(run: Callable[[T, Caller], Result], what: T, dependency: Dependency | None) -> Result:
+    """Run with connections and cookies of its own, which nothing else shares."""
+    with Caller(None if dependency is None else dependency.ca_file) as caller:
+        return run(what, caller)
+
+
+class Runner:
+    """Threads that run jobs when they are due.
+
+    A job is never run twice at once: its next run is due an interval after the planned time of this
+    one, at once where this one took longer.
+
+    Args:
+        jobs: what to run; the first runs are due at once.
+        results: where results go.
+        concurrency: threads.
+        clock: the time.
+    """
+
+    def __init__(
+        self, jobs: list[Job], results: Results, *, concurrency: int, clock: Clock | None = None
+    ) -> None:
+        self._results = results
+        self._clock = clock or SystemClock()
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._due: list[_Due] = []
+        for job in jobs:
+            self._plan(job, self._clock.monotonic())
+        self._threads = [
+            threading.Thread(target=self._work, name=f"dependencies-{number}", daemon=True)
+            for number in range(min(concurrency, len(jobs)))
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Start no more runs. Those under way end with the process."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _plan(self, job: Job, at: float) -> None:
+        heapq.heappush(self._due, _Due(at, next(self._numbers), job))
+        self._results.plan(job.dependency, job.kind, self._clock.time() + at - self._clock.monotonic())
+
+    def _work(self) -> None:
+        while (due := self._take()) is not None:
+            self._run(due.job)
+            with self._changed:
+                now = self._clock.monotonic()
+                self._plan(due.job, max(now, due.at + due.job.interval))
+                self._changed.notify()
+
+    def _take(self) -> _Due | None:
+        """Wait for the next run that is due, and return it; None at the end."""
+        with self._changed:
+            while not self._stopped:
+                wait = self._due[0].at - self._clock.monotonic() if self._due else None
+                if wait is not None and wait <= 0:
+                    return heapq.heappop(self._due)
+                self._changed.wait(wait)
+            return None
+
+    def _run(self, job: Job) -> None:
+        try:
+            result = job.run()
+        except Exception:  # one that we have not thought of must not end the thread
+            LOGGER.exception("%s: %s: the run broke off; this is a defect", job.dependency, job.kind)
+            return
+        changed = self._results.put(job.dependency, job.kind, result, self._clock.time())
+        if changed:
+            said = ", ".join(f"{step} {reason}".strip() for step, reason in result.failures)
+            level = logging.WARNING if said else logging.INFO
+            LOGGER.log(level, "%s: %s: %s", job.dependency, job.kind, said or "succeeds")
