@@ -4,13 +4,17 @@ from collections.abc import Callable
 
 from specter_alerts import (
     anomaly,
+    application,
     availability,
+    business,
     deployments,
     detector_data,
     detector_process,
     detector_scores,
     http,
     meta,
+    outgoing,
+    processes,
 )
 from specter_alerts.model import RuleGroup
 from specter_alerts.settings import DEFAULTS, Settings
@@ -20,12 +24,18 @@ def _http(settings: Settings) -> list[RuleGroup]:
     return [*http.groups(settings), availability.group(settings)]
 
 
+def _application(settings: Settings) -> list[RuleGroup]:
+    return [*application.groups(settings), *outgoing.groups(settings), processes.group(settings)]
+
+
 def _detector(settings: Settings) -> list[RuleGroup]:
     return [detector_scores.group(settings), detector_data.group(settings), detector_process.group(settings)]
 
 
 FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
+    "application": _application,
+    "business": business.groups,
     "anomaly": anomaly.groups,
     "deployments": deployments.groups,
     "detector": _detector,

@@ -200,6 +200,26 @@ ROUTE_DURATION = {
     "p99": "service_route:http_server_request_duration_seconds:p99_rate1m",
 }
 
+# An application: how full it is, what breaks in it, the servers that it calls.
+INSTANCE_SLOTS_USED = "service_instance:http_server_active_requests:ratio_slots"
+INSTANCE_THREADPOOL_WAITING = "service_instance:specter_threadpool_waiting_requests:max"
+INSTANCE_LOOP_LAG_P95 = "service_instance:specter_event_loop_lag_seconds:p95_rate5m"
+SERVICE_QUEUE_P95 = "service:specter_http_server_queue_duration_seconds:p95_rate5m"
+EXCEPTION_RATE = "service_exception:specter_http_server_exceptions:rate5m"
+CALL_RATE = "service_server:http_client_requests:rate5m"
+CALL_ERROR_RATIO = "service_server:http_client_errors:ratio_rate5m"
+CALL_DURATION_P95 = "service_server:http_client_request_duration_seconds:p95_rate5m"
+QUOTA_LEFT = "service_server:specter_http_client_ratelimit:ratio_remaining"
+
+# Business events: how many, which share of them succeeded, and who comes through a funnel.
+EVENTS_5M = "service_event_outcome:specter_business_events:increase5m"
+EVENTS_15M = "service_event_outcome:specter_business_events:increase15m"
+EVENTS_1H = "service_event_outcome:specter_business_events:increase1h"
+EVENT_SUCCESS_5M = "service_event:specter_business_success:ratio5m"
+EVENT_SUCCESS_1H = "service_event:specter_business_success:ratio1h"
+FUNNEL_ENTRANTS = "service_funnel_event:specter_business_funnel_entrants:increase6h"
+FUNNEL_CONVERSION = "service_funnel_event:specter_business_funnel_conversion:ratio6h"
+
 # The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
 
@@ -750,6 +770,8 @@ PROCESS_OPEN_FDS = "process_open_fds"
 
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
+DASHBOARD_APPLICATION = "specter-application"
+DASHBOARD_BUSINESS = "specter-business"
 DASHBOARD_DETECTOR = "specter-detector"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
