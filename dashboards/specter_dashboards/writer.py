@@ -4,12 +4,16 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from specter_dashboards.application_board import application_board
+from specter_dashboards.business_board import business_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
 
 DASHBOARDS: dict[str, Callable[[], Any]] = {
     "main-status": main_status,
+    "application": application_board,
+    "business": business_board,
     "detector": detector_board,
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 SUBSTITUTES = {
     "service": ".+",
     "instance": ".+",
+    "event": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

@@ -15,7 +15,12 @@ BOARDS = {name: build(name) for name in DASHBOARDS}
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"none", "short", "reqps", "cps", "percentunit", "s", "bytes", "Bps"}
 # What a board's variable chooses by.
-CHOSEN_BY = {"main-status": "service", "detector": "instance"}
+CHOSEN_BY = {
+    "main-status": "service",
+    "application": "service",
+    "business": "event",
+    "detector": "instance",
+}
 BUILT_IN = {
     "__rate_interval",
     "__interval",
@@ -56,6 +61,8 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert board["uid"].startswith("specter-")
     assert "specter" in board["tags"]
     assert BOARDS["main-status"]["uid"] == metrics.DASHBOARD_MAIN_STATUS
+    assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
+    assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
 
@@ -148,8 +155,9 @@ def unlimited(board: dict[str, Any], label: str) -> set[str]:
     }
 
 
-def test_series_of_services_are_limited_to_the_chosen_ones() -> None:
-    of_everything = unlimited(BOARDS["main-status"], "service")
+@pytest.mark.parametrize("name", ["main-status", "application", "business"])
+def test_series_of_services_are_limited_to_the_chosen_ones(name: str) -> None:
+    of_everything = unlimited(BOARDS[name], "service")
     assert all(name.startswith(("specter_detector_", "ALERTS")) for name in of_everything)
     assert SERVICES == 'service=~"$service"'
 
@@ -186,6 +194,8 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
     ("name", "query"),
     [
         ("main-status", "label_values(up, service)"),
+        ("application", "label_values(up, service)"),
+        ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
     ],
 )
@@ -218,8 +228,11 @@ def test_the_address_of_the_pages_has_a_default_that_a_reader_may_change() -> No
 
 
 def test_links_and_annotations(board: dict[str, Any]) -> None:
+    of_services = ["Deployments", "Alerts firing", "Anomalies"]
     names = {
-        metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_MAIN_STATUS: of_services,
+        metrics.DASHBOARD_APPLICATION: of_services,
+        metrics.DASHBOARD_BUSINESS: of_services,
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
     }
     assert board["links"][0]["type"] == "dashboards"
@@ -227,8 +240,9 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
     assert all(a["enable"] for a in board["annotations"]["list"])
 
 
-def test_panels_of_services_drill_down() -> None:
-    board = BOARDS["main-status"]
+@pytest.mark.parametrize("name", ["main-status", "application"])
+def test_panels_of_services_drill_down(name: str) -> None:
+    board = BOARDS[name]
     texts = {
         panel["title"]: " ".join(strings(panel["fieldConfig"]))
         for panel in charts(board)
@@ -259,7 +273,56 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Deployments",
         "Detector",
     ]
+    assert heads(BOARDS["application"]) == [
+        "Saturation",
+        "Exceptions",
+        "Calls to other servers",
+        "Health checks",
+        "Processes",
+    ]
+    assert heads(BOARDS["business"]) == [
+        "What happened within the last hour",
+        "Funnels",
+        "Users",
+        "Endpoint",
+        "Event: $event",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
+
+
+def test_each_event_of_the_catalogue_has_its_row() -> None:
+    [row] = [p for p in panels(BOARDS["business"]) if p["type"] == "row" and p["title"] == "Event: $event"]
+    assert row["repeat"] == "event"
+    below = [p for p in charts(BOARDS["business"]) if p["gridPos"]["y"] > row["gridPos"]["y"]]
+    assert len(below) == 6
+    for panel in below:
+        assert all('event=~"$event"' in target["expr"] for target in panel["targets"]), panel["title"]
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes"),
+    [
+        ("application", ("specter_threadpool_", "specter_health_check_", "specter_http_server_")),
+        ("business", ("specter_business_",)),
+    ],
+)
+def test_every_metric_of_an_exporter_is_on_its_dashboard_or_in_what_is_recorded_for_it(
+    name: str, prefixes: tuple[str, ...]
+) -> None:
+    shown = {selector.name for _, expr, _ in expressions(BOARDS[name]) for selector in selectors(expr)}
+    exposed = {
+        metric.name: {metric.name, metric.bucket, metric.count, metric.sum}
+        for metric in vars(metrics).values()
+        if isinstance(metric, metrics.Metric) and metric.name.startswith(prefixes)
+    }
+    # The wait for a worker is recorded. The other two say that the setup is wrong, and not how it does.
+    elsewhere = {
+        metrics.HTTP_SERVER_QUEUE_DURATION.name,
+        metrics.HTTP_SERVER_QUEUE_UNUSABLE.name,
+        metrics.HTTP_SERVER_ROUTE_OVERFLOW.name,
+    }
+    missing = {metric for metric, series in exposed.items() if not series & shown}
+    assert missing == (elsewhere if name == "application" else set())
 
 
 def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:

@@ -50,7 +50,8 @@ def test_check_names_missing_orphaned_and_changed_files(tmp_path: Path) -> None:
 def test_the_command_prints_what_it_wrote(tmp_path: Path) -> None:
     result = CliRunner().invoke(dashboards, ["generate", "--output-dir", str(tmp_path)])
     assert result.output.splitlines() == [
-        str(tmp_path / name) for name in ("main-status.json", "detector.json")
+        str(tmp_path / name)
+        for name in ("main-status.json", "application.json", "business.json", "detector.json")
     ]
 
 
