@@ -34,6 +34,8 @@ class Case:
     name: str
     series: dict[str, str]
     expected: dict[str, list[Firing]] = field(default_factory=dict)
+    # Between samples and between evaluations: longer where an alert looks back for a week.
+    interval: str = INTERVAL
 
     def __str__(self) -> str:
         return f"{self.alert}-{self.name}"
@@ -62,14 +64,16 @@ def expected_alert(alert: str, firing: Firing) -> dict[str, Any]:
     }
 
 
-def run(folder: Path, test: dict[str, Any], family: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, test: dict[str, Any], family: str, interval: str = INTERVAL
+) -> subprocess.CompletedProcess[str]:
     """Run one test group against the rules of `family` and return promtool's result."""
     file = f"{family}.rules.yml"
     (folder / file).write_text(render()[file], encoding="utf-8")
     document = {
         "rule_files": [file],
-        "evaluation_interval": INTERVAL,
-        "tests": [{"interval": INTERVAL, **test}],
+        "evaluation_interval": interval,
+        "tests": [{"interval": interval, **test}],
     }
     path = folder / "test.yml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, width=1000), encoding="utf-8")
@@ -94,7 +98,7 @@ def run_case(folder: Path, case: Case) -> subprocess.CompletedProcess[str]:
             for time, firings in case.expected.items()
         ],
     }
-    return run(folder, test, case.family)
+    return run(folder, test, case.family, case.interval)
 
 
 def evaluate(

@@ -6,6 +6,8 @@ import pytest
 
 from tests.alert_rules import (
     anomaly_cases,
+    application_cases,
+    business_cases,
     detector_cases,
     detector_health_cases,
     http_cases,
@@ -15,6 +17,8 @@ from tests.alert_rules.promtool import RULES, Case, run_case
 
 CASES = [
     *http_cases.CASES,
+    *application_cases.CASES,
+    *business_cases.CASES,
     *anomaly_cases.CASES,
     *detector_cases.CASES,
     *detector_health_cases.CASES,
