@@ -52,10 +52,19 @@ def _base(context: click.Context, parameter: click.Parameter, value: str) -> str
     callback=_base,
     help="Where ALERT.md is read, for the link from an alert to its runbook.",
 )
-def generate(output_dir: Path, check: bool, dashboard_url: str, runbook_url: str) -> None:
+@click.option(
+    "--catalogue",
+    "catalogue_file",
+    type=click.Path(path_type=Path),
+    help="Catalogue of business events (YAML): its critical events and its funnels. Without one, that of the "
+    "example platform.",
+)
+def generate(
+    output_dir: Path, check: bool, dashboard_url: str, runbook_url: str, catalogue_file: Path | None
+) -> None:
     """Write the rule files and alertmanager.yml.
 
-    With --check, give the same URLs as when the files were written.
+    With --check, give the same URLs and catalogue as when the files were written.
 
     \b
     Examples:
@@ -64,8 +73,10 @@ def generate(output_dir: Path, check: bool, dashboard_url: str, runbook_url: str
       specter alerts generate --check
     """
     from specter_alerts import writer  # noqa: PLC0415  keeps --help fast
+    from specter_core.catalogue import load_catalogue  # noqa: PLC0415
 
-    settings = replace(DEFAULTS, dashboard_base=dashboard_url, runbook_base=runbook_url)
+    catalogue = load_catalogue(catalogue_file) if catalogue_file else None
+    settings = replace(DEFAULTS, dashboard_base=dashboard_url, runbook_base=runbook_url, catalogue=catalogue)
     generated.run("specter alerts generate", output_dir, writer.render(settings), check=check)
 
 

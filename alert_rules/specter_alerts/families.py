@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from specter_alerts import (
     anomaly,
+    application,
     availability,
+    business,
     dependencies,
     deployments,
     detector_data,
@@ -14,6 +16,8 @@ from specter_alerts import (
     http,
     logs,
     meta,
+    outgoing,
+    processes,
     signin,
 )
 from specter_alerts.model import RuleGroup
@@ -24,6 +28,10 @@ def _http(settings: Settings) -> list[RuleGroup]:
     return [*http.groups(settings), availability.group(settings)]
 
 
+def _application(settings: Settings) -> list[RuleGroup]:
+    return [*application.groups(settings), *outgoing.groups(settings), processes.group(settings)]
+
+
 def _detector(settings: Settings) -> list[RuleGroup]:
     return [detector_scores.group(settings), detector_data.group(settings), detector_process.group(settings)]
 
@@ -32,6 +40,8 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
     "signin": signin.groups,
     "logs": logs.groups,
+    "application": _application,
+    "business": business.groups,
     "anomaly": anomaly.groups,
     "frontend": frontend.groups,
     "deployments": deployments.groups,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from specter_core import metrics
+from specter_core.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,53 @@ class Settings:
     # The jobs of the generated scrape configuration.
     dependency_job: str = "dependencies"
     dependency_probe_job: str = "dependency_probes"
+    # Slots that are taken on average over five minutes: the next burst has to wait.
+    slots_used_ratio: float = 0.9
+    queue_seconds: float = 0.5
+    # A quantile of time: an event loop that one look in twenty finds this late answers nobody meanwhile.
+    loop_lag_seconds: float = 0.1
+    saturated_for: str = "5m"
+    # A class counts as rising from one exception in 20 s on, if that is three times its usual rate.
+    exception_rate: float = 0.05
+    rising_factor: float = 3.0
+    # What is usual: the average of so long, up to the time before now that is looked at.
+    usual_over: str = "6h"
+    usual_until: str = "10m"
+    call_error_ratio: float = 0.05
+    # A server is slow above this, if it also takes three times as long as usual: a language model is
+    # never fast, and that is no news.
+    call_seconds: float = 1.0
+    quota_left_ratio: float = 0.1
+    check_failed_for: str = "1m"
+    # A leak grows step after step. A cache that fills, or one large request, makes one step or two.
+    leak_steps: tuple[str, ...] = ("5m", "1h")
+    leak_growth: float = 1.1
+    leak_bytes: float = 64 * 2**20
+
+    # Events that the shipped rules take as critical, and the funnels. None: the shipped catalogue.
+    catalogue: Catalogue | None = None
+    # Below the objective is a warning. Below nine tenths of it, a critical event pages.
+    business_critical_share: float = 0.9
+    # One card that is declined is no news. Failures must be this many, and more than what is promised by
+    # so many standard deviations: five are chance once in weeks, at 50 events in five minutes.
+    business_least_failures: float = 5.0
+    business_warning_deviations: float = 4.0
+    business_critical_deviations: float = 5.0
+    business_warning_for: str = "5m"
+    business_critical_for: str = "1m"
+    # Between two payments at night lie minutes: one that works does not end the alert at once.
+    business_keep_firing: str = "5m"
+    # An event stops if it comes less than a tenth as often as a week and a day ago at this time, and it
+    # came often enough then: of 20 expected, one or none comes by chance once in ten million times.
+    stopped_share: float = 0.1
+    stopped_least: float = 20.0
+    stopped_for: str = "5m"
+    # A step of a funnel loses users if half as many as usual come through it.
+    funnel_share: float = 0.5
+    funnel_least: float = 30.0
+    funnel_for: str = "30m"
+    refused_least: float = 10.0
+    refused_within: str = "15m"
 
     detector_job: str = "detector"
     probe_job: str = "blackbox"

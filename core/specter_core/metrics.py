@@ -234,6 +234,25 @@ LOG_WRITING_USUAL = "service_log:log_lines:writing10m_count1d"
 LOG_ERROR_USUAL = "service_log:log_errors:rate5m_avg1d"
 LOG_SLOW_QUERY_USUAL = "service_log:log_slow_queries:rate5m_avg1d"
 LOG_CDN_HIT_USUAL = "service_log:log_cdn_hits:ratio_rate15m_avg1d"
+# An application: how full it is, what breaks in it, the servers that it calls.
+INSTANCE_SLOTS_USED = "service_instance:http_server_active_requests:ratio_slots"
+INSTANCE_THREADPOOL_WAITING = "service_instance:specter_threadpool_waiting_requests:max"
+INSTANCE_LOOP_LAG_P95 = "service_instance:specter_event_loop_lag_seconds:p95_rate5m"
+SERVICE_QUEUE_P95 = "service:specter_http_server_queue_duration_seconds:p95_rate5m"
+EXCEPTION_RATE = "service_exception:specter_http_server_exceptions:rate5m"
+CALL_RATE = "service_server:http_client_requests:rate5m"
+CALL_ERROR_RATIO = "service_server:http_client_errors:ratio_rate5m"
+CALL_DURATION_P95 = "service_server:http_client_request_duration_seconds:p95_rate5m"
+QUOTA_LEFT = "service_server:specter_http_client_ratelimit:ratio_remaining"
+
+# Business events: how many, which share of them succeeded, and who comes through a funnel.
+EVENTS_5M = "service_event_outcome:specter_business_events:increase5m"
+EVENTS_15M = "service_event_outcome:specter_business_events:increase15m"
+EVENTS_1H = "service_event_outcome:specter_business_events:increase1h"
+EVENT_SUCCESS_5M = "service_event:specter_business_success:ratio5m"
+EVENT_SUCCESS_1H = "service_event:specter_business_success:ratio1h"
+FUNNEL_ENTRANTS = "service_funnel_event:specter_business_funnel_entrants:increase6h"
+FUNNEL_CONVERSION = "service_funnel_event:specter_business_funnel_conversion:ratio6h"
 
 # The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
@@ -976,6 +995,8 @@ PROCESS_OPEN_FDS = "process_open_fds"
 
 WATCHDOG = "Watchdog"  # the alert that always fires
 DASHBOARD_MAIN_STATUS = "specter-main-status"
+DASHBOARD_APPLICATION = "specter-application"
+DASHBOARD_BUSINESS = "specter-business"
 DASHBOARD_DETECTOR = "specter-detector"
 DASHBOARD_SIGNIN = "specter-sign-in"
 DASHBOARD_LOGS = "specter-logs"

@@ -12,8 +12,8 @@ from specter_dashboards.house import (
     dashboard,
     datasource,
     row_link,
-    service,
     service_link,
+    service_variable,
 )
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
@@ -55,7 +55,7 @@ def frontend_board() -> Any:
         title="Frontend",
         description="Core web vitals by page template and device class, as users' browsers measure them.",
         sections=[_worst(), _over_time(), _ratings(), _beacon()],
-        variables=[datasource(), service(), _chosen("page", "Page"), _chosen("device", "Device")],
+        variables=[datasource(), service_variable(), _chosen("page", "Page"), _chosen("device", "Device")],
     )
 
 

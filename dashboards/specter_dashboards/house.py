@@ -38,7 +38,9 @@ def dashboard(
         refresh="10s",
         time=grafana.Time("now-1h", "now"),
         graphTooltip=grafana.GRAPH_TOOLTIP_MODE_SHARED_CROSSHAIR,
-        templating=grafana.Templating([datasource(), service()] if variables is None else list(variables)),
+        templating=grafana.Templating(
+            [datasource(), service_variable()] if variables is None else list(variables)
+        ),
         annotations=grafana.Annotations(_annotations() if annotations is None else list(annotations)),
         links=[_siblings()],
         panels=place(sections),
@@ -65,7 +67,7 @@ def datasource() -> Any:
     return grafana.Template(name="datasource", label="Data source", type="datasource", query="prometheus")
 
 
-def service() -> Any:
+def service_variable() -> Any:
     """Return the variable that chooses services."""
     return grafana.Template(
         name="service",

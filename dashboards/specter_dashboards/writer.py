@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from specter_dashboards.application_board import application_board
+from specter_dashboards.business_board import business_board
 from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
@@ -17,6 +19,8 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "sign-in": signin_board,
     "logs": logs_board,
     "third-parties": dependencies_board,
+    "application": application_board,
+    "business": business_board,
     "detector": detector_board,
     "frontend": frontend_board,
 }

@@ -34,6 +34,7 @@ class Case:
     name: str
     series: dict[str, str]
     expected: dict[str, list[Firing]] = field(default_factory=dict)
+    # Between samples: longer where an alert looks back for a week.
     interval: str = INTERVAL
 
     def __str__(self) -> str:

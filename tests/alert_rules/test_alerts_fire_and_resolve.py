@@ -6,6 +6,8 @@ import pytest
 
 from tests.alert_rules import (
     anomaly_cases,
+    application_cases,
+    business_cases,
     dependency_cases,
     detector_cases,
     detector_health_cases,
@@ -21,6 +23,8 @@ CASES = [
     *http_cases.CASES,
     *signin_cases.CASES,
     *log_cases.CASES,
+    *application_cases.CASES,
+    *business_cases.CASES,
     *anomaly_cases.CASES,
     *dependency_cases.CASES,
     *detector_cases.CASES,

@@ -10,10 +10,13 @@ from click.testing import CliRunner
 
 from specter_alerts.anomaly import QUANTITIES, ROUTE_ALIASES
 from specter_alerts.cli import alerts
+from specter_alerts.families import all_groups
+from specter_alerts.lint import lint
 from specter_alerts.measures import MEASURES
 from specter_alerts.settings import DEFAULTS, Settings
 from specter_alerts.writer import HEADER, render
 from specter_core import metrics
+from specter_core.catalogue import parse_catalogue
 from specter_core.errors import SpecterError
 from specter_core.generated import differences, write
 from specter_detector.presets.catalogue import QUERIES
@@ -25,6 +28,8 @@ NAMES = {
     "http.rules.yml",
     "signin.rules.yml",
     "logs.rules.yml",
+    "application.rules.yml",
+    "business.rules.yml",
     "anomaly.rules.yml",
     "deployments.rules.yml",
     "dependencies.rules.yml",
@@ -90,6 +95,47 @@ def test_links_are_two_options(tmp_path: Path) -> None:
     assert CliRunner().invoke(alerts, [*call, "--check"]).exit_code == 0
     default = CliRunner().invoke(alerts, ["generate", "--output-dir", str(tmp_path), "--check"])
     assert isinstance(default.exception, SpecterError)
+
+
+CATALOGUE = """\
+events:
+  order: {objective: {success_ratio: 0.9}, critical: true}
+  visit: {}
+funnels: {buying: [visit, order]}
+"""
+
+
+def test_a_catalogue_says_which_events_page_and_what_the_steps_of_funnels_are(tmp_path: Path) -> None:
+    catalogue = parse_catalogue(CATALOGUE, file="c.yml")
+    rules = render(Settings(catalogue=catalogue))["business.rules.yml"]
+    assert 'ratio5m{event=~"order"}' in rules
+    assert 'event!~"order"' in rules
+    assert 'funnel="buying", event="visit"' in rules
+    assert "payment" not in rules
+    (tmp_path / "c.yml").write_text(CATALOGUE, encoding="utf-8")
+    call = ["generate", "--output-dir", str(tmp_path / "rules"), "--catalogue", str(tmp_path / "c.yml")]
+    assert CliRunner().invoke(alerts, call).exit_code == 0
+    assert (tmp_path / "rules" / "business.rules.yml").read_text(encoding="utf-8") == rules
+
+
+def test_a_catalogue_without_critical_events_and_funnels_is_still_alerted_on(tmp_path: Path) -> None:
+    plain = parse_catalogue("events: {order: {objective: {success_ratio: 0.9}}}\n", file="c.yml")
+    groups = all_groups(Settings(catalogue=plain))
+    assert lint(groups, None) == []
+    expressions = {rule.alert: rule.expr for group in groups for rule in group.alerts}
+    assert "FunnelConversionDropped" not in expressions
+    # An event always has a name: the first matches none, the second all.
+    assert 'event=~""' in expressions["BusinessSuccessCritical"]
+    assert 'event!~""' in expressions["BusinessEventStopped"]
+
+
+def test_a_broken_catalogue_is_refused_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "c.yml").write_text("events: {order: {critical: true}}\n", encoding="utf-8")
+    call = ["generate", "--output-dir", str(tmp_path / "rules"), "--catalogue", str(tmp_path / "c.yml")]
+    result = CliRunner().invoke(alerts, call)
+    assert isinstance(result.exception, SpecterError)
+    assert "events.order: critical needs an objective" in str(result.exception)
+    assert not (tmp_path / "rules").exists()
 
 
 @pytest.mark.parametrize("option", ["--dashboard-url", "--runbook-url"])

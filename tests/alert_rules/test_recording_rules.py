@@ -208,6 +208,91 @@ def test_web_vitals_are_recorded_by_page_and_device(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+CALL = "http_client_request_duration_seconds_count"
+SERVER = '{server_address="pay",service="shop"}'
+
+
+@pytest.mark.integration
+def test_calls_fail_by_a_5xx_or_without_an_answer_and_not_by_a_4xx_or_who_gave_up(tmp_path: Path) -> None:
+    target = 'service="shop",server_address="pay"'
+    series = {
+        f'{CALL}{{{target},http_response_status_code="{code}",error_type="{error}"}}': "0+1x60"
+        for code, error in (("200", ""), ("402", "402"), ("503", "503"), ("", "timeout"), ("", "cancelled"))
+    }
+    result = evaluate(
+        tmp_path,
+        "application",
+        series,
+        {
+            "5m": {
+                metrics.CALL_RATE: {level(metrics.CALL_RATE, SERVER): 1},
+                metrics.CALL_ERROR_RATIO: {level(metrics.CALL_ERROR_RATIO, SERVER): 0.4},
+            }
+        },
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.integration
+def test_success_is_a_share_of_what_came_to_an_end_and_unknown_where_nobody_tried(tmp_path: Path) -> None:
+    def events(event: str, outcome: str, values: str, reason: str = "") -> dict[str, str]:
+        labels = f'service="shop",event="{event}",outcome="{outcome}",reason="{reason}"'
+        return {f"specter_business_events_total{{{labels}}}": values}
+
+    series = {
+        **events("coaching", "success", "0+3x60"),
+        **events("coaching", "failed", "0x60"),
+        **events("coaching", "failed", "0+1x60", "timeout"),
+        **events("coaching", "abandoned", "0+9x60"),
+        **events("vote", "success", "0x60"),
+    }
+    shop = '{event="coaching",service="shop"}'
+    result = evaluate(
+        tmp_path,
+        "business",
+        series,
+        {
+            "5m": {
+                metrics.EVENT_SUCCESS_5M: {level(metrics.EVENT_SUCCESS_5M, shop): 0.75},
+                f'{metrics.EVENTS_5M}{{outcome="failed"}}': {
+                    level(metrics.EVENTS_5M, '{event="coaching",outcome="failed",service="shop"}'): 60
+                },
+            }
+        },
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.integration
+def test_conversion_is_a_steps_share_of_the_step_before_it(tmp_path: Path) -> None:
+    def step(event: str, values: str) -> dict[str, str]:
+        labels = f'service="shop",funnel="onboarding",event="{event}",position="x"'
+        return {f"specter_business_funnel_steps_total{{{labels}}}": values}
+
+    series = {
+        **step("registration", "0+4x60"),
+        **step("activation", "0+3x60"),
+        **step("daily_checkin", "0+6x60"),
+    }
+    result = evaluate(
+        tmp_path,
+        "business",
+        series,
+        {
+            "5m": {
+                metrics.FUNNEL_CONVERSION: {
+                    level(
+                        metrics.FUNNEL_CONVERSION,
+                        f'{{event="{event}",funnel="onboarding",service="shop"}}',
+                    ): ratio
+                    for event, ratio in (("activation", 0.75), ("daily_checkin", 2))
+                }
+            }
+        },
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_exactly_the_vocabulary_is_recorded() -> None:
     recorded = {rule.record for group in all_groups() for rule in group.recordings}
     assert recorded == {
@@ -249,5 +334,21 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         *metrics.WEB_VITALS_VIEWS.values(),
         *metrics.WEB_VITALS_GOOD.values(),
         *metrics.WEB_VITALS_POOR.values(),
+        metrics.INSTANCE_SLOTS_USED,
+        metrics.INSTANCE_THREADPOOL_WAITING,
+        metrics.INSTANCE_LOOP_LAG_P95,
+        metrics.SERVICE_QUEUE_P95,
+        metrics.EXCEPTION_RATE,
+        metrics.CALL_RATE,
+        metrics.CALL_ERROR_RATIO,
+        metrics.CALL_DURATION_P95,
+        metrics.QUOTA_LEFT,
+        metrics.EVENTS_5M,
+        metrics.EVENTS_15M,
+        metrics.EVENTS_1H,
+        metrics.EVENT_SUCCESS_5M,
+        metrics.EVENT_SUCCESS_1H,
+        metrics.FUNNEL_ENTRANTS,
+        metrics.FUNNEL_CONVERSION,
         metrics.SERVICE_DEPLOYED,
     }

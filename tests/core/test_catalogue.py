@@ -92,6 +92,7 @@ def test_every_mistake_is_named_at_once_with_its_line() -> None:
         ("events: {a: {units: {seconds: {currencies: [EUR]}}}}\n", "has no currencies"),
         ("events: {a: {units: {seconds: {buckets: [2, 1]}}}}\n", "greater than the one before"),
         ("events: {a: {units: {seconds: {buckets: [.inf]}}}}\n", "finite"),
+        ("events: {a: {critical: true}}\n", "critical needs an objective"),
         ("events: {a: {objective: {}}}\n", "say success_ratio, min_per_hour or both"),
         ("events: {a: {objective: {success_ratio: 1}}}\n", "less than 1"),
         ("events: {a: }\nretention: {event: a, days: [7, 1]}\n", "days must grow"),

@@ -10,6 +10,7 @@ SUBSTITUTES = {
     "page": ".+",
     "device": ".+",
     "dependency": ".+",
+    "event": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

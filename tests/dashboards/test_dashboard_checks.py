@@ -25,6 +25,8 @@ CHOSEN_BY = {
     "logs": "service",
     "frontend": "page",
     "third-parties": "dependency",
+    "application": "service",
+    "business": "event",
     "detector": "instance",
 }
 BUILT_IN = {
@@ -70,6 +72,8 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["sign-in"]["uid"] == metrics.DASHBOARD_SIGNIN
     assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
     assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
+    assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
+    assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert BOARDS["frontend"]["uid"] == metrics.DASHBOARD_FRONTEND
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
@@ -165,8 +169,9 @@ def unlimited(board: dict[str, Any], label: str) -> set[str]:
     }
 
 
-def test_series_of_services_are_limited_to_the_chosen_ones() -> None:
-    of_everything = unlimited(BOARDS["main-status"], "service")
+@pytest.mark.parametrize("name", ["main-status", "application", "business"])
+def test_series_of_services_are_limited_to_the_chosen_ones(name: str) -> None:
+    of_everything = unlimited(BOARDS[name], "service")
     assert all(name.startswith(("specter_detector_", "ALERTS")) for name in of_everything)
     assert unlimited(BOARDS["sign-in"], "service") == unlimited(BOARDS["logs"], "service") == set()
     assert SERVICES == 'service=~"$service"'
@@ -233,6 +238,8 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("sign-in", "label_values(up, service)"),
         ("logs", "label_values(up, service)"),
         ("third-parties", "label_values(specter_dependency_info, dependency)"),
+        ("application", "label_values(up, service)"),
+        ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
         (
             "frontend",
@@ -269,20 +276,23 @@ def test_the_address_of_the_pages_has_a_default_that_a_reader_may_change() -> No
 
 
 def test_links_and_annotations(board: dict[str, Any]) -> None:
+    of_services = ["Deployments", "Alerts firing", "Anomalies"]
     names = {
-        metrics.DASHBOARD_MAIN_STATUS: ["Deployments", "Alerts firing", "Anomalies"],
-        metrics.DASHBOARD_SIGNIN: ["Deployments", "Alerts firing", "Anomalies"],
-        metrics.DASHBOARD_LOGS: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_SIGNIN: of_services,
+        metrics.DASHBOARD_LOGS: of_services,
         metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
+        metrics.DASHBOARD_MAIN_STATUS: of_services,
+        metrics.DASHBOARD_APPLICATION: of_services,
+        metrics.DASHBOARD_BUSINESS: of_services,
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
-        metrics.DASHBOARD_FRONTEND: ["Deployments", "Alerts firing", "Anomalies"],
+        metrics.DASHBOARD_FRONTEND: of_services,
     }
     assert board["links"][0]["type"] == "dashboards"
     assert [a["name"] for a in board["annotations"]["list"]] == names[board["uid"]]
     assert all(a["enable"] for a in board["annotations"]["list"])
 
 
-@pytest.mark.parametrize("name", ["main-status", "sign-in", "logs"])
+@pytest.mark.parametrize("name", ["main-status", "sign-in", "logs", "application"])
 def test_panels_of_services_drill_down(name: str) -> None:
     board = BOARDS[name]
     texts = {
@@ -342,6 +352,20 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Vendors' status pages",
         "Ends and schedule",
     ]
+    assert heads(BOARDS["application"]) == [
+        "Saturation",
+        "Exceptions",
+        "Calls to other servers",
+        "Health checks",
+        "Processes",
+    ]
+    assert heads(BOARDS["business"]) == [
+        "What happened within the last hour",
+        "Funnels",
+        "Users",
+        "Endpoint",
+        "Event: $event",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 
 
@@ -372,6 +396,41 @@ def left_out(board: str, *prefixes: str) -> set[str]:
     }
     assert family
     return {name for name, series in family.items() if not series & shown}
+
+
+def test_each_event_of_the_catalogue_has_its_row() -> None:
+    [row] = [p for p in panels(BOARDS["business"]) if p["type"] == "row" and p["title"] == "Event: $event"]
+    assert row["repeat"] == "event"
+    below = [p for p in charts(BOARDS["business"]) if p["gridPos"]["y"] > row["gridPos"]["y"]]
+    assert len(below) == 6
+    for panel in below:
+        assert all('event=~"$event"' in target["expr"] for target in panel["targets"]), panel["title"]
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes"),
+    [
+        ("application", ("specter_threadpool_", "specter_health_check_", "specter_http_server_")),
+        ("business", ("specter_business_",)),
+    ],
+)
+def test_every_metric_of_an_exporter_is_on_its_dashboard_or_in_what_is_recorded_for_it(
+    name: str, prefixes: tuple[str, ...]
+) -> None:
+    shown = {selector.name for _, expr, _ in expressions(BOARDS[name]) for selector in selectors(expr)}
+    exposed = {
+        metric.name: {metric.name, metric.bucket, metric.count, metric.sum}
+        for metric in vars(metrics).values()
+        if isinstance(metric, metrics.Metric) and metric.name.startswith(prefixes)
+    }
+    # The wait for a worker is recorded. The other two say that the setup is wrong, and not how it does.
+    elsewhere = {
+        metrics.HTTP_SERVER_QUEUE_DURATION.name,
+        metrics.HTTP_SERVER_QUEUE_UNUSABLE.name,
+        metrics.HTTP_SERVER_ROUTE_OVERFLOW.name,
+    }
+    missing = {metric for metric, series in exposed.items() if not series & shown}
+    assert missing == (elsewhere if name == "application" else set())
 
 
 def test_every_metric_of_a_detector_is_on_its_dashboard() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from specter_core import metrics
+from specter_dashboards import application_queries, business_queries
 from specter_dashboards.detector_queries import (
     anomalous_ratio,
     cpu,
@@ -62,6 +63,44 @@ GAUGES = {
         )
         for device, value in zip(("desktop", "mobile"), values, strict=True)
     },
+    'service_instance:http_server_active_requests:ratio_slots{job="shop"}': 0.4,
+    "service:specter_http_server_queue_duration_seconds:p95_rate5m": 0.02,
+    'service_instance:specter_event_loop_lag_seconds:p95_rate5m{job="shop"}': 0.01,
+    'http_server_active_requests{http_request_method="GET"}': 2,
+    "specter_http_server_slots": 8,
+    "specter_http_server_workers": 2,
+    "specter_threadpool_busy_threads": 1,
+    "specter_threadpool_max_threads": 40,
+    "specter_threadpool_waiting_requests": 0,
+    "process_start_time_seconds": time.time() - 100,
+    'specter_health_check_up{check="database"}': 1,
+    'specter_health_check_up{check="mail"}': 0,
+    'specter_health_check_duration_seconds{check="database"}': 0.003,
+    **{
+        f'service_server:{name}{{server_address="pay.example.org"}}': value
+        for name, value in (
+            ("http_client_requests:rate5m", 2),
+            ("http_client_errors:ratio_rate5m", 0.5),
+            ("http_client_request_duration_seconds:p95_rate5m", 0.8),
+            ("specter_http_client_ratelimit:ratio_remaining", 0.42),
+        )
+    },
+    'specter_http_client_ratelimit_reset_timestamp_seconds{server_address="pay.example.org"}': 4e9,
+    **{
+        f'service_event_outcome:specter_business_events:increase{window}{{event="payment",{outcome}}}': value
+        for window in ("5m", "15m", "1h")
+        for outcome, value in (('outcome="success"', 18), ('outcome="failed"', 2))
+    },
+    **{f'service_event:specter_business_success:ratio{w}{{event="payment"}}': 0.9 for w in ("5m", "1h")},
+    'service_funnel_event:specter_business_funnel_entrants:increase6h{funnel="f",event="payment"}': 40,
+    'service_funnel_event:specter_business_funnel_conversion:ratio6h{funnel="f",event="payment"}': 0.5,
+    'specter_business_objective_success_ratio{event="payment"}': 0.98,
+    'specter_business_objective_events_per_second{event="payment"}': 5 / 3600,
+    'specter_business_active_users{period="day"}': 120,
+    'specter_business_feature_users{feature="quests",period="day"}': 12,
+    "specter_business_active_sessions": 9,
+    'specter_business_retention_ratio{days="7"}': 0.3,
+    'specter_business_retention_cohort_users{days="7"}': 80,
     "service:http_server_requests:rate1m": 12,
     "service:http_server_errors:ratio_rate1m": 0.02,
     'service_route:http_server_requests:rate1m{http_route="/search"}': 3,
@@ -142,6 +181,27 @@ COUNTERS = (
     'specter_http_server_exceptions_total{http_route="/search",exception="KeyError"}',
     'specter_dependency_runs_total{dependency="pay",kind="steps"}',
     'specter_dependency_failed_runs_total{dependency="pay",kind="steps",reason="status"}',
+    'http_client_request_duration_seconds_count{server_address="pay.example.org",error_type="timeout"}',
+    *(
+        f'http_server_{what}_body_size_bytes_{kind}{{http_route="/search"}}'
+        for what in ("request", "response")
+        for kind in ("sum", "count")
+    ),
+    'specter_business_events_total{event="payment",outcome="failed",reason="card_declined"}',
+    'specter_business_amount_sum{event="payment",outcome="success",currency="EUR"}',
+    *(
+        f'specter_business_{name}_bucket{{event="payment",outcome="success",le="{le}"}}'
+        for name in ("duration_seconds", "tokens", "items")
+        for le in ("1.0", "+Inf")
+    ),
+    *(f'specter_business_session_duration_seconds_bucket{{le="{le}"}}' for le in ("10.0", "+Inf")),
+    'specter_business_funnel_steps_total{funnel="f",position="01",event="registration"}',
+    'specter_business_feature_uses_total{feature="quests"}',
+    'specter_business_rejected_total{reason="unknown_event"}',
+    'specter_business_reason_overflow_total{event="payment"}',
+    "specter_business_sessions_untracked_total",
+    'specter_business_requests_total{sender="shop",code="200"}',
+    'specter_business_state_saves_total{outcome="ok"}',
     'specter_detector_reads_total{query="request_rate",outcome="error"}',
     'specter_detector_writes_total{outcome="rejected"}',
     'specter_detector_reads_total{query="request_rate",outcome="ok"}',
@@ -172,6 +232,7 @@ TIMES = (
     'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
     'specter_detector_last_tick_timestamp_seconds{query="request_rate"}',
     'specter_detector_last_fit_timestamp_seconds{query="request_rate"}',
+    "specter_business_state_last_save_timestamp_seconds",
     "specter_detector_scheduler_last_loop_timestamp_seconds",
     "specter_detector_last_save_timestamp_seconds",
     "specter_detector_config_last_reload_success_timestamp_seconds",
@@ -315,6 +376,35 @@ def test_the_most_anomalous_series_come_once_however_many_detectors_watch_them(s
     expected = {"request_rate": 0.3, "latency_p95": 4.5, "route_latency_p95": 6}
     assert values(found, "for") == {**expected, **signin_and_logs.SCORES}
     assert len(found) == 5
+
+
+@pytest.mark.integration
+def test_health_checks_calls_and_memory_of_applications(server: str) -> None:
+    assert values(ask(server, application_queries.checks()), "check") == {"database": 1, "mail": 0}
+    [failed] = ask(server, application_queries.failed_calls())
+    assert failed["metric"] == {
+        "service": "shop",
+        "server_address": "pay.example.org",
+        "error_type": "timeout",
+    }
+    assert float(failed["value"][1]) > 0
+    memory = application_queries.of_process("process_resident_memory_bytes")
+    assert values(ask(server, memory), "service") == {"shop": 3e8}
+
+
+@pytest.mark.integration
+def test_events_beside_what_the_catalogue_promises(server: str) -> None:
+    counts = {
+        outcome: values(ask(server, business_queries.count(metrics.EVENTS_1H, matcher)), "event")
+        for outcome, matcher in (
+            ("success", business_queries.SUCCEEDED),
+            ("failed", business_queries.FAILED),
+        )
+    }
+    assert counts == {"success": {"payment": 18}, "failed": {"payment": 2}}
+    assert values(ask(server, business_queries.promised_per_hour()), "event") == pytest.approx({"payment": 5})
+    [turnover] = ask(server, business_queries.turnover())
+    assert turnover["metric"] == {"service": "shop", "event": "payment", "currency": "EUR"}
 
 
 @pytest.mark.integration

@@ -212,6 +212,9 @@ def test_a_catalogue_is_checked_and_shown(folder: Path) -> None:
     assert specter("catalogue", "mine.yml", folder=folder).stdout == shown.stdout
     found = json.loads(specter("catalogue", "mine.yml", "--output", "json", folder=folder).stdout)
     assert found["events"]["payment"]["objective"] == {"success_ratio": 0.98, "min_per_hour": 5.0}
+    critical = {name for name, event in found["events"].items() if event["critical"]}
+    assert critical == {"payment", "registration"}
+    assert re.search(r"^payment .*98 % succeed, 5 an hour, critical$", shown.stdout, re.M)
     (folder / "mine.yml").write_text("events: {a: {colour: red}}\n")
     wrong = specter("catalogue", "mine.yml", "--output", "json", folder=folder)
     assert wrong.returncode == 2

@@ -94,5 +94,6 @@ def _event(name: str, schema: EventSchema) -> Event:
         reasons=schema.reasons,
         measures=MappingProxyType(measures),
         feature=schema.feature,
+        critical=schema.critical,
         objective=Objective(objective.success_ratio, objective.min_per_hour) if objective else None,
     )

@@ -43,7 +43,7 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One kind of business event."""
+    """One kind of business event; `critical` is one whose failing wakes somebody at night."""
 
     name: str
     description: str
@@ -51,6 +51,7 @@ class Event:
     reasons: tuple[str, ...]
     measures: Mapping[Unit, Measure]
     feature: bool
+    critical: bool
     objective: Objective | None
 
     @property

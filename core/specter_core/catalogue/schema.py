@@ -91,6 +91,7 @@ class EventSchema(Schema):
     reasons: Annotated[tuple[Name, ...], Field(max_length=MAX_REASONS), AfterValidator(_distinct)] = ()
     units: dict[Unit, MeasureSchema | None] = Field(default_factory=dict)
     feature: bool = False
+    critical: bool = False
     objective: ObjectiveSchema | None = None
 
     @model_validator(mode="after")
@@ -100,6 +101,8 @@ class EventSchema(Schema):
         ratio = self.objective is not None and self.objective.success_ratio is not None
         if (self.reasons or ratio) and FAILED not in self.outcomes:
             raise ValueError(f"reasons and success_ratio need the outcome {FAILED}")
+        if self.critical and self.objective is None:
+            raise ValueError("critical needs an objective, for what is missed wakes somebody")
         for unit, measure in self.units.items():
             currencies = measure.currencies if measure else ()
             if unit is Unit.MONEY and not currencies:

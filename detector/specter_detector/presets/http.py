@@ -29,9 +29,9 @@ def error_ratio(by: str, counter: str) -> str:
 
 
 def call_error_ratio() -> str:
-    """Return the share of calls that ended in a 5xx or in no answer at all."""
+    """Return the share of calls that ended in a 5xx or in no answer at all, unless the caller gave up."""
     metric = CALLS.count
-    no_answer = f'rate({metric}{{{metrics.STATUS}="", error_type!=""}}[5m])'
+    no_answer = f'rate({metric}{{{metrics.STATUS}="", {metrics.ERROR_TYPE}!~"|cancelled"}}[5m])'
     failed = f'sum by ({SERVER}) (rate({metric}{{{metrics.STATUS}=~"5.."}}[5m]) or {no_answer})'
     return share(failed, rate(SERVER, metric), 0.1)
 
@@ -139,7 +139,10 @@ HTTP = Preset(
             "a third party fails",
             "ratio",
             "service",
-            (Source(call_error_ratio(), (CALLS.count,)),),
+            (
+                recorded(metrics.CALL_ERROR_RATIO),
+                Source(call_error_ratio(), (CALLS.count,)),
+            ),
             direction="above_expected",
             min_dev=0.05,
             data_range=RATIO,
@@ -150,7 +153,10 @@ HTTP = Preset(
             "a third party is slow",
             "seconds",
             "detail",
-            (Source(quantile(0.95, SERVER, CALLS.bucket), (CALLS.bucket,)),),
+            (
+                recorded(metrics.CALL_DURATION_P95),
+                Source(quantile(0.95, SERVER, CALLS.bucket), (CALLS.bucket,)),
+            ),
             direction="above_expected",
             min_dev=0.1,
             min_rel_dev=1.0,

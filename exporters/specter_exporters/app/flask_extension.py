@@ -32,6 +32,7 @@ class SpecterFlask:
         service_version: `target_info{service_version}`.
         registry: where to register, by default a fresh registry.
         metrics_path: where to expose it; None exposes it nowhere.
+        slots: how many requests this process can serve at once; see `Recorder`.
     """
 
     def __init__(
@@ -42,8 +43,11 @@ class SpecterFlask:
         service_version: str,
         registry: CollectorRegistry | None = None,
         metrics_path: str | None = "/metrics",
+        slots: int | None = None,
     ) -> None:
-        self.recorder = Recorder(registry, service_name=service_name, service_version=service_version)
+        self.recorder = Recorder(
+            registry, service_name=service_name, service_version=service_version, slots=slots
+        )
         self._metrics_path = metrics_path
         if app is not None:
             self.init_app(app)

@@ -32,6 +32,7 @@ def _event(event: Event) -> dict[str, object]:
             for unit, measure in event.measures.items()
         },
         "feature": event.feature,
+        "critical": event.critical,
         "objective": {"success_ratio": objective.success_ratio, "min_per_hour": objective.min_per_hour}
         if objective
         else None,
@@ -69,6 +70,8 @@ def _row(event: Event) -> tuple[str, str, str, str, str]:
         promised.append(f"{event.objective.success_ratio * 100:g} % succeed")
     if event.objective and event.objective.min_per_hour is not None:
         promised.append(f"{event.objective.min_per_hour:g} an hour")
+    if event.critical:
+        promised.append("critical")
     reasons = str(len(event.reasons)) if event.reasons else "-"
     return (
         event.name,
