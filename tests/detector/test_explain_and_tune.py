@@ -20,6 +20,7 @@ STEP, DAY = 1800, 48
 N = 21 * DAY
 T0 = 1_767_571_200  # 2026-01-05, 00:00 UTC
 SPIKE, GONE = N - 40, N - 10
+QUIET = N - 60
 INDEX = np.arange(N)
 
 
@@ -72,6 +73,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         for number, value in enumerate(values.tolist())
         if np.isfinite(value)
     ]
+    labels = 'for="rate",model_alias="fast",scheduler_alias="default",service="shop"'
+    history += [
+        f"anomaly_score{{{labels}}} {score} {T0 + STEP * QUIET + 15 * tick}"
+        for tick, score in enumerate([0.2, 0.3, 0.4, 2.64, 0.7, *[0.1] * 115, 5.0])
+    ]
+    # Another series' score, which has one label more.
+    history.append(f'anomaly_score{{{labels},pod="a"}} 9 {T0 + STEP * QUIET + 15}')
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=history) as running:
         yield running
 
@@ -130,6 +138,38 @@ def test_after_an_alarm_it_says_why_the_band_is_wide(config: Path) -> None:
     assert told["last_alarm"] == T0 + STEP * SPIKE
     assert told["next"] == "nothing here; the value is within its band."
     assert told["edge_why"].startswith("wide, because an error of the last days was as large")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("into", [0, 700])
+def test_an_alarm_shorter_than_a_step_is_told_from_the_stored_scores(config: Path, into: int) -> None:
+    step = T0 + STEP * QUIET
+    arguments = ["explain", 'rate{service="shop"}', "--at", step + into, "--config", config]
+    (told,) = json.loads(run(*arguments, "--output", "json").stdout)
+    assert (told["at"], told["asked"]) == (step, step + into)
+    assert told["score"] < 1
+    assert told["stored"] == {"start": step, "end": step + STEP, "score": 2.64, "at": step + 45}
+    assert told["next"].startswith("the running detector's alarm of 2026-01-24T18:00:45Z")
+    text = run(*arguments).stdout
+    assert (
+        "the running detector's highest score between 2026-01-24T18:00:00Z and 2026-01-24T18:30:00Z: "
+        "2.64 at 2026-01-24T18:00:45Z\n"
+    ) in text
+    assert "nothing here" not in text
+    judged = "judged      at 2026-01-24T18:00:00Z, the last step up to 2026-01-24T18:11:40Z\n"
+    assert (judged in text) == (into == 700)
+
+
+@pytest.mark.integration
+def test_without_a_stored_score_none_is_told(config: Path) -> None:
+    at = T0 + STEP * (QUIET - 1)
+    arguments = ["explain", 'rate{service="shop"}', "--at", at, "--config", config]
+    (told,) = json.loads(run(*arguments, "--output", "json").stdout)
+    assert told["stored"] is None
+    assert told["next"] == "nothing here; the value is within its band."
+    text = run(*arguments).stdout
+    assert "running detector" not in text
+    assert "judged" not in text
 
 
 @pytest.mark.integration
