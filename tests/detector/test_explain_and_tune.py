@@ -1,19 +1,27 @@
 """`specter detector explain` and `tune` on a real Prometheus."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from specter_core.config import parse_config
 from specter_core.errors import SpecterError, UsageError
 from specter_detector.backtesting.selector import parse_selector
+from specter_detector.backtesting.sources import settings_of
+from specter_detector.backtesting.tune import tune
 from specter_detector.cli import detector
+from specter_detector.config import resolve
 from specter_detector.models.arrays import Floats
-from specter_detector.series import labels_of
+from specter_detector.reader import SeriesReader
+from specter_detector.schema import DetectorSchema
+from specter_detector.series import History, labels_of
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 STEP, DAY = 1800, 48
@@ -215,6 +223,41 @@ def test_tuning_suggests_what_its_replays_show(config: Path, monkeypatch: pytest
     assert "25% of the steps only, every 2h or so" in steps[0]["why"]
     assert found["young"]["suggestions"] == []
     assert "too little history: 3.0 days" in found["young"]["notes"][0]
+
+
+class Remembered:
+    """A reader of one series of a day's season."""
+
+    def __init__(self, days: float, missing: int) -> None:
+        index = np.arange(round(days * DAY))
+        values = 100 + 20 * np.sin(2 * np.pi * index / DAY) + random(5).normal(size=index.size)
+        values[5 : 5 + missing] = np.nan
+        self._history = History(T0 + STEP * index.astype(np.float64), ((("a", "b"),),), values[np.newaxis])
+
+    def history(self, *_arguments: object) -> History:
+        return self._history
+
+
+@pytest.mark.parametrize(
+    ("days", "missing", "week"),
+    [
+        (14, 0, "the week (helps|does not help)"),
+        (14, 9, "the week (helps|does not help)"),
+        (12, 0, "the week: 12.0 days tell nothing of it, 14 are needed"),
+        (7, 3, "the week: 6.9 days tell nothing of it, 14 are needed"),
+        (7, 9, "too little history: 6.8 days of values"),
+    ],
+)
+def test_a_few_missing_samples_are_not_too_little_for_a_week(days: float, missing: int, week: str) -> None:
+    config = resolve(
+        parse_config(CONFIG.format(url="http://127.0.0.1:9"), DetectorSchema, file="d.yml"),
+        datasource_url=None,
+    )
+    setting = settings_of(config, "rate")[0]
+    notes = tune(config, cast("SeriesReader", Remembered(days, missing)), setting, T0, days).notes
+    said = [note for note in notes if "week" in note]
+    assert len(said) == 1
+    assert re.match(week, said[0])
 
 
 @pytest.mark.integration
