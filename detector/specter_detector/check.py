@@ -141,10 +141,7 @@ def _writer_answer(config: DetectorConfig, tell: Callable[[str], None]) -> str |
     tell(f"asking {writer.connection.url} whether it takes remote write")
     with closing(RemoteWriteClient(writer.connection.url, open_session(writer.connection))) as client:
         outcome = client.send(request([]), writer.connection.timeout)
-    if outcome.kind == "ok":
-        return None
-    hint = "; Prometheus needs --web.enable-remote-write-receiver" if "404" in outcome.message else ""
-    return f"{outcome.message}{hint}"
+    return None if outcome.kind == "ok" else outcome.message
 
 
 def _answers(
