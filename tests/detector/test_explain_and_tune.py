@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -15,10 +16,12 @@ from specter_core.config import parse_config
 from specter_core.errors import SpecterError, UsageError
 from specter_detector.backtesting.selector import parse_selector
 from specter_detector.backtesting.sources import settings_of
+from specter_detector.backtesting.stored import Stored, StoredScores
 from specter_detector.backtesting.tune import tune
 from specter_detector.cli import detector
-from specter_detector.config import resolve
+from specter_detector.config import load, resolve
 from specter_detector.models.arrays import Floats
+from specter_detector.prometheus_api import open_api
 from specter_detector.reader import SeriesReader
 from specter_detector.schema import DetectorSchema
 from specter_detector.series import History, labels_of
@@ -88,6 +91,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     ]
     # Another series' score, which has one label more.
     history.append(f'anomaly_score{{{labels},pod="a"}} 9 {T0 + STEP * QUIET + 15}')
+    odd = labels.replace("shop", r"🦊 \"shop\"")
+    history.append(f"anomaly_score{{{odd}}} 3 {T0 + STEP * QUIET}")
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=history) as running:
         yield running
 
@@ -178,6 +183,19 @@ def test_without_a_stored_score_none_is_told(config: Path) -> None:
     text = run(*arguments).stdout
     assert "running detector" not in text
     assert "judged" not in text
+
+
+@pytest.mark.integration
+def test_stored_scores_are_found_by_odd_labels_too(config: Path) -> None:
+    settings = load(config)
+    start = float(T0 + STEP * QUIET)
+    with closing(open_api(settings.reader)) as api:
+        scores = StoredScores(api, settings.writer, 10.0)
+        labels = labels_of({"__name__": "rate", "service": '🦊 "shop"'})
+        setting = settings_of(settings, "rate")[0]
+        found = scores.highest(setting, labels, start, start + STEP)
+        assert found == Stored(start, start + STEP, 3.0, start)
+        assert scores.highest(setting, labels, start - STEP, start) is None
 
 
 @pytest.mark.integration

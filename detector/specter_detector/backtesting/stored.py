@@ -63,7 +63,11 @@ class StoredScores:
         if not writable(labels):
             return None
         # The samples as they are, not max_over_time: their times are asked for, too.
-        selector = ",".join(f"{name}={json.dumps(value)}" for name, value in wanted.items() if name != NAME)
+        selector = ",".join(
+            f"{name}={json.dumps(value, ensure_ascii=False)}"
+            for name, value in wanted.items()
+            if name != NAME
+        )
         expr = f"{wanted[NAME]}{{{selector}}}[{round((end - start) * 1000)}ms]"
         rows = self._api.query(expr, end - MILLISECOND, self._timeout)
         samples = [
