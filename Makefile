@@ -16,11 +16,12 @@ setup: $(VENV)/.installed ## install the locked Python packages into .venv
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; $(PYTHON) is `$(PYTHON) -V 2>&1`. Try: make PYTHON=python3.12 setup" >&2; exit 1; }
-	@echo "installing `grep -c '^[a-z]' requirements.lock` Python packages into $(VENV), about half a minute" >&2
+	@echo "installing `grep -c '^[a-z]' requirements.lock` Python packages into $(VENV), which takes a minute or two" >&2
 	@$(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --use-pep517 -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "the command is $(BIN)/specter; . $(BIN)/activate puts it on PATH" >&2
 	@touch $@
 
 servers: setup ## install the servers and the browser that the tests run (Debian's packages)

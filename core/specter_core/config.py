@@ -170,7 +170,9 @@ def _problem(
     else:
         found = _lookup(document, loc)
         secret = any(word in str(part).lower() for part in loc for word in SECRET_WORDS)
-        if found is not _MISSING and not secret:
+        # That a mapping was found says nothing, unless something else was expected.
+        known = isinstance(found, Mapping) and not message.lower().startswith(("expected", "input should"))
+        if found is not _MISSING and not secret and not known:
             message += f" (found {_describe(found)})"
     return Problem(file, _line(node, loc), path, message)
 

@@ -10,7 +10,7 @@ from specter_core.config import load_config
 from specter_detector.config import DetectorConfig, Query, resolve
 from specter_detector.http import open_session
 from specter_detector.lints.configured import at, lint_config, lint_presets
-from specter_detector.lints.model import NOTHING_KNOWN, SYNTAX, Facts, Lint
+from specter_detector.lints.model import NOTHING_KNOWN, Facts, Lint
 from specter_detector.lints.server import gather, lint_answer, lint_limit
 from specter_detector.packing import request
 from specter_detector.presets.resolve import Decision, resolve_presets
@@ -62,7 +62,6 @@ class Report:
             self.unreachable is None
             and self.writer is None
             and all(answer.error is None for answer in self.resolved.values())
-            and all(lint.code != SYNTAX for lint in self.lints)
         )
 
 
@@ -142,10 +141,7 @@ def _writer_answer(config: DetectorConfig, tell: Callable[[str], None]) -> str |
     tell(f"asking {writer.connection.url} whether it takes remote write")
     with closing(RemoteWriteClient(writer.connection.url, open_session(writer.connection))) as client:
         outcome = client.send(request([]), writer.connection.timeout)
-    if outcome.kind == "ok":
-        return None
-    hint = "; Prometheus needs --web.enable-remote-write-receiver" if "404" in outcome.message else ""
-    return f"{outcome.message}{hint}"
+    return None if outcome.kind == "ok" else outcome.message
 
 
 def _answers(

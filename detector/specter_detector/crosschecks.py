@@ -21,6 +21,8 @@ from specter_core.metrics import (
 from specter_detector import defaults
 from specter_detector.durations import format_duration, parse_duration
 from specter_detector.promql import metric_names
+from specter_detector.promql_scan import scan
+from specter_detector.promql_tokens import ScanError
 
 OUTPUTS = (ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER, ANOMALY_CONFIDENCE, ANOMALY_DIRECTION)
 VARIABLE = re.compile(r"\\\$(QUERY_KEY|MODEL_ALIAS|SCHEDULER_ALIAS)")
@@ -50,6 +52,7 @@ def find(document: Mapping[str, object]) -> list[Finding]:
     return [
         *_nothing_to_watch(document),
         *_own_output(document),
+        *_syntax(document),
         *_unknown_aliases(document),
         *_unused_queries(document),
         *_login_of_nobody(document),
@@ -116,6 +119,19 @@ def _own_output(document: Mapping[str, object]) -> Iterator[Finding]:
                 yield Finding(("reader", "queries", alias, key), message, expr)
 
 
+def _syntax(document: Mapping[str, object]) -> Iterator[Finding]:
+    """Find expressions that no server runs: a bracket or a string without its end."""
+    for alias, query in _section(document, "reader", "queries").items():
+        for key in ("expr", "limit"):
+            expr = _section({"query": query}, "query").get(key)
+            if not isinstance(expr, str):
+                continue
+            try:
+                scan(expr)
+            except ScanError as error:
+                yield Finding(("reader", "queries", alias, key), f"is no expression: {error}", expr)
+
+
 def _unknown_aliases(document: Mapping[str, object]) -> Iterator[Finding]:
     known = {
         "queries": _section(document, "reader", "queries"),
@@ -135,7 +151,10 @@ def _unused_queries(document: Mapping[str, object]) -> Iterator[Finding]:
     if not models or any(not isinstance(model.get("queries"), list) for model in models):
         return
     used = {name for model in models for name in _items(model["queries"])}
-    for alias, query in _section(document, "reader", "queries").items():
+    queries = _section(document, "reader", "queries")
+    if any(name not in queries for name in used):
+        return  # One of these is meant: that name is told, and to mend it mends this.
+    for alias, query in queries.items():
         if alias not in used:
             yield Finding(("reader", "queries", alias), "no model uses this query", query)
 

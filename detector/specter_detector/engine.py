@@ -61,6 +61,9 @@ class Engine:
         self._telemetry = telemetry
         self._clock = clock
         self._troubles = Troubles()
+        # Jobs that have been fitted since the start, and queries of which that has been told.
+        self._fitted: set[str] = set()
+        self._told: set[str] = set()
         self._asking = Asking(reader, config.reader.queries, self._troubles, telemetry)
         identities = Identities()
         self.jobs = tuple(
@@ -146,8 +149,16 @@ class Engine:
         tally.due |= answer.due
         tally.older = max(tally.older, answer.older)
         self._remember(alias, at, answer.present)
+        # Before the series are judged: a fit that ends meanwhile is taken over by the next tick.
+        first = alias not in self._told and jobs[0].key in self._fitted
         for job in jobs:
             self._marks.write(job.key, at, self._observe(job, at, answer.present, tally.windows))
+        if first:
+            self._told.add(alias)
+            counts = jobs[0].counts
+            LOGGER.info(
+                "query %s: %d series are scored, %d warm up", alias, counts["scored"], counts["warming"]
+            )
 
     def fit(self, job: Job, now: float) -> None:
         """Read what is missing of the history of `job` up to `now` and learn from it, batch by batch.
@@ -174,6 +185,7 @@ class Engine:
             self._troubles.begins(alias, "fit", str(error))
             return
         job.fit_finished()
+        self._fitted.add(job.key)
         self._troubles.ends(alias, "fit")
         self._telemetry.fitted(alias, self._clock.monotonic() - started, self._clock.time())
 

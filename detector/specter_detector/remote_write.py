@@ -139,7 +139,9 @@ def classify(status: int, body: str, wait: float = 0.0) -> Outcome:
     """Sort an answer: taken, to be tried again (3xx, 401, 403, 404, 429, 5xx …), or refused for good."""
     if 200 <= status < 300:
         return Outcome("ok")
-    message = f"HTTP {status}: {' '.join(body.split())[:MESSAGE_LENGTH]}"
+    # What Prometheus 2 says of itself names a flag that is no more.
+    hint = "; Prometheus needs --web.enable-remote-write-receiver" if status == 404 else ""
+    message = f"HTTP {status}: {' '.join(body.split())[:MESSAGE_LENGTH]}{hint}"
     reason = next((reason for text, reason in HOPELESS.items() if text in body), None)
     if reason is None and (status in CLOSED or status < 400 or status >= 500):
         return Outcome("unreachable", message, wait)

@@ -12,8 +12,11 @@ from benchmarks.evaluation import events
 from benchmarks.evaluation.series import LabelledSeries, Scores
 from specter_detector.backtesting.alert_report import Alert, Watched, report
 from specter_detector.backtesting.alert_states import episodes, firing
+from specter_detector.backtesting.chunk import Row, Scored, Setting
 from specter_detector.backtesting.outcome import judge, total
+from specter_detector.backtesting.summary import Summary
 from specter_detector.models.arrays import Floats
+from specter_detector.models.fit import FitOptions
 from specter_stack.programs import find_program
 
 STEP = 300.0
@@ -21,6 +24,23 @@ STEP = 300.0
 
 def clock(length: int, step: float = STEP) -> Floats:
     return np.asarray(step * np.arange(length), np.float64)
+
+
+def test_the_rate_of_alarms_is_a_day_of_scored_samples() -> None:
+    setting = Setting("q", "m", "s", FitOptions("seasonal", STEP), 3600.0, 28 * 86400.0)
+    n, day = 576, 288
+    summary = Summary(warm_up=0.0)
+    for name, known in (("whole", n), ("half", day), ("none", 0)):
+        score = np.where(np.arange(n) < known, 0.5, np.nan)
+        score[: min(known, 3)] = 2.0
+        none = np.zeros(n)
+        scored = Scored(score, none, none.astype(np.int64), none.astype(np.int8), none, none, none)
+        row = Row("f.csv", name, (), clock(n), np.zeros(n), None, setting)
+        summary.take(row, scored)
+    assert [each.days for each in summary.series] == [2.0, 1.0, 0.0]
+    assert summary.document()["alarms_per_series_day"] == pytest.approx(2 / 3)
+    rates = {line.split()[1]: line.split()[-1] for line in summary.text().splitlines()[1:5]}
+    assert rates == {"whole": "0.50", "half": "1.00", "none": "-", "3": "0.67"}
 
 
 @pytest.mark.parametrize("seed", range(20))

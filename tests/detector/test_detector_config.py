@@ -292,8 +292,10 @@ def problems_of(text: str) -> dict[str, str]:
 def test_what_would_silently_do_nothing_is_an_error() -> None:
     reader = "reader: {queries: {a: {expr: x}, lost: {expr: y}}}\n"
     assert problems_of(f"{reader}models: {{m: {{queries: [a]}}}}") == {
-        "reader.queries.lost": "no model uses this query (found a mapping)"
+        "reader.queries.lost": "no model uses this query"
     }
+    misspelt = "reader: {queries: {aa: {expr: x}, b: {expr: y}, c: {expr: z}}}\nmodels: {m: {queries: [a]}}"
+    assert list(problems_of(misspelt)) == ["models.m.queries[0]"]
     parsed(f"{reader}models: {{m: {{queries: [a]}}, n: {{}}}}")
     empty = problems_of(f"{reader}models: {{m: {{queries: [], provide_series: []}}}}")
     assert empty["models.m.queries"] == "must not be empty (found a list)"
@@ -301,6 +303,23 @@ def test_what_would_silently_do_nothing_is_an_error() -> None:
     login = problems_of(f"{reader}writer: {{username: joe, password_file: /p}}")
     assert set(login) == {"writer.username", "writer.password_file"}
     assert "give writer.datasource_url" in login["writer.username"]
+
+
+def test_an_expression_that_no_server_runs_is_an_error_beside_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "d.yml"
+    file.write_text(
+        "reader:\n  queries:\n    q: {expr: 'rate(x['}\n    p: {expr: x, limit: 'sum(y', step: 7m}\n"
+    )
+    result = CliRunner().invoke(detector, ["check", str(file)])
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.exit_code == 2
+    assert "valid" not in result.output
+    syntax, limit, step = result.exception.problems
+    assert (syntax.line, syntax.path) == (3, "reader.queries.q.expr")
+    assert syntax.message.startswith("is no expression: ")
+    assert syntax.message.endswith("(found 'rate(x[')")
+    assert limit.path == "reader.queries.p.limit"
+    assert step.path == "reader.queries.p.step"
 
 
 def test_messages_are_in_the_users_words() -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,6 +100,24 @@ def test_an_outage_at_the_start_and_in_the_middle_is_survived_and_said_once(
         "data source is down", "data source is up", "data source is down", "data source is up",
     ]  # fmt: skip
     assert "Connection refused" in lines[0]
+
+
+def test_how_many_series_are_scored_is_told_once_after_the_first_fit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = time.time() // 300 * 300
+    new = f'label_replace(vector(1) and on() (vector(time()) > {now}), "service", "new", "", "")'
+    with running_prometheus(tmp_path) as server:
+        text = CONFIG.format(url=server.url).replace('"", "")', f'"", "") or {new}')
+        config = resolve(parse_config(text, DetectorSchema, file="test"))
+        with closing(detector_of(config)) as detector:
+            (job,) = detector.engine.jobs
+            for at in (now, now + 1, now + 2):
+                detector.engine.tick("s", at)
+                told = [each.getMessage() for each in caplog.records if "warm up" in each.getMessage()]
+                assert told == ([] if at == now else ["query fifty: 1 series are scored, 1 warm up"])
+                detector.engine.fit(job, now)
 
 
 def test_outputs_end_with_a_staleness_marker_when_the_service_stops(tmp_path: Path) -> None:

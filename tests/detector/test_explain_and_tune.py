@@ -1,25 +1,37 @@
 """`specter detector explain` and `tune` on a real Prometheus."""
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from specter_core.config import parse_config
 from specter_core.errors import SpecterError, UsageError
 from specter_detector.backtesting.selector import parse_selector
+from specter_detector.backtesting.sources import settings_of
+from specter_detector.backtesting.stored import Stored, StoredScores
+from specter_detector.backtesting.tune import tune
 from specter_detector.cli import detector
+from specter_detector.config import load, resolve
 from specter_detector.models.arrays import Floats
-from specter_detector.series import labels_of
+from specter_detector.prometheus_api import open_api
+from specter_detector.reader import SeriesReader
+from specter_detector.schema import DetectorSchema
+from specter_detector.series import History, labels_of
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 STEP, DAY = 1800, 48
 N = 21 * DAY
 T0 = 1_767_571_200  # 2026-01-05, 00:00 UTC
 SPIKE, GONE = N - 40, N - 10
+QUIET = N - 60
 INDEX = np.arange(N)
 
 
@@ -72,6 +84,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         for number, value in enumerate(values.tolist())
         if np.isfinite(value)
     ]
+    labels = 'for="rate",model_alias="fast",scheduler_alias="default",service="shop"'
+    history += [
+        f"anomaly_score{{{labels}}} {score} {T0 + STEP * QUIET + 15 * tick}"
+        for tick, score in enumerate([0.2, 0.3, 0.4, 2.64, 0.7, *[0.1] * 115, 5.0])
+    ]
+    # Another series' score, which has one label more.
+    history.append(f'anomaly_score{{{labels},pod="a"}} 9 {T0 + STEP * QUIET + 15}')
+    odd = labels.replace("shop", r"🦊 \"shop\"")
+    history.append(f"anomaly_score{{{odd}}} 3 {T0 + STEP * QUIET}")
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), history=history) as running:
         yield running
 
@@ -133,6 +154,51 @@ def test_after_an_alarm_it_says_why_the_band_is_wide(config: Path) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("into", [0, 700])
+def test_an_alarm_shorter_than_a_step_is_told_from_the_stored_scores(config: Path, into: int) -> None:
+    step = T0 + STEP * QUIET
+    arguments = ["explain", 'rate{service="shop"}', "--at", step + into, "--config", config]
+    (told,) = json.loads(run(*arguments, "--output", "json").stdout)
+    assert (told["at"], told["asked"]) == (step, step + into)
+    assert told["score"] < 1
+    assert told["stored"] == {"start": step, "end": step + STEP, "score": 2.64, "at": step + 45}
+    assert told["next"].startswith("the running detector's alarm of 2026-01-24T18:00:45Z")
+    text = run(*arguments).stdout
+    assert (
+        "the running detector's highest score between 2026-01-24T18:00:00Z and 2026-01-24T18:30:00Z: "
+        "2.64 at 2026-01-24T18:00:45Z\n"
+    ) in text
+    assert "nothing here" not in text
+    judged = "judged      at 2026-01-24T18:00:00Z, the last step up to 2026-01-24T18:11:40Z\n"
+    assert (judged in text) == (into == 700)
+
+
+@pytest.mark.integration
+def test_without_a_stored_score_none_is_told(config: Path) -> None:
+    at = T0 + STEP * (QUIET - 1)
+    arguments = ["explain", 'rate{service="shop"}', "--at", at, "--config", config]
+    (told,) = json.loads(run(*arguments, "--output", "json").stdout)
+    assert told["stored"] is None
+    assert told["next"] == "nothing here; the value is within its band."
+    text = run(*arguments).stdout
+    assert "running detector" not in text
+    assert "judged" not in text
+
+
+@pytest.mark.integration
+def test_stored_scores_are_found_by_odd_labels_too(config: Path) -> None:
+    settings = load(config)
+    start = float(T0 + STEP * QUIET)
+    with closing(open_api(settings.reader)) as api:
+        scores = StoredScores(api, settings.writer, 10.0)
+        labels = labels_of({"__name__": "rate", "service": '🦊 "shop"'})
+        setting = settings_of(settings, "rate")[0]
+        found = scores.highest(setting, labels, start, start + STEP)
+        assert found == Stored(start, start + STEP, 3.0, start)
+        assert scores.highest(setting, labels, start - STEP, start) is None
+
+
+@pytest.mark.integration
 def test_what_is_gone_is_explained_as_missing(config: Path) -> None:
     at = T0 + STEP * (GONE + 5)
     (told,) = json.loads(
@@ -175,6 +241,41 @@ def test_tuning_suggests_what_its_replays_show(config: Path, monkeypatch: pytest
     assert "25% of the steps only, every 2h or so" in steps[0]["why"]
     assert found["young"]["suggestions"] == []
     assert "too little history: 3.0 days" in found["young"]["notes"][0]
+
+
+class Remembered:
+    """A reader of one series of a day's season."""
+
+    def __init__(self, days: float, missing: int) -> None:
+        index = np.arange(round(days * DAY))
+        values = 100 + 20 * np.sin(2 * np.pi * index / DAY) + random(5).normal(size=index.size)
+        values[5 : 5 + missing] = np.nan
+        self._history = History(T0 + STEP * index.astype(np.float64), ((("a", "b"),),), values[np.newaxis])
+
+    def history(self, *_arguments: object) -> History:
+        return self._history
+
+
+@pytest.mark.parametrize(
+    ("days", "missing", "week"),
+    [
+        (14, 0, "the week (helps|does not help)"),
+        (14, 9, "the week (helps|does not help)"),
+        (12, 0, "the week: 12.0 days tell nothing of it, 14 are needed"),
+        (7, 3, "the week: 6.9 days tell nothing of it, 14 are needed"),
+        (7, 9, "too little history: 6.8 days of values"),
+    ],
+)
+def test_a_few_missing_samples_are_not_too_little_for_a_week(days: float, missing: int, week: str) -> None:
+    config = resolve(
+        parse_config(CONFIG.format(url="http://127.0.0.1:9"), DetectorSchema, file="d.yml"),
+        datasource_url=None,
+    )
+    setting = settings_of(config, "rate")[0]
+    notes = tune(config, cast("SeriesReader", Remembered(days, missing)), setting, T0, days).notes
+    said = [note for note in notes if "week" in note]
+    assert len(said) == 1
+    assert re.match(week, said[0])
 
 
 @pytest.mark.integration

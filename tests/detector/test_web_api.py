@@ -23,6 +23,7 @@ from werkzeug.test import Client
 from specter_core.errors import UsageError
 from specter_core.web import WebConfig, WebOptions, secured
 from specter_detector.schema import DetectorSchema
+from specter_detector.series import labels_of
 from specter_detector.web.app import create_app, is_protected
 from specter_detector.web.feedback import FeedbackStore
 from specter_detector.web.live import LiveWatch
@@ -46,6 +47,7 @@ from tests.detector.web_watch import (
 
 HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"ada:right").decode()}
+SHOP_LABELS = dict(SHOP)
 SERIES = {"query": "request_rate", "labels": dict(SHOP)}
 MARK = {**SERIES, "start": NOW - 600, "end": NOW, "kind": "incident"}
 SETTINGS = {
@@ -197,6 +199,57 @@ def test_a_mark_is_stored_listed_and_withdrawn(client: FlaskClient, feedback: Fe
     assert client.delete(f"/api/v1/feedback/{stored['id']}").status_code == 200
     assert feedback.windows() == ()
     assert client.delete(f"/api/v1/feedback/{stored['id']}").status_code == 404
+
+
+class NamedReader(GeneratedReader):
+    """Answers for a bare selector of two metrics: its series keep their names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        values = self._rows["request_rate"][CHECKOUT]
+        self._rows["request_rate"] = {
+            labels_of({**labels, "__name__": name}): values
+            for name, labels in (("orders", dict(SHOP)), ("orders", {"a": "b"}), ("carts", {"a": "b"}))
+        }
+
+
+def test_labels_of_an_output_mean_the_series_that_has_a_name_too(feedback: FeedbackStore) -> None:
+    reader = NamedReader()
+    jobs = running_jobs(reader)
+    client = make_app(live_watch(jobs, reader, feedback), feedback).test_client()
+    named = {**SHOP_LABELS, "__name__": "orders"}
+    said = get(client, "explain", **SERIES)
+    assert said["labels"] == named
+    assert said["series"]["labels"] == named
+    page = client.get("/series", query_string={"query": "request_rate", "labels": json.dumps(SHOP_LABELS)})
+    assert "is not watched" not in page.text
+    assert get(client, "history", **SERIES, start=NOW - DAY)["labels"] == named
+    tried = client.post("/api/v1/try", json={**SERIES, "settings": SETTINGS})
+    assert tried.status_code == 200, tried.text
+    marked: Any = client.post("/api/v1/feedback", json=MARK)
+    assert (marked.status_code, marked.json["labels"]) == (201, named)
+    assert [each["id"] for each in get(client, "history", **SERIES)["windows"]] == [marked.json["id"]]
+    # Another name is another series, and of two without one neither is meant.
+    for labels in ({**SHOP_LABELS, "__name__": "rides"}, {"a": "b"}):
+        refused: Any = client.post("/api/v1/feedback", json={**MARK, "labels": labels})
+        assert refused.status_code == 404
+        assert "no series {" in refused.json["detail"]
+        assert "between 2026-01-20T13:45:00Z and 2026-01-20T14:00:00Z; near it is {" in refused.json["detail"]
+    assert len(feedback.windows()) == 1
+
+
+def test_a_mark_of_no_series_is_refused(client: FlaskClient, feedback: FeedbackStore) -> None:
+    for labels, near in (
+        ({"service": "shop", "region": "us"}, '; near it is {region="eu-central-1", service="shop"}'),
+        ({"x": "y"}, "14:00:00Z"),
+    ):
+        refused: Any = client.post("/api/v1/feedback", json={**MARK, "labels": labels})
+        assert (refused.status_code, refused.json["title"]) == (404, "Not Found")
+        assert refused.json["detail"].endswith(near)
+    # It is not there now, and was.
+    gone = client.post("/api/v1/feedback", json={**MARK, "labels": dict(GONE)})
+    assert gone.status_code == 201
+    assert [window.labels for window in feedback.windows()] == [GONE]
 
 
 def test_health_readiness_and_reload(watch: LiveWatch, feedback: FeedbackStore) -> None:

@@ -48,6 +48,9 @@ def test_answers_are_sorted_into_success_retry_and_final(
     outcome = classify(status, body, 3.0)
     assert (outcome.kind, outcome.reason) == (kind, reason)
     assert outcome.retry_after == (3.0 if kind == "unreachable" else 0.0)
+    # Whatever flag an old Prometheus names.
+    advice = "; Prometheus needs --web.enable-remote-write-receiver"
+    assert outcome.message.endswith(advice) == (status == 404)
 
 
 def at_date(seconds: float) -> str:

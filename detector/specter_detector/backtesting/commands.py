@@ -129,14 +129,17 @@ def explain_command(
     from specter_detector.backtesting.explain import explain  # noqa: PLC0415  (numpy; not for --help)
     from specter_detector.backtesting.explain_text import as_json, as_text  # noqa: PLC0415
     from specter_detector.backtesting.selector import parse_selector  # noqa: PLC0415
+    from specter_detector.backtesting.stored import StoredScores  # noqa: PLC0415
     from specter_detector.backtesting.times import parse_moment  # noqa: PLC0415
     from specter_detector.config import load  # noqa: PLC0415
+    from specter_detector.prometheus_api import open_api  # noqa: PLC0415
 
     selector, moment = parse_selector(series), parse_moment(at, time.time(), "--at")
     config = load(config_file, datasource_url=datasource_url)
     check_query(config, query)
-    with closing(open_reader(config)) as reader:
-        explanations = explain(selector, moment, config, reader, query)
+    with closing(open_reader(config)) as reader, closing(open_api(config.reader)) as api:
+        scores = StoredScores(api, config.writer, config.reader.connection.timeout)
+        explanations = explain(selector, moment, config, reader, scores, query)
     click.echo(as_json(explanations) if output == "json" else as_text(explanations))
 
 

@@ -1,11 +1,11 @@
 """`specter detector explain`: what the detector says of a series at a moment, and from what it is made up.
 
-The history up to that moment is replayed at the query's step, with a refit every three hours at most; a
-running detector ticks more often, so its figures differ a little.
+The history up to that moment is replayed at the query's step, with a refit every three hours at most. A
+running detector ticks more often: what was shorter than a step is in its stored scores alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from specter_detector.backtesting.chunk import Setting
 from specter_detector.backtesting.progress import Progress
 from specter_detector.backtesting.selector import Selector
 from specter_detector.backtesting.sources import series_name, settings_of
+from specter_detector.backtesting.stored import Stored, StoredScores
 from specter_detector.config import DetectorConfig
 from specter_detector.models.arrays import Floats
 from specter_detector.models.batch import take
@@ -60,6 +61,8 @@ class Explanation:
         samples: with a value in the replayed history, of `expected_samples` since the first.
         missing: seconds without a value up to now.
         history_days: from the first value.
+        asked: the moment that was asked for; `at` is the last step up to it.
+        stored: the running detector's highest score in the step that begins at `at`; None where it has none.
     """
 
     series: str
@@ -91,6 +94,8 @@ class Explanation:
     expected_samples: int
     missing: float
     history_days: float
+    asked: float | None = None
+    stored: Stored | None = None
 
     @property
     def seasonal(self) -> float:
@@ -103,7 +108,12 @@ class NoSuchSeriesError(SpecterError):
 
 
 def explain(
-    selector: Selector, at: float, config: DetectorConfig, reader: SeriesReader, query: str | None = None
+    selector: Selector,
+    at: float,
+    config: DetectorConfig,
+    reader: SeriesReader,
+    scores: StoredScores,
+    query: str | None = None,
 ) -> list[Explanation]:
     """Explain the series that match, the most anomalous first; five at most.
 
@@ -112,6 +122,7 @@ def explain(
         at: Unix time (s).
         config: the queries and their settings.
         reader: of the data source.
+        scores: what the running detector has written.
         query: alias of the only query to look at; all by default.
 
     Raises:
@@ -136,7 +147,12 @@ def explain(
         if rows:
             labels = [history.labels[row] for row in rows[:MOST_SERIES]]
             for setting in settings:
-                found += explained(labels, history.times, history.values[rows[:MOST_SERIES]], setting)
+                judged = explained(labels, history.times, history.values[rows[:MOST_SERIES]], setting)
+                until = end + setting.options.step
+                found += [
+                    replace(one, asked=at, stored=scores.highest(setting, each, end, until))
+                    for each, one in zip(labels, judged, strict=True)
+                ]
     if not found:
         raise NoSuchSeriesError(_nothing(there, aliases))
     return sorted(found, key=lambda each: (-(each.score or -1.0), each.series))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from specter_detector.backtesting.explain import Explanation, warming
+from specter_detector.backtesting.stored import Stored
 from specter_detector.backtesting.times import format_time
 from specter_detector.durations import format_duration
 from specter_detector.models.online import WARM_UP
@@ -24,6 +25,11 @@ NEXT = {
     "leak": "what grows without end, and when the limit is reached.",
 }
 
+BETWEEN = (
+    "the running detector's alarm of {at}, which is not in the step above: what changed just before, "
+    "deployments, and other series with the same labels."
+)
+
 
 def as_json(explanations: Sequence[Explanation]) -> str:
     """Render for scripts: a list with every field."""
@@ -40,6 +46,8 @@ def as_text(explanations: Sequence[Explanation]) -> str:
 def next_step(each: Explanation) -> str:
     """Return what to look at next."""
     at = format_time(each.at)
+    if each.stored is not None and each.stored.score > 1 and not (each.score or 0.0) > 1:
+        return BETWEEN.format(at=_whole(each.stored.at))
     if each.score is None:
         if warming(each):
             return f"again later: {WARM_UP:.0f} samples are needed for a score, there are {each.samples}."
@@ -58,12 +66,17 @@ def _text(each: Explanation) -> str:
 
 
 def _rows(each: Explanation) -> list[tuple[str, str]]:
-    rows = [("value", "none" if each.value is None else _number(each.value))]
+    rows = []
+    if each.asked is not None and each.asked != each.at:
+        rows.append(("judged", f"at {format_time(each.at)}, the last step up to {_whole(each.asked)}"))
+    rows.append(("value", "none" if each.value is None else _number(each.value)))
     if each.expected is not None:
         rows.append(
             ("expected", f"{_number(each.expected)}, band {_number(each.lower)} to {_number(each.upper)}")
         )
     rows.append(("score", _score(each)))
+    if each.stored is not None:
+        rows.append(("stored", _stored(each.stored)))
     if each.expected is not None:
         rows += [
             ("trend", f"{_number(each.level)} (level)"),
@@ -88,6 +101,16 @@ def _score(each: Explanation) -> str:
     reason = f", {each.reason}" if each.reason else ""
     side = "" if each.value is None else f", {SIDES[each.direction]} the expectation"
     return f"{each.score:.3g} ({verdict}{reason}{side}; above 1 is an alarm)"
+
+
+def _stored(stored: Stored) -> str:
+    start, end, at = (_whole(moment) for moment in (stored.start, stored.end, stored.at))
+    return f"the running detector's highest score between {start} and {end}: {stored.score:.3g} at {at}"
+
+
+def _whole(at: float) -> str:
+    """Return `at` in whole seconds."""
+    return format_time(at // 1)
 
 
 def _seasonal(each: Explanation) -> str:

@@ -31,7 +31,7 @@ class SeriesCount:
         scored: samples after the warm-up of which something was said.
         anomalous: of them with a score above 1.
         alarms: runs of anomalous samples, those with fewer than six samples between them together.
-        days: from the end of the warm-up to the end.
+        days: of the scored samples, the step each.
         outcome: against labels; None without.
     """
 
@@ -67,7 +67,7 @@ class Summary:
                 int(said.sum()),
                 int(alarm.sum()),
                 len(events_in(alarm)),
-                (row.times.size - first) * step / DAY,
+                int(said.sum()) * step / DAY,
                 None if row.truth is None else judge(alarm, row.truth, step, first),
             )
         )

@@ -32,6 +32,8 @@ from specter_detector.series import History
 
 MOST_SERIES = 64
 LEAST_DAYS, ENOUGH_DAYS = 7.0, 14.0
+NEARLY = 0.98
+"""Of the days: a few samples are missing in any history."""
 REFIT = DAY
 FEWER = 0.8
 """At most this share of the alarms may be left for a minimum deviation to be worth a setting."""
@@ -114,7 +116,7 @@ def tune(
     history = _some(reader.history(query, last - days * DAY, last))
     observed = _days(history, query.step)
     tuning = Tuning(query.alias, model.alias, len(model.queries) > 1, len(history.labels), observed)
-    if observed < LEAST_DAYS:
+    if observed < NEARLY * LEAST_DAYS:
         tuning.notes.append(
             f"too little history: {observed:.1f} days of values in {len(history.labels)} series; "
             f"{LEAST_DAYS:g} are needed, {ENOUGH_DAYS:g} are enough for a week"
@@ -123,8 +125,6 @@ def tune(
         return tuning
     run = _Run(history, replace(setting, fit_every=max(setting.fit_every, REFIT)), tuning, advance)
     run.all(query.expr, zones)
-    if observed < ENOUGH_DAYS:
-        tuning.notes.append(f"{observed:.1f} days tell nothing of a week: {ENOUGH_DAYS:g} are needed")
     return tuning
 
 
@@ -209,7 +209,7 @@ class _Run:
 
     def _seasons(self, zones: Sequence[str], share: float) -> None:
         own = losses(self._history, self._setting)
-        self._tuning.notes += _season_notes(own, self._setting.options.tz)
+        self._tuning.notes += _season_notes(own, self._setting.options.tz, self._tuning.days)
         self._progress(share)
         best, found = own.best, None
         for zone in zones:
@@ -226,9 +226,11 @@ class _Run:
             self._tuning.notes.append(f"none of {', '.join(zones)} is better than {own.tz}")
 
 
-def _season_notes(own: Losses, tz: str) -> Iterator[str]:
+def _season_notes(own: Losses, tz: str, days: float) -> Iterator[str]:
     for name, gain in (("the day", own.day), ("the week", own.week)):
-        if gain is Gain.UNKNOWN or math.isnan(gain.share):
+        if name == "the week" and days < NEARLY * ENOUGH_DAYS:
+            yield f"{name}: {days:.1f} days tell nothing of it, {ENOUGH_DAYS:g} are needed"
+        elif gain is Gain.UNKNOWN or math.isnan(gain.share):
             yield f"{name}: not known from this history"
         elif gain.share > 0:
             yield f"{name} helps: errors out of sample are {gain.share:.0%} smaller (time zone {tz})"
@@ -256,5 +258,5 @@ def _alarms(history: History, scored: Scored, setting: Setting) -> float:
     step = setting.options.step
     first = warm_up_samples(history.times, step, None)
     alarm = scored.score[:, first:] > ALARM_ABOVE
-    days = alarm.size * step / DAY
+    days = int(np.isfinite(scored.score[:, first:]).sum()) * step / DAY
     return sum(len(events_in(row)) for row in alarm) / days if days else math.nan

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from specter_core.metrics import ANOMALY_SCORE, DETECTOR_SERIES
 from specter_detector.crosschecks import OUTPUTS
 from specter_detector.durations import format_duration
-from specter_detector.lints.model import NOTHING_KNOWN, SYNTAX, Facts, Lint
+from specter_detector.lints.model import NOTHING_KNOWN, Facts, Lint
 from specter_detector.promql_scan import AGGREGATIONS, Selector, scan
-from specter_detector.promql_tokens import ScanError
 
 RATES = frozenset(
     {
@@ -34,14 +33,14 @@ OWN = (*OUTPUTS, DETECTOR_SERIES.name, f"anomaly:{ANOMALY_SCORE}")
 
 
 def lint_expression(expr: str, *, step: float, facts: Facts = NOTHING_KNOWN) -> list[Lint]:
-    """Return what is hardly ever meant in `expr`, whose history is read every `step` seconds."""
-    try:
-        selectors = scan(expr)
-    except ScanError as error:
-        return [Lint(SYNTAX, str(error), "mend the expression")]
+    """Return what is hardly ever meant in `expr`, whose history is read every `step` seconds.
+
+    Raises:
+        ScanError: it is no expression; a configuration has none of these.
+    """
     found = [
         lint
-        for selector in selectors
+        for selector in scan(expr)
         for lint in (
             *_raw_counter(selector, facts),
             *_short_window(selector, facts),

@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SYNTAX = "syntax"
-"""The one code that is an error: no server runs this query."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lint:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ValidationError
 
 from specter_detector.models.fit import FitOptions
+from specter_detector.series import Labels
 from specter_detector.web import answers
 from specter_detector.web.feedback import FeedbackStore, Window
 from specter_detector.web.openapi import document
@@ -63,36 +64,37 @@ def api(watch: Watch, feedback: FeedbackStore) -> Blueprint:
     def explain() -> Response:
         asked = arguments(OneRequest)
         query, options = watch.query(asked.query), watch.options(asked.query, asked.model)
-        row = watch.one(asked.query, asked.key, asked.model)
-        return _answer(answers.explain_model(query, asked.key, row, options, watch.now()))
+        key = watch.meant(asked.query, asked.key)
+        row = watch.one(asked.query, key, asked.model)
+        return _answer(answers.explain_model(query, key, row, options, watch.now()))
 
     @blueprint.get("/history")
     def history() -> Response:
         asked = arguments(HistoryRequest)
         query, options = watch.query(asked.query), watch.options(asked.query, asked.model)
-        stretch = _replayed(watch, asked, options)
+        key = watch.meant(asked.query, asked.key)
+        stretch = _replayed(watch, asked, key, options)
         first, last = float(stretch.times[0]), float(stretch.times[-1])
         windows = [
             window
             for window in feedback.windows()
-            if (window.query, window.labels) == (asked.query, asked.key)
+            if (window.query, window.labels) == (asked.query, key)
             and window.end >= first
             and window.start <= last
         ]
-        events = watch.events(asked.query, asked.key, first, last)
-        return _answer(
-            answers.stretch_model(query, asked.key, options, stretch, events=events, windows=windows)
-        )
+        events = watch.events(asked.query, key, first, last)
+        return _answer(answers.stretch_model(query, key, options, stretch, events=events, windows=windows))
 
     @blueprint.post("/try")
     def tried() -> Response:
         asked = _body(TryRequest)
         query = watch.query(asked.query)
         options = options_with(watch.options(asked.query, asked.model), asked.settings)
-        stretch = _replayed(watch, asked, options)
+        key = watch.meant(asked.query, asked.key)
+        stretch = _replayed(watch, asked, key, options)
         return _answer(
             TriedModel(
-                stretch=answers.stretch_model(query, asked.key, options, stretch),
+                stretch=answers.stretch_model(query, key, options, stretch),
                 samples_in_alarm=int(np.sum(stretch.score > 1)),
                 yaml=yaml_of(asked.query, asked.settings, replaces=asked.model or query.models[0]),
             )
@@ -123,13 +125,15 @@ def _marked(watch: Watch, feedback: FeedbackStore, asked: FeedbackRequest) -> Wi
     if asked.end - asked.start > LONGEST_WINDOW:
         raise RequestError(422, "a window is at most 28 days long", "Mark the part that matters.")
     author = request.authorization.username if request.authorization is not None else None
-    return feedback.add(known.alias, asked.key, asked.start, asked.end, asked.kind, author=author or "")
+    key = watch.meant(known.alias, asked.key)
+    watch.expect(known.alias, key, asked.start, min(asked.end, watch.now()))
+    return feedback.add(known.alias, key, asked.start, asked.end, asked.kind, author=author or "")
 
 
-def _replayed(watch: Watch, asked: HistoryRequest, options: FitOptions) -> Stretch:
+def _replayed(watch: Watch, asked: HistoryRequest, key: Labels, options: FitOptions) -> Stretch:
     end = watch.now() if asked.end is None else asked.end
     start = end - DAY if asked.start is None else asked.start
-    return watch.replay(asked.query, asked.key, start, end, options)
+    return watch.replay(asked.query, key, start, end, options)
 
 
 def _answer(model: BaseModel, status: int = 200) -> Response:

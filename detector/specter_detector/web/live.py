@@ -1,5 +1,6 @@
 """The running detector as the web pages see it: its jobs, and the histories of single series."""
 
+import datetime as dt
 import heapq
 import json
 import logging
@@ -19,6 +20,7 @@ from specter_detector.models.arrays import Bools, Floats
 from specter_detector.models.fit import FitOptions
 from specter_detector.models.replay import DAY
 from specter_detector.names import LABEL_NAME
+from specter_detector.output import NAME
 from specter_detector.reader import DatasourceError, SeriesReader
 from specter_detector.series import Labels, text_of
 from specter_detector.verdict import Verdict
@@ -116,7 +118,7 @@ class ReaderHistories:
         history = self._reader().history(asked, start, end, (labels,))
         if labels not in history.labels:
             raise UnknownSeriesError(
-                f"query {query.alias} has no series {text_of(labels)} between {start:.0f} and {end:.0f}"
+                f"query {query.alias} has no series {text_of(labels)} between {_time(start)} and {_time(end)}"
             )
         return history.times, history.values[history.labels.index(labels)]
 
@@ -208,6 +210,21 @@ class LiveWatch:
                 return Row(alias, job.model.alias, state_of(verdict, present), verdict, at)
         return None
 
+    def meant(self, alias: str, labels: Labels) -> Labels:
+        """Return the labels of the series that is meant; see `views.Watch`."""
+        watched = self._watched(alias)
+        if labels in watched or any(name == NAME for name, _ in labels):
+            return labels
+        found = [each for each in watched if _nameless(each) == labels]
+        return found[0] if len(found) == 1 else labels
+
+    def expect(self, alias: str, labels: Labels, start: float, end: float) -> None:
+        """Raise UnknownSeriesError where there is no such series; see `views.Watch`."""
+        if labels in self._watched(alias):
+            return
+        query = self._job(alias, None).query
+        self._history(query, labels, start - query.step, end)
+
     def options(self, alias: str, model: str | None = None) -> FitOptions:
         """Return the settings in use."""
         return self._job(alias, model).options
@@ -228,10 +245,7 @@ class LiveWatch:
                 f"replay: choose at most {longest / DAY:.3g} days"
             )
         begin = start - min(WARM_UP, MOST_STEPS * step - (end - start))
-        try:
-            times, values = self._histories.one(query, labels, begin - LEARNT_BEFORE, end)
-        except DatasourceError as error:
-            raise NoAnswerError(f"the data source does not answer: {error}") from error
+        times, values = self._history(query, labels, begin - LEARNT_BEFORE, end)
         incidents = covered(self._windows(), alias, labels, times, kind="incident")
         return self._replays.run(_task(times, values, options, begin=begin, start=start, incidents=incidents))
 
@@ -243,6 +257,25 @@ class LiveWatch:
             # They are a help to the eye: without them the rest is worth showing all the same.
             LOGGER.warning("no deployments beside query %s: %s", alias, error)
             return []
+
+    def _history(self, query: Query, labels: Labels, start: float, end: float) -> tuple[Floats, Floats]:
+        try:
+            return self._histories.one(query, labels, start, end)
+        except UnknownSeriesError as error:
+            raise UnknownSeriesError(f"{error}{self._near(query.alias, labels)}") from None
+        except DatasourceError as error:
+            raise NoAnswerError(f"the data source does not answer: {error}") from error
+
+    def _watched(self, alias: str) -> frozenset[Labels]:
+        """Return the series of a query at the last tick, and those that have not been gone for long."""
+        return frozenset[Labels]().union(*(job.known | job.present for job in self._of(alias)))
+
+    def _near(self, alias: str, labels: Labels) -> str:
+        """Return which watched series may be meant: the one with the most of these labels."""
+        wanted = frozenset(labels)
+        shared = [(len(wanted & frozenset(each)), each) for each in self._watched(alias)]
+        most, near = min(shared, key=lambda pair: (-pair[0], pair[1]), default=(0, ()))
+        return f"; near it is {text_of(near)}" if most else ""
 
     def _distinct(self) -> list[Job]:
         """Return a job for each query and model: with several schedulers they say the same."""
@@ -287,6 +320,14 @@ def narrowed(expr: str, labels: Labels) -> str:
         wanted = f'label_replace({wanted}, {_quoted(name)}, {_quoted(value.replace("$", "$$"))}, "", "")'
     names = ", ".join(name if LABEL_NAME.fullmatch(name) else _quoted(name) for name, _ in labels)
     return f"({expr}\n) and on({names}) {wanted}"
+
+
+def _nameless(labels: Labels) -> Labels:
+    return tuple(label for label in labels if label[0] != NAME)
+
+
+def _time(at: float) -> str:
+    return f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _quoted(text: str) -> str:

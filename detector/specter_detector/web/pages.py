@@ -81,16 +81,17 @@ def pages(watch: Watch, feedback: FeedbackStore) -> Blueprint:
     def series() -> str:
         asked, now = arguments(SeriesPageRequest), watch.now()
         query, options = watch.query(asked.query), watch.options(asked.query, asked.model)
-        row = watch.one(asked.query, asked.key, asked.model)
-        said = explain_model(query, asked.key, row, options, now)
+        key = watch.meant(asked.query, asked.key)
+        row = watch.one(asked.query, key, asked.model)
+        said = explain_model(query, key, row, options, now)
         longest = watch.longest(asked.query)
         return render_template(
             "series.html",
             asked=asked,
             query=query,
-            labels=asked.key,
-            name=text_of(asked.key),
-            labels_json=json.dumps(asked.labels, ensure_ascii=False),
+            labels=key,
+            name=text_of(key),
+            labels_json=json.dumps(dict(key), ensure_ascii=False),
             said=said,
             settings=said.settings,
             line=None if row is None else _line(row, query.unit),
@@ -99,7 +100,7 @@ def pages(watch: Watch, feedback: FeedbackStore) -> Blueprint:
             seconds=RANGES[asked.range],
             now=now,
             window_count=sum(
-                (window.query, window.labels) == (asked.query, asked.key) for window in feedback.windows()
+                (window.query, window.labels) == (asked.query, key) for window in feedback.windows()
             ),
             links={name: f"/series?{urlencode({**_given(), 'range': name})}" for name in RANGES},
         )

@@ -121,6 +121,25 @@ class Watch(Protocol):
             UnknownSeriesError: there is no such query, or it has no such model.
         """
 
+    def meant(self, alias: str, labels: Labels) -> Labels:
+        """Return the labels of the series that is meant by `labels`.
+
+        The outputs of a series lack its `__name__`: labels copied from one mean the series that is watched,
+        or was within the retention, and has these otherwise. `labels` as they are where there is none, or
+        several.
+
+        Raises:
+            UnknownSeriesError: there is no such query.
+        """
+
+    def expect(self, alias: str, labels: Labels, start: float, end: float) -> None:
+        """Do nothing where the series is watched, or was there between `start` and `end` (Unix s).
+
+        Raises:
+            UnknownSeriesError: there is no such query, or no such series; names one near it.
+            NoAnswerError: the data source has no answer.
+        """
+
     def options(self, alias: str, model: str | None = None) -> FitOptions:
         """Return the settings in use.
 
