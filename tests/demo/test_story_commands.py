@@ -305,6 +305,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
         "start postgres redis alertmanager node blackbox payments notifications",
+        "start app signin logs",
         "seed",
         "start shop",
         "import 0",

@@ -1,12 +1,18 @@
 """The faults that `specter demo fault` injects, one module each."""
 
 from specter_core.errors import UsageError
-from specter_demo.faults import api_latency, traffic_drop
+from specter_demo.faults import api_latency, login_attack, payment_failures, third_party_outage, traffic_drop
 from specter_demo.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "find_fault"]
 
-FAULTS = (api_latency.FAULT, traffic_drop.FAULT)
+FAULTS = (
+    api_latency.FAULT,
+    traffic_drop.FAULT,
+    payment_failures.FAULT,
+    third_party_outage.FAULT,
+    login_attack.FAULT,
+)
 
 
 def find_fault(name: str) -> Fault:
