@@ -12,7 +12,7 @@ def inject(control: Control) -> str:
     if active(control):
         return "the provider fails already"
     control.provider(TROUBLE)
-    return f"the provider declines {TROUBLE.declined:.0%} of the charges, answers {TROUBLE.unanswered:.0%} too late"
+    return f"declined: {TROUBLE.declined:.0%} of the charges; answered too late: {TROUBLE.unanswered:.0%}"
 
 
 def clear(control: Control) -> str:
