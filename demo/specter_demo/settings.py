@@ -87,6 +87,11 @@ class Settings(Schema):
         return self.state_dir / "release"
 
     @property
+    def defect_file(self) -> Path:
+        """The defect that the released version has; empty for none."""
+        return self.state_dir / "defect"
+
+    @property
     def pid_file(self) -> Path:
         """The process to send SIGHUP to after a release."""
         return self.state_dir / "shop.pid"

@@ -1,20 +1,23 @@
 """What the shop tells the exporters beside it, and what the log exporter finds in its logs."""
 
+import json
 import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from prometheus_client import CollectorRegistry
 
 from specter_core import metrics
 from specter_core.catalogue import platform_catalogue
 from specter_core.web import WebOptions, WebServer
-from specter_demo.faults import login_attack, payment_failures
+from specter_demo.faults import login_attack, new_error, payment_failures
 from specter_demo.shop import goods
 from specter_demo.traffic.attackers import ADDRESSES, Attackers
 from specter_demo.traffic.client import ShopClient
@@ -40,9 +43,9 @@ class Watched:
     business: CollectorRegistry
     signin: CollectorRegistry
 
-    def send(self, *requests: Request) -> list[int]:
+    def send(self, *sent: Request) -> list[int]:
         client = ShopClient(self.shop.settings.url)
-        statuses = [client.send(request) for request in requests]
+        statuses = [client.send(request) for request in sent]
         client.close()
         return statuses
 
@@ -174,6 +177,27 @@ def test_attackers_are_neither_visitors_addresses_nor_browsers() -> None:
     assert attack.user_agent not in BROWSERS
     assert visit.source.startswith(("198.18.", "198.19."))
     assert visit.user_agent in BROWSERS
+
+
+def test_a_new_error_is_an_exception_and_a_template_of_the_log(watched: Watched) -> None:
+    control = watched.shop.control
+    pages = [Request("GET", f"/products/{number}") for number in range(1, 25)]
+    assert set(watched.send(*pages)) == {200}
+    new_error.inject(control)
+    try:
+        assert Counter(watched.send(*pages)) == {200: 22, 500: 2}
+        exposed = requests.get(f"{watched.shop.settings.url}/metrics", timeout=5).text
+    finally:
+        new_error.clear(control)
+    assert f'{metrics.EXCEPTION}="DiscountMissingError"' in exposed
+    assert set(watched.send(*pages)) == {200}
+    found = tried("shop", watched.shop.settings.log_file)
+    assert 'specter_log_lines_total{level="error",log="shop"}' in found
+    log = watched.shop.settings.log_file.read_text(encoding="utf-8").splitlines()
+    failed = [json.loads(line) for line in log if "DiscountMissingError" in line]
+    assert len(failed) == 2
+    assert {line["status"] for line in failed} == {500}
+    assert all("Traceback" in line["exception"] for line in failed)
 
 
 def test_the_log_exporter_reads_both_logs_as_it_is_configured(watched: Watched) -> None:

@@ -26,7 +26,7 @@ from specter_exporters.business import Business
 from specter_exporters.business.endpoint import BusinessEndpoint
 from specter_exporters.business.senders import Senders
 from tests.exporters.serving import until
-from tests.node_service.installed import installed_service
+from tests.node_service.installed import HERE, installed_service
 from tests.servers.prometheus import Prometheus, running_prometheus
 
 pytestmark = [
@@ -113,7 +113,7 @@ def python_service() -> Iterator[str]:
         return topic
 
     @app.post("/sessions/<int:number>/end")
-    def end(number: int) -> None:
+    def end(number: int) -> str:
         raise RuntimeError(f"session {number} has no model")
 
     server = WebServer(app, WebOptions("127.0.0.1", 0))
@@ -235,3 +235,12 @@ def test_its_log_is_read_by_the_log_exporter(tmp_path: Path, node: NodeService) 
         'http_route="/sessions/{id}/end",log="coach"} 1.0'
     )
     assert served in lines
+
+
+def test_the_lock_names_versions_and_hashes_and_no_registry() -> None:
+    packages = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    installed = {name: package for name, package in packages.items() if name}
+    assert len(installed) > 50
+    for name, package in installed.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name

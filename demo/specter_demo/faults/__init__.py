@@ -1,7 +1,14 @@
 """The faults that `specter demo fault` injects, one module each."""
 
 from specter_core.errors import UsageError
-from specter_demo.faults import api_latency, login_attack, payment_failures, third_party_outage, traffic_drop
+from specter_demo.faults import (
+    api_latency,
+    login_attack,
+    new_error,
+    payment_failures,
+    third_party_outage,
+    traffic_drop,
+)
 from specter_demo.faults.fault import Fault
 
 __all__ = ["FAULTS", "Fault", "find_fault"]
@@ -12,6 +19,7 @@ FAULTS = (
     payment_failures.FAULT,
     third_party_outage.FAULT,
     login_attack.FAULT,
+    new_error.FAULT,
 )
 
 

@@ -14,6 +14,7 @@ from specter_demo.files import write_atomically
 from specter_demo.provider import Trouble, read_trouble, write_trouble
 from specter_demo.settings import Settings
 from specter_demo.shop.database import DatabaseError, connect
+from specter_demo.shop.defects import read_defect
 from specter_demo.shop.release import read_release
 from specter_demo.traffic.attackers import read_attack_rate, write_attack_rate
 from specter_demo.traffic.load import read_load_factor, write_load_factor
@@ -53,14 +54,22 @@ class Control:
         """The version released last."""
         return read_release(self._settings.release_file)
 
-    def release(self, version: str) -> None:
+    @property
+    def defect(self) -> str:
+        """The defect of the version released last; empty for none."""
+        return read_defect(self._settings.defect_file)
+
+    def release(self, version: str, defect: str | None = None) -> None:
         """Replace the running shop by `version` and wait until it answers with it.
 
+        It has the defect `defect`, `NONE` for none; by default that of the version before.
         A shop that is not running takes the version when it starts.
 
         Raises:
             ControlError: the new version does not answer in time.
         """
+        if defect is not None:
+            write_atomically(self._settings.defect_file, defect + "\n")
         write_atomically(self._settings.release_file, version + "\n")
         pid = self._shop_pid()
         if pid is None:

@@ -14,6 +14,7 @@ from specter_demo.shop.account import account
 from specter_demo.shop.catalog import catalog
 from specter_demo.shop.checkout import checkout
 from specter_demo.shop.database import Pool, PoolTimeoutError, connect
+from specter_demo.shop.defects import introduce, read_defect
 from specter_demo.shop.events import told
 from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import PaymentClient
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     app.register_blueprint(account(pool, hear))
     payments = PaymentClient(settings.payment_url, Outgoing(extension.recorder))
     app.register_blueprint(checkout(pool, payments, hear.business))
+    introduce(app, read_defect(settings.defect_file))
     app.register_error_handler(psycopg.OperationalError, _unavailable)
     app.register_error_handler(PoolTimeoutError, _unavailable)
     # Assigning wsgi_app is Flask's documented way to add middleware.
