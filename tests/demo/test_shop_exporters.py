@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
 from specter_core import metrics
 from specter_core.catalogue import platform_catalogue
 from specter_core.web import WebOptions, WebServer
-from specter_demo.faults import login_attack, new_error, payment_failures
+from specter_demo.faults import login_attack, memory_leak, new_error, payment_failures
 from specter_demo.shop import goods
+from specter_demo.shop.defects import KEPT
 from specter_demo.traffic.attackers import ADDRESSES, Attackers
 from specter_demo.traffic.client import ShopClient
 from specter_demo.traffic.visitors import BROWSERS, Request, Visitors
@@ -198,6 +200,36 @@ def test_a_new_error_is_an_exception_and_a_template_of_the_log(watched: Watched)
     assert len(failed) == 2
     assert {line["status"] for line in failed} == {500}
     assert all("Traceback" in line["exception"] for line in failed)
+
+
+def test_a_memory_leak_grows_until_the_version_without_it(watched: Watched) -> None:
+    pages = [Request("GET", "/")] * 200
+
+    def grown() -> float:
+        """Return the bytes by which 200 pages of the catalog make the worker grow."""
+        watched.send(*pages)
+        before = memory(watched.shop)
+        watched.send(*pages)
+        return memory(watched.shop) - before
+
+    usual = grown()
+    memory_leak.inject(watched.shop.control)
+    try:
+        leaking = grown()
+    finally:
+        memory_leak.clear(watched.shop.control)
+    assert leaking > 0.8 * 200 * KEPT
+    assert max(usual, grown()) < 0.2 * 200 * KEPT
+
+
+def memory(shop: RunningShop) -> float:
+    text = requests.get(f"{shop.settings.url}/metrics", timeout=5).text
+    return next(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == metrics.PROCESS_MEMORY
+    )
 
 
 def test_the_log_exporter_reads_both_logs_as_it_is_configured(watched: Watched) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import flask
 import psycopg
+from prometheus_client import ProcessCollector
 
 from specter_demo.settings import Settings
 from specter_demo.shop.access_log import AccessLog
@@ -43,6 +44,8 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     extension = SpecterFlask(app, service_name=SERVICE, service_version=version)
+    # Its memory and processor time, too: the worker is the service.
+    ProcessCollector(registry=extension.recorder.registry)
     _log_requests(app, settings, log, version)
     hear = told(settings)
     app.before_request(lambda: hear.sign_ins.request(flask.request))

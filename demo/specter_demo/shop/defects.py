@@ -10,8 +10,12 @@ from specter_core.errors import SpecterError
 
 NONE = ""
 NEW_ERROR = "new-error"
+MEMORY_LEAK = "memory-leak"
 # One product page in so many has no price any more.
 EVERY = 12
+# Bytes that a catalog page leaves behind, and all that is kept: a demo should not end its machine.
+KEPT = 128 * 1024
+MOST_KEPT = 192 * 1024 * 1024
 
 
 class DiscountMissingError(Exception):
@@ -51,4 +55,16 @@ def _new_error(app: flask.Flask) -> None:
         raise DiscountMissingError(f"product {number} is in the sale and has no discount")
 
 
-DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {NEW_ERROR: _new_error}
+def _memory_leak(app: flask.Flask) -> None:
+    kept: list[bytes] = []
+
+    @app.after_request
+    def keep(response: flask.Response) -> flask.Response:
+        rule = flask.request.url_rule
+        if rule is not None and rule.rule == "/" and len(kept) < MOST_KEPT // KEPT:
+            # Written and not only reserved, or it would be no resident memory.
+            kept.append(b"\1" * KEPT)
+        return response
+
+
+DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {NEW_ERROR: _new_error, MEMORY_LEAK: _memory_leak}
