@@ -17,9 +17,8 @@ from click.testing import CliRunner
 
 from specter_core.clock import SystemClock
 from specter_demo.cli import demo
-from specter_demo.faults import api_latency
+from specter_demo.faults import FAULTS, api_latency
 from specter_demo.faults.control import Control, ControlError
-from specter_demo.faults import FAULTS
 from specter_demo.settings import Settings
 from tests.demo.shop_server import environment_of, free_port
 
