@@ -36,7 +36,8 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /src /src
 # A new volume takes the owner of the folder that it is mounted on. 65534 is the user that Prometheus runs as.
 RUN ["install", "--directory", "--owner=10001", "--group=10001", \
-     "/var/lib/specter", "/secrets/postgres", "/secrets/notifications", "/secrets/grafana"]
+     "/var/lib/specter", "/var/lib/specter-logs", "/secrets/postgres", "/secrets/notifications", "/secrets/grafana", \
+     "/secrets/business", "/secrets/signin", "/secrets/signin-read"]
 RUN ["install", "--directory", "--owner=65534", "--group=65534", "/prometheus"]
 USER 10001:10001
 ENTRYPOINT ["specter"]

@@ -12,15 +12,27 @@ from collections.abc import Callable
 
 import flask
 
+from specter_demo.provider import FINE, Trouble
+
 MEDIAN_SECONDS = 0.025
 SIGMA = 0.3
 SLOWEST_SECONDS = 5.0
+# Longer than the shop waits.
+UNANSWERED_SECONDS = 4.0
+DECLINES = ("card_declined", "card_declined", "card_declined", "insufficient_funds", "expired_card")
 
 
 def create_payments(
-    source: random.Random, sleep: Callable[[float], None] = time.sleep, *, median: float = MEDIAN_SECONDS
+    source: random.Random,
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    median: float = MEDIAN_SECONDS,
+    trouble: Callable[[], Trouble] = lambda: FINE,
 ) -> flask.Flask:
-    """Return the service; each charge takes a lognormal time around `median` seconds."""
+    """Return the service; each charge takes a lognormal time around `median` seconds.
+
+    `trouble` is asked at each charge what is wrong: some are declined, some are not answered in time.
+    """
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
     lock = threading.Lock()
@@ -31,9 +43,16 @@ def create_payments(
         amount = body.get("amount_cents") if isinstance(body, dict) else None
         if not isinstance(amount, int) or amount <= 0:
             return flask.jsonify(error="amount_cents: expected a positive integer"), 400
+        wrong = trouble()
         with lock:
             seconds = source.lognormvariate(math.log(median), SIGMA)
+            chance, reason = source.random(), source.choice(DECLINES)
+        if chance < wrong.unanswered:
+            sleep(UNANSWERED_SECONDS)
+            return flask.jsonify(error="too busy"), 503
         sleep(min(seconds, SLOWEST_SECONDS))
+        if chance < wrong.unanswered + wrong.declined:
+            return flask.jsonify(error=reason), 402
         return flask.jsonify(reference=f"ch_{secrets.token_hex(8)}", amount_cents=amount), 201
 
     @app.get("/healthz")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specter_demo.files import write_atomically
 from specter_demo.settings import LAUNCHER_FILE, PREFIX, Settings
-from specter_stack.configure import configure_alertmanager, configure_prometheus
+from specter_stack.configure import configure_alertmanager, configure_exporters, configure_prometheus
 from specter_stack.grafana import grafana_service
 from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
@@ -19,7 +19,12 @@ PORTS: Mapping[str, int] = {
     **DEFAULT_PORTS,
     "shop": 8080,
     "payments": 8081,
+    "app": 9840,
+    "app-events": 9848,
     "detector": 9845,
+    "logs": 9847,
+    "signin": 9849,
+    "signin-events": 9850,
     "notifications": 9846,
 }
 SPECTER = (sys.executable, "-m", "specter_core")
@@ -55,6 +60,10 @@ def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, 
         payment_listen=f"{LOOPBACK}:{ports['payments']}",
         inbox_listen=f"{LOOPBACK}:{ports['notifications']}",
         inbox_token_file=layout.secrets / "notifications-token",
+        business_url=f"http://{LOOPBACK}:{ports['app-events']}",
+        business_token_file=layout.secrets / "business-token",
+        signin_url=f"http://{LOOPBACK}:{ports['signin-events']}",
+        signin_token_file=layout.secrets / "signin-token",
         traffic_utc_offset=utc_offset_hours,
     )
     return Platform(layout, ports, settings)
@@ -72,6 +81,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
     services = [
         postgres_service(layout, ports["postgres"], layout.secrets / "postgres-password"),
         *base_services(layout, ports),
+        *_exporters(platform),
         *_shop_services(platform),
         _detector(platform),
     ]
@@ -119,6 +129,44 @@ def _shop_services(platform: Platform) -> list[Service]:
             environment=environment,
         ),
     ]
+
+
+def _exporters(platform: Platform) -> list[Service]:
+    """Return the exporters beside the shop: what it tells them, and what its logs say, is about it."""
+    layout = platform.layout
+    folder = configure_exporters(layout, platform.settings.state_dir)
+    return [
+        _exporter(
+            platform,
+            "app",
+            *("--business.token-file", f"shop={layout.secrets / 'business-token'}"),
+            *("--business.listen-address", f"{LOOPBACK}:{platform.ports['app-events']}"),
+            *("--storage.path", str(layout.state / "app")),
+        ),
+        _exporter(
+            platform,
+            "signin",
+            *("--config", str(folder / "signin.yml")),
+            *("--events.listen-address", f"{LOOPBACK}:{platform.ports['signin-events']}"),
+        ),
+        _exporter(
+            platform,
+            "logs",
+            *("--config", str(folder / "logs.yml")),
+            *("--storage.path", str(layout.state / "logs-exporter")),
+        ),
+    ]
+
+
+def _exporter(platform: Platform, name: str, *options: str) -> Service:
+    address = f"{LOOPBACK}:{platform.ports[name]}"
+    return Service(
+        name,
+        (*SPECTER, "exporter", name, *options, "--web.listen-address", address),
+        ready=f"http://{address}/-/healthy",
+        targets=(Target(name, address, {"service": "shop", "instance": f"{name}-1"}),),
+        url=f"http://{address}",
+    )
 
 
 def _detector(platform: Platform) -> Service:

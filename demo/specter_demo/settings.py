@@ -41,6 +41,10 @@ class Settings(Schema):
         inbox_listen: HOST:PORT the notification inbox listens on.
         inbox_token_file: file with the bearer token that Alertmanager must send; None means
             `inbox.token` in `state_dir`.
+        business_url: base URL of the exporter that takes business events; None sends none.
+        business_token_file: file with the token for it.
+        signin_url: base URL of the exporter that takes sign-ins and requests; None sends none.
+        signin_token_file: file with the token for it.
         traffic_peak: requests/s on a weekday at 15:00.
         traffic_floor: requests/s that traffic never falls below.
         traffic_utc_offset: local time minus UTC, hours.
@@ -56,6 +60,10 @@ class Settings(Schema):
     payment_listen: str = Field(default="127.0.0.1:9861", pattern=r":\d+$")
     inbox_listen: str = Field(default="127.0.0.1:9862", pattern=r":\d+$")
     inbox_token_file: Path | None = None
+    business_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    business_token_file: Path | None = None
+    signin_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    signin_token_file: Path | None = None
     traffic_peak: float = Field(default=24.0, gt=0, le=1000)
     traffic_floor: float = Field(default=6.0, ge=0, le=1000)
     traffic_utc_offset: float = Field(default=0.0, ge=-24, le=24)
@@ -79,6 +87,11 @@ class Settings(Schema):
         return self.state_dir / "release"
 
     @property
+    def defect_file(self) -> Path:
+        """The defect that the released version has; empty for none."""
+        return self.state_dir / "defect"
+
+    @property
     def pid_file(self) -> Path:
         """The process to send SIGHUP to after a release."""
         return self.state_dir / "shop.pid"
@@ -87,6 +100,26 @@ class Settings(Schema):
     def load_file(self) -> Path:
         """The share of clients that reach the shop: `{"factor": 1.0}`."""
         return self.state_dir / "load.json"
+
+    @property
+    def provider_file(self) -> Path:
+        """What is wrong with the payment provider: `{"declined": 0.35, "unanswered": 0.1, "away": false}`."""
+        return self.state_dir / "provider.json"
+
+    @property
+    def attack_file(self) -> Path:
+        """How many sign-ins a second attackers try: `{"rate": 10.0}`."""
+        return self.state_dir / "attack.json"
+
+    @property
+    def log_file(self) -> Path:
+        """The shop's log, one JSON object a line."""
+        return self.state_dir / "log" / "shop.log"
+
+    @property
+    def access_log_file(self) -> Path:
+        """Each request in the combined log format, with its duration behind it."""
+        return self.state_dir / "log" / "access.log"
 
     @property
     def notifications_file(self) -> Path:

@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,6 +15,8 @@ from specter_stack.service import Target
 # The name that docker-compose.yml gives the receiver of notifications; Alertmanager
 # 0.25 cannot read a webhook's URL from a file, so natively this one name is replaced.
 NOTIFICATIONS_ADDRESS = "specter-notifications:9846"
+# The folder of the shop in docker-compose.yml, which the log exporter is told to read.
+SHOP_STATE = "/var/lib/specter/shop"
 
 
 def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
@@ -46,6 +49,26 @@ def configure_alertmanager(layout: Layout, notifications: str) -> None:
         raise StackError(f"{shared} sends nothing to {NOTIFICATIONS_ADDRESS}; run `make alerts`")
     _replace(folder / "alertmanager.yml", text.replace(NOTIFICATIONS_ADDRESS, notifications))
     _link(folder / "secrets", layout.secrets)
+
+
+def configure_exporters(layout: Layout, shop_state: Path) -> Path:
+    """Write the exporters' configuration, for a shop whose files are in `shop_state`; return its folder."""
+    folder = layout.etc / "exporters"
+    folder.mkdir(parents=True, exist_ok=True)
+    signin = _document(layout, "stack/exporters/signin.yml")
+    for name, path in signin["api"].items():
+        signin["api"][name] = str(layout.secrets / Path(path).name)
+    logs = _document(layout, "stack/exporters/logs.yml")
+    for log in logs["logs"]:
+        log["files"] = [str(shop_state / Path(file).relative_to(SHOP_STATE)) for file in log["files"]]
+    for name, document in (("signin", signin), ("logs", logs)):
+        _replace(folder / f"{name}.yml", yaml.safe_dump(document, sort_keys=False))
+    return folder
+
+
+def _document(layout: Layout, relative: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(_shared(layout, relative).read_text(encoding="utf-8"))
+    return document
 
 
 def _shared(layout: Layout, relative: str) -> Path:

@@ -5,7 +5,10 @@ from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import NamedTemporaryFile
 
-NAMES = ("postgres-password", "notifications-token", "grafana-admin-password")
+NAMES = (
+    *("postgres-password", "notifications-token", "grafana-admin-password"),
+    *("business-token", "signin-token", "signin-read-token"),
+)
 
 
 def ensure_secret(path: Path, *, mode: int = 0o600) -> Path:

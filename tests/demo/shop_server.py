@@ -19,6 +19,7 @@ from specter_core.clock import SystemClock
 from specter_core.web import WebOptions, WebServer
 from specter_demo.faults.control import Control
 from specter_demo.payments import create_payments
+from specter_demo.provider import read_trouble
 from specter_demo.settings import PREFIX, Settings
 from specter_demo.shop.database import connect
 from specter_demo.shop.schema import seed
@@ -61,11 +62,15 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def running_shop() -> Iterator[RunningShop]:
-    """Start the shop with its surroundings, yield it, and stop everything."""
+def running_shop(**told: object) -> Iterator[RunningShop]:
+    """Start the shop with its surroundings, yield it, and stop everything; `told` are more settings."""
     state = Path(tempfile.mkdtemp(prefix="specter-shop-"))
     payments = WebServer(
-        create_payments(random.Random(1), median=0.002), WebOptions("127.0.0.1", 0), threads=16
+        create_payments(
+            random.Random(1), median=0.002, trouble=lambda: read_trouble(state / "provider.json")
+        ),
+        WebOptions("127.0.0.1", 0),
+        threads=16,
     )
     try:
         with running_postgres() as postgres:
@@ -80,7 +85,7 @@ def running_shop() -> Iterator[RunningShop]:
                     url=f"http://{address}",
                     listen=address,
                     inbox_token_file=state / "inbox.token",
-                )
+                ).model_copy(update=told)
                 with connect(settings, statement_timeout="60s") as connection:
                     seconds = seed(connection)
                 assert seconds is not None

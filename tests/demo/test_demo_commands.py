@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from specter_core.clock import SystemClock
 from specter_demo.cli import demo
-from specter_demo.faults import api_latency
+from specter_demo.faults import FAULTS, api_latency
 from specter_demo.faults.control import Control, ControlError
 from specter_demo.settings import Settings
 from tests.demo.shop_server import environment_of, free_port
@@ -125,7 +125,7 @@ def test_list_calls_what_it_cannot_see_unknown(settings: Settings) -> None:
     )
     assert done.returncode == 0
     states = {row["name"]: row["state"] for row in json.loads(done.stdout)}
-    assert states == {"api-latency": "unknown", "traffic-drop": "-"}
+    assert states == {fault.name: "-" for fault in FAULTS} | {"api-latency": "unknown"}
 
 
 @pytest.mark.parametrize("arguments", [[], ["--list", "api-latency"], ["--list", "--clear"]])

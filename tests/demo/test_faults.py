@@ -177,7 +177,7 @@ def test_list_shows_which_faults_are_active(shop: RunningShop) -> None:
     done = run_cli(shop, "fault", "--list", "--output", "json")
     assert done.returncode == 0, done.stderr
     assert {row["name"]: row["state"] for row in json.loads(done.stdout)} == {
-        "api-latency": "-",
+        **{fault.name: "-" for fault in FAULTS},
         "traffic-drop": "active",
     }
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from specter_core.errors import SpecterError
-from specter_demo.history.burst import REQUESTS, measure
+from specter_demo.history.burst import REQUESTS, WARM_UP_ROUNDS, measure
 from specter_demo.traffic.shape import ROUTES
 from specter_exporters.app import SpecterFlask
 from tests.servers.prometheus import free_port
@@ -54,7 +54,7 @@ def test_every_route_is_measured_in_its_share() -> None:
         calibration = measure(url, random.Random(1))
     assert set(calibration.routes) == set(ROUTES)
     assert all(cells.sum() == pytest.approx(1.0) for cells in calibration.probabilities.values())
-    measured = asked[60:]
+    measured = asked[WARM_UP_ROUNDS * len(ROUTES) :]
     assert len(measured) == REQUESTS
     assert {route: measured.count(route) / REQUESTS for route in ROUTES} == ROUTES
 

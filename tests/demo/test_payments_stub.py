@@ -19,6 +19,7 @@ from specter_demo.payments import create_payments
 from specter_demo.settings import Settings
 from specter_demo.shop.app import create_app
 from specter_demo.shop.payment import PaymentClient, PaymentError
+from specter_exporters.app import Outgoing, Recorder
 from tests.demo.shop_server import free_port
 
 
@@ -30,6 +31,10 @@ def serving(app: flask.Flask) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+def outgoing(registry: CollectorRegistry) -> Outgoing:
+    return Outgoing(Recorder(registry, service_name="shop", service_version="1.4.0"))
 
 
 def observed(registry: CollectorRegistry, status: str, error: str) -> float | None:
@@ -67,7 +72,7 @@ def test_third_party_exposes_health_and_no_metrics() -> None:
 def test_charge_returns_the_providers_reference() -> None:
     registry = CollectorRegistry()
     with serving(create_payments(random.Random(1), lambda _: None)) as url:
-        reference = PaymentClient(url, registry).charge(1, 100, "a" * 32)
+        reference = PaymentClient(url, outgoing(registry)).charge(1, 100, "a" * 32)
     assert reference.startswith("ch_")
     assert observed(registry, "201", "") == 1.0
 
@@ -77,7 +82,7 @@ def test_refusal_of_the_provider_is_an_error_with_its_status() -> None:
     app.add_url_rule("/charges", view_func=lambda: ("sorry", 500), methods=["POST"])
     registry = CollectorRegistry()
     with serving(app) as url, pytest.raises(PaymentError, match="answered 500"):
-        PaymentClient(url, registry).charge(1, 100, "a" * 32)
+        PaymentClient(url, outgoing(registry)).charge(1, 100, "a" * 32)
     assert observed(registry, "500", "500") == 1.0
 
 
@@ -86,15 +91,15 @@ def test_answer_without_a_reference_is_an_error(text: str) -> None:
     app = flask.Flask("odd")
     app.add_url_rule("/charges", view_func=lambda: text, methods=["POST"])
     with serving(app) as url, pytest.raises(PaymentError):
-        PaymentClient(url, CollectorRegistry()).charge(1, 100, "a" * 32)
+        PaymentClient(url, outgoing(CollectorRegistry())).charge(1, 100, "a" * 32)
 
 
 def test_provider_that_is_away_is_an_error_that_is_measured() -> None:
     registry = CollectorRegistry()
-    client = PaymentClient(f"http://127.0.0.1:{free_port()}", registry)
+    client = PaymentClient(f"http://127.0.0.1:{free_port()}", outgoing(registry))
     with pytest.raises(PaymentError, match="cannot be reached"):
         client.charge(1, 100, "a" * 32)
-    assert observed(registry, "", "ConnectionError") == 1.0
+    assert observed(registry, "", "connection") == 1.0
 
 
 def test_provider_that_never_answers_times_out() -> None:
@@ -102,7 +107,9 @@ def test_provider_that_never_answers_times_out() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        client = PaymentClient(f"http://127.0.0.1:{silent.getsockname()[1]}", registry, timeout=0.05)
+        client = PaymentClient(
+            f"http://127.0.0.1:{silent.getsockname()[1]}", outgoing(registry), timeout=0.05
+        )
         with pytest.raises(PaymentError, match="in time"):
             client.charge(1, 100, "a" * 32)
     assert observed(registry, "", "timeout") == 1.0

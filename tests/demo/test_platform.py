@@ -74,6 +74,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     assert set(built) - {"grafana"} == {
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "detector"),
+        *("app", "signin", "logs"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -82,6 +83,13 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
             {
                 "targets": [f"127.0.0.1:{platform.ports[job]}"],
                 "labels": {"service": job, "instance": f"{job}-1"},
+            }
+        ]
+    for job in ("app", "signin", "logs"):
+        assert targets[job] == [
+            {
+                "targets": [f"127.0.0.1:{platform.ports[job]}"],
+                "labels": {"service": "shop", "instance": f"{job}-1"},
             }
         ]
     probed = {group["labels"]["service"]: group["labels"]["__param_target"] for group in targets["blackbox"]}
@@ -109,6 +117,8 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
         assert told["SHOP_URL"] == f"http://127.0.0.1:{ports['shop']}"
         assert told["SHOP_PAYMENT_URL"] == f"http://127.0.0.1:{ports['payments']}"
         assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
+        assert told["SHOP_BUSINESS_URL"] == f"http://127.0.0.1:{ports['app-events']}"
+        assert told["SHOP_SIGNIN_URL"] == f"http://127.0.0.1:{ports['signin-events']}"
         assert f"port={ports['postgres']} " in told["SHOP_DATABASE_DSN"]
         assert told["SHOP_TRAFFIC_UTC_OFFSET"] == "5.25"
     detector = built["detector"].command

@@ -16,7 +16,7 @@ from rich.console import Console
 from specter_core.clock import SystemClock
 from specter_core.errors import SpecterError, UsageError
 from specter_demo.cli import demo
-from specter_demo.faults import find_fault
+from specter_demo.faults import FAULTS, find_fault
 from specter_demo.faults.control import Control
 from specter_demo.history.calibration import Calibration
 from specter_demo.platform import PORTS, build_platform
@@ -56,7 +56,8 @@ def test_a_fault_that_does_not_exist_is_refused_before_anything_starts(command: 
     result = CliRunner().invoke(demo, [command, "--fault", "nope", "--state-dir", str(state)])
     assert isinstance(result.exception, UsageError)
     assert result.exception.exit_code == 2
-    assert str(result.exception) == "no fault is called 'nope'; there are: api-latency, traffic-drop"
+    named = ", ".join(fault.name for fault in FAULTS)
+    assert str(result.exception) == f"no fault is called 'nope'; there are: {named}"
     assert not state.exists()
 
 
@@ -305,6 +306,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
         "start postgres redis alertmanager node blackbox payments notifications",
+        "start app signin logs",
         "seed",
         "start shop",
         "import 0",

@@ -10,11 +10,10 @@ from typing import cast
 
 import pytest
 
-from specter_core.errors import SpecterError
+from specter_core.errors import SpecterError, UsageError
 from specter_core.metrics import QUERY_SERIES
-from specter_demo.faults import find_fault
+from specter_demo.faults import FAULTS, find_fault, find_told, memory_leak
 from specter_demo.faults.control import Control
-from specter_demo.faults.fault import Fault
 from specter_demo.story import narrator as narrator_module
 from specter_demo.story.background import Background
 from specter_demo.story.narrator import Narrator, Phase
@@ -25,7 +24,7 @@ from specter_demo.traffic.shape import ROUTES as SHOP_ROUTES
 START = 1_700_000_000.0
 ALIASES = ("route_latency_p95", "route_request_rate")
 ROUTES = ("/", "/search", "/checkout")
-SCORED = (*ROUTES, *(f"/{number}" for number in range(6)))
+SCORED = (*ROUTES, *(f"/{number}" for number in range(9)))
 
 
 @dataclass
@@ -183,7 +182,7 @@ def test_quiet_then_fault_then_score_alert_and_notification(story: Story) -> Non
         "notification_s": 19.2,
     }
     assert story.said == [
-        "18 series are scored, all quiet",
+        "24 series are scored, all quiet",
         "fault: api-latency, a release drops the search index, so /search reads every product",
         "injected it",
         "anomaly score above 1 after 10.0 s",
@@ -362,7 +361,7 @@ def test_an_outage_is_borne_and_said_once(story: Story) -> None:
     story.prometheus.down = True
     before = len(story.said)
     seen = story.narrator.tick()
-    assert len(seen.scores) == 18  # the last known picture
+    assert len(seen.scores) == 24  # the last known picture
     story.tick(50)
     story.prometheus.down = False
     story.prometheus.score_is_up = story.prometheus.alert_fires = True
@@ -432,8 +431,14 @@ def test_the_narrator_waits_for_every_query_of_every_route_and_of_the_shop() -> 
     assert len(QUERY_SERIES) // 2 * (len(SHOP_ROUTES) + 1) == narrator_module.EXPECTED_SERIES
 
 
-def test_every_fault_can_be_told() -> None:
-    for name in ("api-latency", "traffic-drop"):
-        fault: Fault = find_fault(name)
-        assert fault.expects
+def test_a_fault_without_a_story_says_how_to_inject_it() -> None:
+    with pytest.raises(UsageError, match="specter demo fault memory-leak"):
+        find_told("memory-leak")
+
+
+def test_every_other_fault_can_be_told() -> None:
+    for fault in FAULTS:
+        if fault is memory_leak.FAULT:
+            continue
+        assert find_told(fault.name).expects
         assert fault.alert == "AnomalyDetected"

@@ -20,7 +20,11 @@ CONTAINERS = load_containers()
 LONG_RUNNING = [container for container in CONTAINERS.values() if not container.once]
 OWN = [container for container in CONTAINERS.values() if container.own]
 # What the native run calls a server, and the service that is the same here.
-SERVICE_OF = {name: "specter-notifications" if name == "notifications" else name for name in PORTS}
+# An exporter that takes events has a second port for them.
+SERVICE_OF = {
+    name: "specter-notifications" if name == "notifications" else name.removesuffix("-events")
+    for name in PORTS
+}
 SHARED = {
     "prometheus": {
         "/etc/prometheus/prometheus.yml": "stack/prometheus/prometheus.yml",
@@ -30,6 +34,8 @@ SHARED = {
     "alertmanager": {"/etc/alertmanager/alertmanager.yml": "alert_rules/generated/alertmanager.yml"},
     "blackbox": {"/etc/blackbox/blackbox.yml": "stack/blackbox/blackbox.yml"},
     "detector": {"/etc/specter/detector.yml": "stack/detector/detector.yml"},
+    "signin": {"/etc/specter/signin.yml": "stack/exporters/signin.yml"},
+    "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
     "grafana": {
         "/etc/grafana/provisioning": "stack/grafana/provisioning",
         "/etc/specter/dashboards": "dashboards/generated",
@@ -39,6 +45,9 @@ SECRET_READERS = {
     "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill"},
     "notifications-token": {"alertmanager", "specter-notifications"},
     "grafana-admin-password": {"grafana"},
+    "business-token": {"app", "shop"},
+    "signin-token": {"signin", "shop"},
+    "signin-read-token": {"signin"},
 }
 
 
@@ -46,6 +55,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("container", containers, ids=lambda container: container.name)
 
 
+LISTENING = ("prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "logs")
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)
 
@@ -98,11 +108,11 @@ def test_its_keys_are_those_of_the_compose_specification(container: Container) -
 
 @parametrize([container for container in LONG_RUNNING if container.name != "traffic"])
 def test_it_is_published_on_loopback_with_the_native_port(container: Container) -> None:
-    native = next(name for name, service in SERVICE_OF.items() if service == container.name)
-    assert container.ports == [("127.0.0.1", PORTS[native], PORTS[native])]
+    native = [PORTS[name] for name, service in SERVICE_OF.items() if service == container.name]
+    assert container.ports == [("127.0.0.1", port, port) for port in native]
 
 
-@parametrize([CONTAINERS[name] for name in ("prometheus", "alertmanager", "node", "blackbox", "detector")])
+@parametrize([CONTAINERS[name] for name in LISTENING])
 def test_it_listens_on_the_port_that_is_published(container: Container) -> None:
     assert container.flags["--web.listen-address"] == f"0.0.0.0:{PORTS[container.name]}"
 
@@ -221,7 +231,8 @@ def parse_command(words: list[str]) -> click.Context:
     """Parse `words` as `specter` does, without running anything; raises what it would print."""
     command: click.Command = root
     name, rest = "specter", list(words)
-    while isinstance(command, click.Group):
+    # A group whose first word is an option does something by itself.
+    while isinstance(command, click.Group) and not rest[0].startswith("-"):
         name = rest.pop(0)
         found = command.get_command(click.Context(command), name)
         assert found is not None, f"specter has no command {words}"
@@ -264,7 +275,7 @@ def test_the_shop_is_told_all_that_its_faults_need() -> None:
         "SHOP_DATABASE_PASSWORD_FILE",
         "SHOP_URL",
     }
-    for reader in ("traffic", "history-fill", "seed", "specter-notifications"):
+    for reader in ("traffic", "history-fill", "seed", "payments", "specter-notifications"):
         assert (
             mount_from("shop-state", CONTAINERS[reader]).target
             == mount_from("shop-state", CONTAINERS["shop"]).target

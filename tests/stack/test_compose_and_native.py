@@ -22,7 +22,8 @@ from tests.stack.server_flags import CONFIGURATION_KEYS_REMOVED_IN_3, FUNCTIONS_
 CONTAINERS = load_containers()
 TARGETS = CHECKOUT / "stack/prometheus/targets"
 # Where the two differ on purpose.
-OWN_PATHS = {"--config.file", "--config", "--storage.tsdb.path", "--storage.path"}
+OWN_PATHS = {*("--config.file", "--config", "--storage.tsdb.path", "--storage.path", "--business.token-file")}
+LISTEN_FLAGS = {"--web.listen-address", "--business.listen-address", "--events.listen-address"}
 # The image has paths of its own, and listens on every interface of its container.
 GRAFANA_NATIVE_ONLY = ("GF_SERVER_HTTP_", "GF_PATHS_")
 GRAFANA_COMPOSE_ONLY = {"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_PLUGINS_PREINSTALL_DISABLED"}
@@ -47,7 +48,7 @@ def groups(text: str) -> list[dict[str, Any]]:
 def in_containers(text: str) -> str:
     """Return `text` of the native run with services in place of loopback addresses, found by their ports."""
     for name, port in PORTS.items():
-        service = "specter-notifications" if name == "notifications" else name
+        service = "specter-notifications" if name == "notifications" else name.removesuffix("-events")
         text = text.replace(f"{LOOPBACK}:{port}", f"{service}:{port}")
         text = text.replace(f"host={LOOPBACK} port={port}", f"host={service} port={port}")
     return text
@@ -95,14 +96,16 @@ def test_every_target_file_that_is_there_is_read() -> None:
     assert {file.name for file in TARGETS.iterdir()} <= set(re.findall(r"targets/([\w.-]+)\]", text))
 
 
-@pytest.mark.parametrize("name", ["prometheus", "alertmanager", "node", "blackbox", "detector"])
+@pytest.mark.parametrize(
+    "name", ["prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "logs"]
+)
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
     expected = flags(run.services[name].command)
     given = {flag: value or "" for flag, value in CONTAINERS[name].flags.items()}
     assert given.keys() == expected.keys()
     for flag in given.keys() - OWN_PATHS:
         wanted = expected[flag]
-        if flag == "--web.listen-address":
+        if flag in LISTEN_FLAGS:
             wanted = wanted.replace(LOOPBACK, "0.0.0.0")
         elif flag == "--datasource-url":
             wanted = in_containers(wanted)
@@ -159,6 +162,8 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications"):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
+    for name in ("app", "signin", "logs"):
+        assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 
 

@@ -67,4 +67,4 @@ def _list(control: "Control", output: str) -> None:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        click.echo(f"{row['name']:<14} {row['state']:<8} {row['summary']}")
+        click.echo(f"{row['name']:<18} {row['state']:<8} {row['summary']}")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,9 @@ from specter_demo.settings import Settings, load_settings
 if TYPE_CHECKING:
     import flask
 
+    from specter_demo.provider import Trouble
+
+LOOK_SECONDS = 0.5
 LISTEN = click.option("--listen", metavar="HOST:PORT", help="Where to listen; default: the environment's.")
 
 
@@ -64,9 +68,15 @@ def serve_payments(listen: str | None) -> None:
     import random  # noqa: PLC0415
 
     from specter_demo.payments import create_payments  # noqa: PLC0415  (flask: not for --help)
+    from specter_demo.provider import read_trouble  # noqa: PLC0415
 
     settings = load_settings(os.environ)
-    _serve(create_payments(random.Random()), listen or settings.payment_listen)
+
+    def trouble() -> "Trouble":
+        return read_trouble(settings.provider_file)
+
+    app = create_payments(random.Random(), trouble=trouble)
+    _serve(app, listen or settings.payment_listen, away=lambda: trouble().away)
 
 
 @serve.command("inbox")
@@ -89,6 +99,7 @@ def serve_traffic() -> None:
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.traffic.attackers import read_attack_rate  # noqa: PLC0415
     from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
     from specter_demo.traffic.generator import Generator, report  # noqa: PLC0415  (numpy: not for --help)
     from specter_demo.traffic.load import read_load_factor  # noqa: PLC0415
@@ -100,6 +111,7 @@ def serve_traffic() -> None:
     generator = Generator(
         TrafficShape.from_settings(settings),
         load_factor=lambda: read_load_factor(settings.load_file),
+        attack_rate=lambda: read_attack_rate(settings.attack_file),
         submit=workers.submit,
         count=workers.count,
         clock=SystemClock(),
@@ -112,15 +124,24 @@ def serve_traffic() -> None:
     workers.stop()
 
 
-def _serve(app: "flask.Flask", listen: str) -> None:
+def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: False) -> None:
+    """Serve `app` until a signal comes; while `away` says so, nothing listens."""
     from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415
 
-    server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=16)
     stop = _stop_on_signal()
-    server.start()
-    click.echo(f"listening on {server.url}", err=True)
-    stop.wait()
-    server.stop()
+    server: WebServer | None = None
+    while not stop.is_set():
+        if away() and server is not None:
+            server.stop()
+            server = None
+            click.echo("nothing listens any more", err=True)
+        elif not away() and server is None:
+            server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=16)
+            server.start()
+            click.echo(f"listening on {server.url}", err=True)
+        stop.wait(LOOK_SECONDS)
+    if server is not None:
+        server.stop()
 
 
 def _stop_on_signal() -> threading.Event:

@@ -1,12 +1,42 @@
 """The faults that `specter demo fault` injects, one module each."""
 
 from specter_core.errors import UsageError
-from specter_demo.faults import api_latency, traffic_drop
+from specter_demo.faults import (
+    api_latency,
+    login_attack,
+    memory_leak,
+    new_error,
+    payment_failures,
+    third_party_outage,
+    traffic_drop,
+)
 from specter_demo.faults.fault import Fault
 
-__all__ = ["FAULTS", "Fault", "find_fault"]
+__all__ = ["FAULTS", "Fault", "find_fault", "find_told"]
 
-FAULTS = (api_latency.FAULT, traffic_drop.FAULT)
+FAULTS = (
+    api_latency.FAULT,
+    traffic_drop.FAULT,
+    payment_failures.FAULT,
+    third_party_outage.FAULT,
+    login_attack.FAULT,
+    new_error.FAULT,
+    memory_leak.FAULT,
+)
+
+
+def find_told(name: str) -> Fault:
+    """Return the fault called `name`, of which the demo can tell the story.
+
+    Raises:
+        UsageError: there is none, or it can be injected by hand only.
+    """
+    fault = find_fault(name)
+    if not fault.expects:
+        raise UsageError(
+            f"{name} has no story: start `specter demo run`, then inject it with `specter demo fault {name}`"
+        )
+    return fault
 
 
 def find_fault(name: str) -> Fault:

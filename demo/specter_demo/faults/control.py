@@ -1,4 +1,4 @@
-"""What a fault may do to the shop: run SQL, release a version, change the load."""
+"""What a fault may do to the shop and around it: run SQL, release a version, change the load, attack."""
 
 import os
 import signal
@@ -11,9 +11,12 @@ import requests
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_demo.files import write_atomically
+from specter_demo.provider import Trouble, read_trouble, write_trouble
 from specter_demo.settings import Settings
 from specter_demo.shop.database import DatabaseError, connect
+from specter_demo.shop.defects import read_defect
 from specter_demo.shop.release import read_release
+from specter_demo.traffic.attackers import read_attack_rate, write_attack_rate
 from specter_demo.traffic.load import read_load_factor, write_load_factor
 
 RELEASED_WITHIN = 30.0
@@ -51,14 +54,22 @@ class Control:
         """The version released last."""
         return read_release(self._settings.release_file)
 
-    def release(self, version: str) -> None:
+    @property
+    def defect(self) -> str:
+        """The defect of the version released last; empty for none."""
+        return read_defect(self._settings.defect_file)
+
+    def release(self, version: str, defect: str | None = None) -> None:
         """Replace the running shop by `version` and wait until it answers with it.
 
+        It has the defect `defect`, `NONE` for none; by default that of the version before.
         A shop that is not running takes the version when it starts.
 
         Raises:
             ControlError: the new version does not answer in time.
         """
+        if defect is not None:
+            write_atomically(self._settings.defect_file, defect + "\n")
         write_atomically(self._settings.release_file, version + "\n")
         pid = self._shop_pid()
         if pid is None:
@@ -107,6 +118,24 @@ class Control:
     def load_factor(self, factor: float) -> None:
         """Let `factor` times the usual number of clients reach the shop."""
         write_load_factor(self._settings.load_file, factor)
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong with the payment provider."""
+        return read_trouble(self._settings.provider_file)
+
+    def provider(self, trouble: Trouble) -> None:
+        """Let `trouble` be what is wrong with the payment provider."""
+        write_trouble(self._settings.provider_file, trouble)
+
+    @property
+    def attack(self) -> float:
+        """Sign-ins a second that attackers try."""
+        return read_attack_rate(self._settings.attack_file)
+
+    def attack_rate(self, rate: float) -> None:
+        """Let attackers try `rate` sign-ins a second."""
+        write_attack_rate(self._settings.attack_file, rate)
 
     def _shop_pid(self) -> int | None:
         """Return the pid of the shop's gunicorn; a pid file left behind may name anyone's process."""

@@ -16,7 +16,8 @@ class Fault:
         inject: makes it happen and says what was done; once more changes nothing.
         clear: ends it and says what was done; without an injection before it changes nothing.
         active: looks at the shop and tells whether the fault is there.
-        expects: aliases of the detector's queries whose score must exceed 1 (any of them is enough).
+        expects: aliases of the detector's queries whose score must exceed 1 (any of them is enough);
+            empty for a fault that is injected by hand only.
         alert: the alert that must fire.
     """
 

@@ -11,7 +11,7 @@ from specter_demo.traffic.client import ShopClient
 from specter_demo.traffic.shape import ROUTES
 from specter_demo.traffic.visitors import Visitors
 
-WARM_UP = 60
+WARM_UP_ROUNDS = 9
 REQUESTS = 600
 
 
@@ -24,7 +24,7 @@ def measure(shop_url: str, source: random.Random) -> Calibration:
     visitors, client = Visitors(source), ShopClient(shop_url)
     try:
         # The first requests open connections and fill caches: they are not how the shop usually is.
-        _send(client, visitors, [*ROUTES] * (WARM_UP // len(ROUTES)))
+        _send(client, visitors, [*ROUTES] * WARM_UP_ROUNDS)
         before = _scrape(shop_url)
         mix = [route for route, share in ROUTES.items() for _ in range(round(share * REQUESTS))]
         source.shuffle(mix)

@@ -23,7 +23,7 @@ from specter_demo.history.fill import (
 )
 from specter_demo.history.simulate import recorded_series, time_grid
 from specter_demo.story.prometheus import PrometheusClient
-from specter_demo.traffic.shape import TrafficShape
+from specter_demo.traffic.shape import ROUTES, TrafficShape
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +57,16 @@ class HistoryKeeper:
     def import_if_new(self, until: float, random: np.random.Generator) -> bool:
         """Import the weeks that end at `until`, unless they are there; return whether it did.
 
-        A database made for another local time would contradict the traffic: it is replaced.
+        A database made for another local time or other routes would contradict the traffic: it is replaced.
 
         Raises:
             SpecterError: the folder holds something that the demo did not put there.
         """
         # Rounded to 36 s: the offset is derived from the clock when a time of day was asked for.
-        described = asdict(self.shape) | {"utc_offset_hours": round(self.shape.utc_offset_hours, 2)}
+        described = asdict(self.shape) | {
+            "utc_offset_hours": round(self.shape.utc_offset_hours, 2),
+            "routes": ROUTES,
+        }
         if self._noted() == described and self.database.is_dir() and any(self.database.iterdir()):
             return False
         # The note first: a run that is killed in between must not leave half a database with a note.

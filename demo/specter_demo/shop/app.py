@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import flask
 import psycopg
-from prometheus_client import CollectorRegistry
+from prometheus_client import ProcessCollector
 
 from specter_demo.settings import Settings
 from specter_demo.shop.access_log import AccessLog
@@ -15,9 +15,13 @@ from specter_demo.shop.account import account
 from specter_demo.shop.catalog import catalog
 from specter_demo.shop.checkout import checkout
 from specter_demo.shop.database import Pool, PoolTimeoutError, connect
+from specter_demo.shop.defects import introduce, read_defect
+from specter_demo.shop.events import told
+from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import PaymentClient
 from specter_demo.shop.release import read_release
-from specter_exporters.app import SpecterFlask
+from specter_demo.shop.sign_ins import client_of
+from specter_exporters.app import Outgoing, SpecterFlask
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,28 +32,46 @@ HEALTH = "/healthz"
 
 
 def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
-    """Return the shop of the version that is released now; it logs to `log`.
+    """Return the shop of the version that is released now; it logs to `log` and to files.
 
     Nothing is connected until the first request.
 
     Raises:
-        SpecterError: the release file holds no version.
+        SpecterError: the release file holds no version, or a file with a token is missing.
     """
     version = read_release(settings.release_file)
-    registry = CollectorRegistry()
     pool = Pool(functools.partial(connect, settings))
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    SpecterFlask(app, service_name=SERVICE, service_version=version, registry=registry)
-    AccessLog(log, service=SERVICE, version=version).init_app(app)
+    extension = SpecterFlask(app, service_name=SERVICE, service_version=version)
+    # Its memory and processor time, too: the worker is the service.
+    ProcessCollector(registry=extension.recorder.registry)
+    _log_requests(app, settings, log, version)
+    hear = told(settings)
+    app.before_request(lambda: hear.sign_ins.request(flask.request))
     app.register_blueprint(catalog(pool))
-    app.register_blueprint(account(pool))
-    app.register_blueprint(checkout(pool, PaymentClient(settings.payment_url, registry)))
+    app.register_blueprint(account(pool, hear))
+    payments = PaymentClient(settings.payment_url, Outgoing(extension.recorder))
+    app.register_blueprint(checkout(pool, payments, hear.business))
+    introduce(app, read_defect(settings.defect_file))
     app.register_error_handler(psycopg.OperationalError, _unavailable)
     app.register_error_handler(PoolTimeoutError, _unavailable)
     # Assigning wsgi_app is Flask's documented way to add middleware.
     app.wsgi_app = BesideMeasuring(app.wsgi_app, health(pool, version))  # type: ignore[method-assign]
     return app
+
+
+def _log_requests(app: flask.Flask, settings: Settings, log: TextIO, version: str) -> None:
+    file = LogFile(settings.log_file)
+
+    def write(line: str) -> None:
+        log.write(line)
+        log.flush()
+        file.write(line)
+
+    combined = LogFile(settings.access_log_file).write
+    access_log = AccessLog(write, combined, client_of, service=SERVICE, version=version)
+    access_log.init_app(app)
 
 
 class BesideMeasuring:

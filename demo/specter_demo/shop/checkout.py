@@ -1,11 +1,15 @@
 """Placing an order: write it, charge it, mark it paid."""
 
+import time
+
 import flask
 from pydantic import Field, ValidationError
 
 from specter_core.config import Schema
 from specter_demo.shop.database import Connection, Pool
+from specter_demo.shop.events import Events
 from specter_demo.shop.payment import PaymentClient, PaymentError
+from specter_exporters.business.validation import Details
 
 PRICES = "select product_id, price_cents from products where product_id = any(%s)"
 CUSTOMER = "select customer_id from customers where email = %s"
@@ -15,6 +19,7 @@ insert into orders (customer_id, status, amount_cents) values (%s, 'pending', %s
 INSERT_LINE = """
 insert into order_lines (order_id, product_id, quantity, price_cents) values (%s, %s, %s, %s)
 """
+CURRENCY = "EUR"
 FINISH = "update orders set status = %s, payment_reference = %s where order_id = %s"
 
 
@@ -32,8 +37,8 @@ class Order(Schema):
     lines: list[Line] = Field(min_length=1, max_length=20)
 
 
-def checkout(pool: Pool, payments: PaymentClient) -> flask.Blueprint:
-    """Return the route that places an order."""
+def checkout(pool: Pool, payments: PaymentClient, business: Events) -> flask.Blueprint:
+    """Return the route that places an order and tells `business` what became of its payment."""
     routes = flask.Blueprint("checkout", __name__)
 
     @routes.post("/checkout")
@@ -49,13 +54,19 @@ def checkout(pool: Pool, payments: PaymentClient) -> flask.Blueprint:
             return flask.jsonify(error="no such product"), 404
         order_id, amount = placed
         # No connection is held while a third party takes its time.
+        started = time.perf_counter()
+        told: Details = {"amount": amount / 100, "currency": CURRENCY, "user": order.email or None}
         try:
             reference = payments.charge(order_id, amount, flask.g.trace)
         except PaymentError as error:
             with pool.connection() as connection:
                 connection.execute(FINISH, ("payment_failed", None, order_id))
+            told |= {"outcome": "failed", "reason": error.kind, "seconds": time.perf_counter() - started}
+            business.event("payment", **told)
             flask.g.error = error.reason
-            return flask.jsonify(error=error.reason, order_id=order_id), 502
+            return flask.jsonify(error=error.reason, order_id=order_id), 402 if error.declined else 502
+        told["seconds"] = time.perf_counter() - started
+        business.event("payment", **told)
         with pool.connection() as connection:
             connection.execute(FINISH, ("paid", reference, order_id))
         return flask.jsonify(order_id=order_id, amount_cents=amount, payment_reference=reference), 201

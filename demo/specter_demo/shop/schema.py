@@ -42,6 +42,17 @@ create table order_lines (
 );
 """
 
+# Apart from the others, so that a database of an earlier version gets them too.
+LATER = f"""
+create sequence if not exists new_customers start {goods.CUSTOMERS + 1};
+create table if not exists checkins (
+    customer_id integer not null references customers,
+    day date not null,
+    mood smallint not null check (mood between 1 and 5),
+    primary key (customer_id, day)
+);
+"""
+
 SEARCH_INDEX = "products_name_search"
 CREATE_SEARCH_INDEX = f"create index if not exists {SEARCH_INDEX} on products (lower(name) text_pattern_ops)"
 DROP_SEARCH_INDEX = f"drop index if exists {SEARCH_INDEX}"
@@ -80,8 +91,10 @@ def seed(connection: Connection, monotonic: Callable[[], float] = time.monotonic
         connection.execute("select pg_advisory_xact_lock(%s)", (SEED_LOCK,))
         row = connection.execute("select to_regclass('products') is not null").fetchone()
         if row and row[0]:
+            connection.execute(LATER)
             return None
         connection.execute(TABLES)
+        connection.execute(LATER)
         _fill(connection)
         connection.execute(CREATE_SEARCH_INDEX)
     # Outside the transaction: hint bits and statistics, or the first searches would be slow.

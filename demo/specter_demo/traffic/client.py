@@ -45,7 +45,9 @@ class ShopClient:
 
     def _exchange(self, request: Request) -> int:
         # As a browser's or load balancer's tracing would: the shop's logs and exemplars then share the id.
-        headers = {"User-Agent": "specter-demo-traffic", "traceparent": traceparent(trace_id(None))}
+        headers = {"User-Agent": request.user_agent, "traceparent": traceparent(trace_id(None))}
+        if request.source:
+            headers["X-Forwarded-For"] = request.source
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         self._connection.request(request.method, request.path, request.body, headers)

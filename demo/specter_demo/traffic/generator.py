@@ -9,6 +9,7 @@ import numpy as np
 
 from specter_core.clock import Clock
 from specter_demo.traffic.arrivals import arrivals
+from specter_demo.traffic.attackers import Attackers
 from specter_demo.traffic.shape import ROUTES, TrafficShape
 from specter_demo.traffic.visitors import Request, Visitors
 
@@ -18,6 +19,7 @@ SLICE = 1.0
 REPORT_EVERY = 60.0
 # A request this much after its time is not sent any more: the burst would be no traffic of the shape's.
 TOO_LATE = 1.0
+ATTACK = "attack"  # no route of the shop's
 
 
 class Generator:
@@ -26,6 +28,7 @@ class Generator:
     Args:
         shape: requests/s by route and time.
         load_factor: asked at the start of each second; multiplies the shape.
+        attack_rate: asked at the start of each second; attempts/s of attackers, beside the shape.
         submit: takes a request to be sent, without blocking.
         count: takes the outcome `late` of a request that was not sent.
         clock: what time it is.
@@ -37,6 +40,7 @@ class Generator:
         shape: TrafficShape,
         *,
         load_factor: Callable[[], float],
+        attack_rate: Callable[[], float] = lambda: 0.0,
         submit: Callable[[Request], None],
         count: Callable[[str], None],
         clock: Clock,
@@ -44,11 +48,13 @@ class Generator:
     ) -> None:
         self._shape = shape
         self._load_factor = load_factor
+        self._attack_rate = attack_rate
         self._submit = submit
         self._count = count
         self._clock = clock
         self._source = source
         self._visitors = Visitors(source)
+        self._attackers = Attackers(source)
 
     def run(self, stop: threading.Event) -> None:
         """Send traffic until `stop` is set; it ends within a second of that."""
@@ -69,8 +75,10 @@ class Generator:
         factor = self._load_factor()
         middle = np.array([start + SLICE / 2.0])
         rates = {route: factor * float(self._shape.rate(route, middle)[0]) for route in ROUTES}
+        rates[ATTACK] = self._attack_rate()
         for arrival in arrivals(start, SLICE, rates, self._source):
-            request = self._visitors.request(arrival.route)
+            attack = arrival.route == ATTACK
+            request = self._attackers.request() if attack else self._visitors.request(arrival.route)
             wait = arrival.time - self._clock.time()
             if wait < -TOO_LATE:
                 self._count("late")

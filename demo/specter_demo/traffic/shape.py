@@ -18,11 +18,13 @@ Array = NDArray[np.float64]
 
 # Share of all requests, averaged over a day.
 ROUTES = {
-    "/": 0.40,
+    "/": 0.34,
     "/products/<int:product_id>": 0.18,
     "/search": 0.25,
     "/login": 0.05,
     "/checkout": 0.12,
+    "/register": 0.02,
+    "/checkin": 0.04,
 }
 
 # Requests at each full hour of local time, relative to 15:00 on a weekday.

@@ -1,24 +1,38 @@
 """What visitors ask for: a request of a route with the parameters a visitor would choose."""
 
+import ipaddress
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote_plus
 
 from specter_demo.shop import goods
 
 UNKNOWN_PRODUCTS = 0.01
 WRONG_PASSWORDS = 0.015
+# Set aside for benchmarks (RFC 2544): nobody's. Attackers come from elsewhere.
+FIRST_ADDRESS = ipaddress.IPv4Address("198.18.0.0")
+ADDRESSES = 1 << 17
+BROWSERS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+)
 FIRST_PAGES = (1, 1, 1, 1, 1, 2, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request to the shop; `body` is JSON when there is one."""
+    """One HTTP request to the shop; `body` is JSON when there is one.
+
+    `source` is the address that the load balancer in front of the shop adds to `X-Forwarded-For`.
+    """
 
     method: str
     path: str
     body: bytes | None = None
+    source: str = ""
+    user_agent: str = "specter-demo-traffic"
 
 
 class Visitors:
@@ -32,11 +46,17 @@ class Visitors:
             "/search": self._search,
             "/login": self._login,
             "/checkout": self._checkout,
+            "/register": self._register,
+            "/checkin": self._check_in,
         }
 
     def request(self, route: str) -> Request:
         """Return a request for `route`, a key of the traffic shape's `ROUTES`."""
-        return self._builders[route]()
+        return replace(
+            self._builders[route](),
+            source=str(FIRST_ADDRESS + self._source.randrange(ADDRESSES)),
+            user_agent=self._source.choice(BROWSERS),
+        )
 
     def _popular_product(self) -> int:
         # N ** u is distributed as 1/x: the first product is asked for most, the tail is long.
@@ -65,7 +85,7 @@ class Visitors:
         customer = self._customer()
         wrong = self._source.random() < WRONG_PASSWORDS
         password = "forgotten" if wrong else goods.password(customer)
-        return _post("/login", {"email": goods.email(customer), "password": password})
+        return login(customer, password)
 
     def _checkout(self) -> Request:
         products = {self._popular_product() for _ in range(self._source.choice((1, 1, 1, 2, 2, 3)))}
@@ -74,6 +94,18 @@ class Visitors:
             for product in sorted(products)
         ]
         return _post("/checkout", {"email": goods.email(self._customer()), "lines": lines})
+
+    def _register(self) -> Request:
+        address = f"visitor{self._source.getrandbits(64):x}@shop.example"
+        return _post("/register", {"email": address, "password": f"demo-{self._source.getrandbits(32):x}"})
+
+    def _check_in(self) -> Request:
+        return _post("/checkin", {"email": goods.email(self._customer()), "mood": self._source.randint(1, 5)})
+
+
+def login(customer: int, password: str) -> Request:
+    """Return an attempt of customer number `customer` to sign in."""
+    return _post("/login", {"email": goods.email(customer), "password": password})
 
 
 def _post(path: str, body: object) -> Request:

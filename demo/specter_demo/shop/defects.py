@@ -1,0 +1,70 @@
+"""Defects that a release of the shop may bring: a file names one, and a starting worker reads it."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import flask
+
+from specter_core.errors import SpecterError
+
+NONE = ""
+NEW_ERROR = "new-error"
+MEMORY_LEAK = "memory-leak"
+# One product page in so many has no price any more.
+EVERY = 12
+# Bytes that a catalog page leaves behind, and all that is kept: a demo should not end its machine.
+KEPT = 128 * 1024
+MOST_KEPT = 192 * 1024 * 1024
+
+
+class DiscountMissingError(Exception):
+    """A product is in the sale and has no discount."""
+
+
+def read_defect(path: Path) -> str:
+    """Return the defect that `path` names; `NONE` when there is no such file.
+
+    Raises:
+        SpecterError: there is no defect of this name.
+    """
+    try:
+        name = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return NONE
+    if name and name not in DEFECTS:
+        raise SpecterError(f"{path}: expected one of {', '.join(DEFECTS)}, or nothing")
+    return name
+
+
+def introduce(app: flask.Flask, defect: str) -> None:
+    """Give `app` the defect of this name, if any."""
+    if defect:
+        DEFECTS[defect](app)
+
+
+def _new_error(app: flask.Flask) -> None:
+    served = itertools.count(1)
+
+    @app.before_request
+    def discount() -> None:
+        rule = flask.request.url_rule
+        if rule is None or not rule.rule.startswith("/products/") or next(served) % EVERY:
+            return
+        number = (flask.request.view_args or {}).get("product_id")
+        raise DiscountMissingError(f"product {number} is in the sale and has no discount")
+
+
+def _memory_leak(app: flask.Flask) -> None:
+    kept: list[bytes] = []
+
+    @app.after_request
+    def keep(response: flask.Response) -> flask.Response:
+        rule = flask.request.url_rule
+        if rule is not None and rule.rule == "/" and len(kept) < MOST_KEPT // KEPT:
+            # Written and not only reserved, or it would be no resident memory.
+            kept.append(b"\1" * KEPT)
+        return response
+
+
+DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {NEW_ERROR: _new_error, MEMORY_LEAK: _memory_leak}

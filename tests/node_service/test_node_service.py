@@ -1,0 +1,246 @@
+"""A Node service without Specter's code is watched like a Python one: by the rules, its log, its events."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+import requests
+import yaml
+from prometheus_client import CollectorRegistry
+
+from specter_core import metrics
+from specter_core.catalogue import platform_catalogue
+from specter_core.web import WebOptions, WebServer
+from specter_exporters.app import SpecterFlask
+from specter_exporters.business import Business
+from specter_exporters.business.endpoint import BusinessEndpoint
+from specter_exporters.business.senders import Senders
+from tests.exporters.serving import until
+from tests.node_service.installed import HERE, installed_service
+from tests.servers.prometheus import Prometheus, running_prometheus
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("npm") is None, reason="Node and npm are not installed"),
+]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCUMENT = (CHECKOUT / "docs/other-languages.md").read_text(encoding="utf-8")
+RULES = (CHECKOUT / "alert_rules/generated/http.rules.yml").read_text(encoding="utf-8")
+TOKEN = "a-token-of-the-coach-0123456789"
+# Three requests that succeed, one that fails.
+ROUND = (
+    ("GET", "/advice/sleep"),
+    ("GET", "/advice/food"),
+    ("GET", "/advice/work"),
+    ("POST", "/sessions/7/end"),
+)
+PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class NodeService:
+    """Where the service listens, and what it writes."""
+
+    url: str
+    metrics_address: str
+    log: Path
+    process: subprocess.Popen[str]
+
+
+def from_document(key: str) -> dict[str, Any]:
+    """Return the first YAML block of the page that begins with `key`."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)
+    document: dict[str, Any] = yaml.safe_load(next(block for block in blocks if block.startswith(key)))
+    return document
+
+
+@contextmanager
+def node_service(folder: Path, events_url: str) -> Iterator[NodeService]:
+    """Install and start the service; it is stopped by SIGTERM."""
+    token, log = folder / "token", folder / "coach.log"
+    token.write_text(TOKEN, encoding="utf-8")
+    command = ["node", "service.js", str(log), events_url, str(token)]
+    process = subprocess.Popen(command, cwd=installed_service(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        ports = json.loads(process.stdout.readline())
+        yield NodeService(
+            f"http://127.0.0.1:{ports['service']}", f"127.0.0.1:{ports['metrics']}", log, process
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.fixture
+def business() -> Iterator[tuple[CollectorRegistry, str]]:
+    """The exporter's registry, and the URL on which it takes events."""
+    registry = CollectorRegistry()
+    endpoint = BusinessEndpoint(Business(platform_catalogue(), registry), Senders({"coach": TOKEN}))
+    server = WebServer(endpoint, WebOptions("127.0.0.1", 0))
+    server.start()
+    yield registry, server.url
+    server.stop()
+
+
+@pytest.fixture
+def node(tmp_path: Path, business: tuple[CollectorRegistry, str]) -> Iterator[NodeService]:
+    with node_service(tmp_path, business[1]) as running:
+        yield running
+
+
+@pytest.fixture
+def python_service() -> Iterator[str]:
+    """The same service in Flask."""
+    app = flask.Flask("python")
+    SpecterFlask(app, service_name="python", service_version="1.0.0")
+
+    @app.get("/advice/<topic>")
+    def advice(topic: str) -> str:
+        return topic
+
+    @app.post("/sessions/<int:number>/end")
+    def end(number: int) -> str:
+        raise RuntimeError(f"session {number} has no model")
+
+    server = WebServer(app, WebOptions("127.0.0.1", 0))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@contextmanager
+def driven(*urls: str) -> Iterator[None]:
+    """Send every URL the same requests until the end of the block."""
+    stop = threading.Event()
+
+    def drive() -> None:
+        with requests.Session() as session:
+            while not stop.is_set():
+                for method, path in ROUND:
+                    for url in urls:
+                        session.request(method, url + path, timeout=5)
+                stop.wait(PAUSE)
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+
+
+def configuration(node: NodeService, python_url: str) -> str:
+    """Return a Prometheus that scrapes both, the Node service as the page says."""
+    scrape = from_document("scrape_configs")["scrape_configs"][0]
+    scrape["static_configs"][0]["targets"] = [node.metrics_address]
+    plain = {
+        "job_name": "python",
+        "static_configs": [
+            {"targets": [python_url.removeprefix("http://")], "labels": {"service": "python"}}
+        ],
+    }
+    times = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    return yaml.safe_dump({"global": times, "rule_files": ["rules.yml"], "scrape_configs": [scrape, plain]})
+
+
+def recorded(prometheus: Prometheus, service: str) -> dict[tuple[str, str], float]:
+    """Return what the rules record of `service`: values by name and kind of route."""
+    found = {}
+    for row in prometheus.query(f'{{service="{service}", __name__=~"service(_route)?:http_server.*"}}'):
+        labels, value = row["metric"], row["value"]
+        assert isinstance(labels, dict)
+        assert isinstance(value, list)
+        # The frameworks write a route's parameters in ways of their own.
+        kind = labels.get(metrics.ROUTE, "").split("/")[1:2]
+        found[labels["__name__"], "".join(kind)] = float(value[1])
+    return found
+
+
+def test_the_rules_say_of_it_what_they_say_of_a_python_service(
+    tmp_path: Path, node: NodeService, python_service: str
+) -> None:
+    config = configuration(node, python_service)
+    with (
+        running_prometheus(tmp_path / "prometheus", config=config, files={"rules.yml": RULES}) as prometheus,
+        driven(node.url, python_service),
+    ):
+
+        def complete() -> dict[str, dict[tuple[str, str], float]] | None:
+            both = {service: recorded(prometheus, service) for service in ("coach", "python")}
+            rates = [both[service].get((metrics.ROUTE_REQUEST_RATE, "sessions"), 0.0) for service in both]
+            return both if min(rates) > 0.5 and both["coach"].keys() == both["python"].keys() else None
+
+        both = until(complete, "both services are recorded")
+    coach, python = both["coach"], both["python"]
+    # Rate, error ratio and three quantiles, of the service and of its two routes.
+    assert len(coach) == 5 * 3
+    for name, where, expected in (
+        (metrics.SERVICE_ERROR_RATIO, "", 0.25),
+        (metrics.ROUTE_ERROR_RATIO, "advice", 0.0),
+        (metrics.ROUTE_ERROR_RATIO, "sessions", 1.0),
+    ):
+        assert coach[name, where] == pytest.approx(expected, abs=0.05)
+        assert python[name, where] == pytest.approx(expected, abs=0.05)
+    for key in ((metrics.SERVICE_REQUEST_RATE, ""), (metrics.ROUTE_REQUEST_RATE, "advice")):
+        assert coach[key] == pytest.approx(python[key], rel=0.4)
+    assert 0.0 < coach[metrics.SERVICE_DURATION["p95"], ""] < 5.0
+
+
+def test_its_version_is_told_as_a_python_service_tells_it(node: NodeService) -> None:
+    text = requests.get(f"http://{node.metrics_address}/metrics", timeout=5).text
+    assert 'target_info{service_name="coach",service_version="2.3.1"} 1' in text.splitlines()
+
+
+def test_its_business_events_are_counted(node: NodeService, business: tuple[CollectorRegistry, str]) -> None:
+    for method, path in ROUND:
+        requests.request(method, node.url + path, timeout=5)
+
+    def counted(outcome: str, reason: str) -> float | None:
+        labels = {"event": "coaching_session", "outcome": outcome, "reason": reason}
+        return business[0].get_sample_value(metrics.BUSINESS_EVENTS.name, labels)
+
+    until(lambda: counted("success", "") == 3.0, "three conversations are counted")
+    until(lambda: counted("failed", "provider_error") == 1.0, "a failed one is counted")
+
+
+def test_its_log_is_read_by_the_log_exporter(tmp_path: Path, node: NodeService) -> None:
+    for method, path in ROUND:
+        requests.request(method, node.url + path, timeout=5)
+    until(lambda: node.log.read_text(encoding="utf-8").count("\n") == len(ROUND), "the log has its lines")
+    config = tmp_path / "logs.yml"
+    config.write_text(yaml.safe_dump(from_document("logs")), encoding="utf-8")
+    command = [sys.executable, "-m", "specter_core", "exporter", "logs", "try", str(config), "coach"]
+    done = subprocess.run(command, input=node.log.read_bytes(), capture_output=True, check=True, timeout=60)
+    assert done.stderr == b""
+    lines = done.stdout.decode().splitlines()
+    assert 'specter_log_lines_total{level="error",log="coach"} 1.0' in lines
+    assert 'specter_log_lines_total{level="info",log="coach"} 3.0' in lines
+    served = (
+        'specter_log_http_requests_total{http_request_method="POST",http_response_status_code="500",'
+        'http_route="/sessions/{id}/end",log="coach"} 1.0'
+    )
+    assert served in lines
+
+
+def test_the_lock_names_versions_and_hashes_and_no_registry() -> None:
+    packages = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    installed = {name: package for name, package in packages.items() if name}
+    assert len(installed) > 50
+    for name, package in installed.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name
