@@ -99,11 +99,12 @@ class Running:
 
 
 @contextmanager
-def exporter(folder: Path, config: str) -> Iterator[Running]:
+def exporter(folder: Path, config: str, *flags: str) -> Iterator[Running]:
     """Run the installed command in `folder`, on ports that the system chooses."""
     (folder / "browser.yml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "specter_core", "exporter", "browser", "--config", "browser.yml",
-               "--web.listen-address", "127.0.0.1:0", "--beacon.listen-address", "127.0.0.1:0"]  # fmt: skip
+               "--web.listen-address", "127.0.0.1:0", "--beacon.listen-address", "127.0.0.1:0",
+               *flags]  # fmt: skip
     log = folder / "exporter.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, stderr=output)

@@ -205,6 +205,14 @@ def test_a_flood_of_one_client_leaves_room_for_others() -> None:
     assert site.refused() == {"client_rate": 4}
 
 
+@pytest.mark.parametrize("limit", ["client_requests_per_second", "requests_per_second"])
+def test_a_limit_of_less_than_one_request_in_two_seconds_lets_one_through_at_a_time(limit: str) -> None:
+    site = Site(**{limit: 0.1})
+    assert [site.post(LCP).status_code for _ in range(2)] == [204, 429]
+    site.clock.sleep(10)
+    assert [site.post(LCP).status_code for _ in range(2)] == [204, 429]
+
+
 def test_a_flood_of_many_clients_meets_the_limit_for_all() -> None:
     site = Site(requests_per_second=5)
     statuses = [

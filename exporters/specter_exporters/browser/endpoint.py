@@ -87,7 +87,8 @@ class Beacon:
         if answer.status != 204:
             headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         start_response(answer.line, headers)
-        return [answer.body]
+        # Whoever asked with HEAD would take a body for the next answer.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
     def _answer(self, environ: "WSGIEnvironment") -> Answer:
         try:
