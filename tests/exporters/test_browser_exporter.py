@@ -115,6 +115,17 @@ def test_head_is_answered_without_a_body(running: Running, path: str) -> None:
     assert body == b""
 
 
+def test_a_chunk_size_without_end_is_refused_at_once_at_any_path(running: Running) -> None:
+    head = f"Host: localhost\r\nOrigin: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for path, types, status in (
+        ("/beacon", "Content-Type: text/plain\r\n", 400),
+        ("/beacon", "", 415),
+        ("/no", "", 404),
+    ):
+        request = f"POST {path} HTTP/1.1\r\n{types}{head}".encode() + b"1" * 2000
+        assert spoken(running, request) == [status]
+
+
 def test_a_flood_is_stopped_and_others_go_on(running: Running) -> None:
     good = json.dumps(LCP).encode()
     with requests.Session() as session:
