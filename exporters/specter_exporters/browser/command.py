@@ -75,7 +75,7 @@ def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Call
     from specter_exporters.browser.recorder import Vitals  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
 
-    vitals = Vitals(hold_seconds=config.hold_seconds)
+    vitals = Vitals(hold_seconds=config.hold_seconds, templates=config.beacon.pages.templates)
     site = exporter_site(vitals.registry, title="Specter browser exporter", telemetry_path=web.telemetry_path)
     servers = [
         WebServer(site, web, threads=4),
