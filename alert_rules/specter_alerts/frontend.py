@@ -122,7 +122,8 @@ def _missing(settings: Settings) -> AlertRule:
         summary="No browser reports to {{ $labels.service }} any more",
         description=(
             "{{ $labels.service }} gets requests, and its beacon took {{ $value }} a second for half an "
-            f"hour; expected more than 0 while the service has {least} or more. Nothing is known of what users see."
+            f"hour; expected more than 0 while the service has {least} or more. "
+            "Nothing is known of what users see."
         ),
         action="Open a page: is the script there, and does the browser's console say why it cannot send?",
         wait="30m",
