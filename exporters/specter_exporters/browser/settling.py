@@ -20,7 +20,7 @@ class _Held(Generic[V]):
 
 
 class Counts(NamedTuple):
-    """How many values are held, were replaced, late or settled early, and how many ids were forgotten early."""
+    """How many values are held, were replaced, late or settled early, and ids forgotten early."""
 
     held: int
     replaced: int
