@@ -112,16 +112,18 @@ def _vital_alert(rated: Rated, settings: Settings) -> AlertRule:
 
 def _missing(settings: Settings) -> AlertRule:
     least = number(settings.beacon_min_request_rate)
-    requests = f"rate({metrics.BEACON_REQUESTS.name}{{{KNOWN}}}[{BEACON_WINDOW}])"
+    # One that is refused, of anybody's, says nothing of the pages.
+    taken = f"rate({metrics.BEACON_TAKEN.name}{{{KNOWN}}}[{BEACON_WINDOW}])"
     return _alert(
         settings,
         "BeaconsMissing",
-        f"sum by ({metrics.SERVICE}) ({requests}) == 0\n"
+        f"sum by ({metrics.SERVICE}) ({taken}) == 0\n"
         f"and on ({metrics.SERVICE})\n{metrics.SERVICE_REQUEST_RATE} >= {least}",
         summary="No browser reports to {{ $labels.service }} any more",
         description=(
-            "{{ $labels.service }} gets requests, and its beacon {{ $value }} a second for half an hour; "
-            f"expected more than 0 while the service has {least} or more. Nothing is known of what users see."
+            "{{ $labels.service }} gets requests, and its beacon took {{ $value }} a second for half an "
+            f"hour; expected more than 0 while the service has {least} or more. "
+            "Nothing is known of what users see."
         ),
         action="Open a page: is the script there, and does the browser's console say why it cannot send?",
         wait="30m",

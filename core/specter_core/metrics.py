@@ -775,7 +775,12 @@ WEB_VITALS_POOR = {
 BEACON_REQUESTS = Metric(
     "specter_beacon_requests_total",
     "counter",
-    "Requests to the beacon, preflights and refused ones included.",
+    "Requests to the beacon, refused ones and refused preflights included.",
+)
+BEACON_TAKEN = Metric(
+    "specter_beacon_taken_total",
+    "counter",
+    "Requests to the beacon of which one measurement at least was taken.",
 )
 BEACON_REFUSED = Metric(
     "specter_beacon_refused_total",
@@ -803,6 +808,16 @@ BEACON_LATE = Metric(
     "specter_beacon_late_total",
     "counter",
     "Values that were dropped, because one of the same id had been counted before.",
+)
+BEACON_EARLY = Metric(
+    "specter_beacon_early_total",
+    "counter",
+    "Values that were counted before their time, because too many were held.",
+)
+BEACON_FORGOTTEN = Metric(
+    "specter_beacon_forgotten_total",
+    "counter",
+    "Ids that were forgotten before their time, because of too many: a further value of one counts again.",
 )
 BEACON_HELD = Metric(
     "specter_beacon_held_measurements",

@@ -198,10 +198,13 @@ class WebServer:
     ) -> None:
         from cheroot.wsgi import Server  # noqa: PLC0415  (imports ssl adapters; not for --help)
 
+        from specter_core.http_requests import Connection  # noqa: PLC0415
+
         self.options = options
         self._server: CherootServer = Server(
             (options.host, options.port), secured(app, options), numthreads=threads, server_name="specter"
         )
+        self._server.ConnectionClass = Connection
         self._server.max_request_header_size = MAX_HEADER_BYTES
         self._server.max_request_body_size = max_body_bytes
         self._server.keep_alive_conn_limit = connections

@@ -4,6 +4,7 @@ from tests.alert_rules.promtool import Case, Firing
 
 PAGE = 'service="shop",page="/product/{id}",device="mobile"'
 LABELS = {"service": "shop", "page": "/product/{id}", "device": "mobile"}
+TAKEN = 'specter_beacon_taken_total{service="shop"}'
 REQUESTS = 'specter_beacon_requests_total{service="shop"}'
 
 
@@ -32,8 +33,8 @@ def missing() -> list[Firing]:
         Firing(
             {"service": "shop"},
             "No browser reports to shop any more",
-            "shop gets requests, and its beacon 0 a second for half an hour; expected more than 0 while the "
-            "service has 1 or more. Nothing is known of what users see.",
+            "shop gets requests, and its beacon took 0 a second for half an hour; expected more than 0 while "
+            "the service has 1 or more. Nothing is known of what users see.",
         )
     ]
 
@@ -112,7 +113,9 @@ CASES = [
         "frontend",
         "fires after half an hour without a beacon, and resolves",
         {
-            REQUESTS: "0+5x120 600x600 600+5x180",
+            TAKEN: "0+5x120 600x600 600+5x180",
+            # A stranger is refused meanwhile.
+            **refusals("0+1x900", "0x900", "0+1x900"),
             'service:http_server_requests:rate1m{service="shop"}': "5x900",
         },
         {"10m": [], "45m": [], "52m": missing(), "65m": []},
@@ -122,7 +125,7 @@ CASES = [
         "frontend",
         "is silent at night, and without a beacon",
         {
-            REQUESTS: "7x900",
+            TAKEN: "7x900",
             'service:http_server_requests:rate1m{service="shop"}': "0.9x900",
             'service:http_server_requests:rate1m{service="api"}': "5x900",
         },

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import bcrypt
 import pytest
@@ -17,7 +18,7 @@ from specter_core.web import TlsServerConfig, WebConfig, WebOptions, WebServer
 from tests.core.certificates import self_signed
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
 
@@ -30,8 +31,10 @@ def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable
 
 
 @contextmanager
-def serving(config: WebConfig | None = None, host: str = "127.0.0.1") -> Iterator[WebServer]:
-    server = WebServer(app, WebOptions(host, 0, config=config or WebConfig()), threads=2)
+def serving(
+    config: WebConfig | None = None, host: str = "127.0.0.1", application: "WSGIApplication" = app
+) -> Iterator[WebServer]:
+    server = WebServer(application, WebOptions(host, 0, config=config or WebConfig()), threads=2)
     server.start()
     try:
         yield server
@@ -171,6 +174,51 @@ def test_a_header_without_end_is_refused() -> None:
     with serving() as server:
         answer = requests.get(server.url, headers={"X": "x" * 100_000}, timeout=10)
         assert answer.status_code == 413
+
+
+def reading(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """Answer with what was forwarded for whom, after the body."""
+    if environ["PATH_INFO"] != "/unread":
+        environ["wsgi.input"].read(4096)
+    start_response("200 OK", [("Content-Length", str(len(environ.get("HTTP_X_FORWARDED_FOR", ""))))])
+    return [environ.get("HTTP_X_FORWARDED_FOR", "").encode()]
+
+
+def spoken(server: WebServer, request: bytes) -> bytes:
+    """Return what is answered until the server ends the connection, which the client never does."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+CHUNKED = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("start", [b"", b"2\r\n{}\r\n"])
+def test_a_chunk_size_without_end_is_refused_before_more_of_it_is_read(start: bytes) -> None:
+    with serving(application=reading) as server:
+        answer = spoken(server, CHUNKED % b"a" + start + b"1" * 256)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_body_in_chunks_that_is_not_read_is_no_next_request() -> None:
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving(application=reading) as server:
+        answer = spoken(server, CHUNKED % b"unread" + b"%x\r\n%s\r\n0\r\n\r\n" % (len(hidden), hidden))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close\r\n" in answer
+
+
+def test_repeated_forwarded_for_is_joined_and_its_spelling_with_underscores_is_not_read() -> None:
+    headers = (
+        b"X-Forwarded-For: 192.0.2.1\r\nx-forwarded-for: 192.0.2.2\r\nX_Forwarded_For: 192.0.2.3\r\n"
+        b"X-Forwarded_For: 192.0.2.4\r\nConnection: close\r\n"
+    )
+    with serving(application=reading) as server:
+        answer = spoken(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
+    assert answer.endswith(b"\r\n\r\n192.0.2.1, 192.0.2.2")
 
 
 # cheroot leaves the socket that it could not bind to the garbage collector.

@@ -34,7 +34,8 @@ class Site:
         self.clock = ManualClock()
         given = {"allowed_origins": [SHOP], "pages": PAGES, "hold_seconds": 0} | settings
         self.config = configure(BrowserSchema.model_validate(given))
-        self.vitals = Vitals(hold_seconds=self.config.hold_seconds, clock=self.clock)
+        templates = self.config.beacon.pages.templates
+        self.vitals = Vitals(hold_seconds=self.config.hold_seconds, clock=self.clock, templates=templates)
         self.app = beacon_app(self.vitals, self.config.beacon, self.clock)
         self.client = Client(self.app)
 
@@ -52,12 +53,12 @@ class Site:
         return self.client.post("/beacon", data=body, headers=headers, content_type=content_type, **more)
 
     def samples(self, name: str) -> dict[tuple[str, ...], float]:
-        """Return the values of a sample by its labels' values, in the order of the vocabulary."""
+        """Return the values of a sample by its labels' values, of vitals' views those that are not 0."""
         return {
             tuple(sample.labels.values()): sample.value
             for family in self.vitals.registry.collect()
             for sample in family.samples
-            if sample.name == name
+            if sample.name == name and (sample.value or not name.endswith(("_count", "_sum")))
         }
 
     def counted(self, vital: str = "lcp_seconds") -> dict[tuple[str, ...], float]:
@@ -99,11 +100,12 @@ class Running:
 
 
 @contextmanager
-def exporter(folder: Path, config: str) -> Iterator[Running]:
+def exporter(folder: Path, config: str, *flags: str) -> Iterator[Running]:
     """Run the installed command in `folder`, on ports that the system chooses."""
     (folder / "browser.yml").write_text(config, encoding="utf-8")
     command = [sys.executable, "-m", "specter_core", "exporter", "browser", "--config", "browser.yml",
-               "--web.listen-address", "127.0.0.1:0", "--beacon.listen-address", "127.0.0.1:0"]  # fmt: skip
+               "--web.listen-address", "127.0.0.1:0", "--beacon.listen-address", "127.0.0.1:0",
+               *flags]  # fmt: skip
     log = folder / "exporter.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, stderr=output)

@@ -205,6 +205,14 @@ def test_a_flood_of_one_client_leaves_room_for_others() -> None:
     assert site.refused() == {"client_rate": 4}
 
 
+@pytest.mark.parametrize("limit", ["client_requests_per_second", "requests_per_second"])
+def test_a_limit_of_less_than_one_request_in_two_seconds_lets_one_through_at_a_time(limit: str) -> None:
+    site = Site(**{limit: 0.1})
+    assert [site.post(LCP).status_code for _ in range(2)] == [204, 429]
+    site.clock.sleep(10)
+    assert [site.post(LCP).status_code for _ in range(2)] == [204, 429]
+
+
 def test_a_flood_of_many_clients_meets_the_limit_for_all() -> None:
     site = Site(requests_per_second=5)
     statuses = [
@@ -257,6 +265,25 @@ def test_the_last_value_of_an_id_counts_once_when_it_has_settled() -> None:
     assert site.samples("specter_beacon_held_measurements") == {(): 0}
 
 
+def test_the_series_of_every_template_and_device_are_there_before_the_first_view() -> None:
+    exposed = generate_latest(Site().vitals.registry).decode()
+    for page in (*PAGES, "other"):
+        for device in ("desktop", "mobile", "tablet", "other"):
+            assert f'specter_web_vitals_lcp_seconds_count{{device="{device}",page="{page}"}} 0.0\n' in exposed
+
+
+def test_requests_count_without_their_preflights_and_apart_what_was_taken() -> None:
+    site = Site()
+    for origin in (SHOP, "https://evil.example.org"):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        site.client.options("/beacon", headers=headers)
+    for sent in (LCP, [LCP, {}], {}, []):
+        site.post(sent)
+    assert site.samples("specter_beacon_requests_total") == {(): 5}
+    assert site.samples("specter_beacon_taken_total") == {(): 2}
+    assert site.refused() == {"origin": 1, "invalid": 3}
+
+
 def test_a_path_of_no_template_and_an_unknown_device_count_as_other() -> None:
     site = Site()
     site.post([
@@ -291,7 +318,7 @@ def test_a_hundred_thousand_paths_and_devices_make_no_series() -> None:
     assert counted == 100_000
     exposed = generate_latest(site.vitals.registry).decode().splitlines()
     # Five vitals of at most 17 lines for each page and device, and a fixed rest.
-    assert len(exposed) <= 5 * 17 * (len(PAGES) + 1) * 2 + 60
+    assert len(exposed) <= 5 * 17 * (len(PAGES) + 1) * 4 + 80
 
 
 JSON = st.recursive(

@@ -12,6 +12,7 @@ import requests
 
 from specter_core.config import parse_config
 from specter_exporters.browser.config import BrowserSchema
+from tests.core.certificates import self_signed
 from tests.exporters.browser_setup import LCP, PAGE, SHOP, WITHIN, Running, example, exporter
 from tests.servers.prometheus import Prometheus, free_port
 
@@ -29,14 +30,18 @@ def post(running: Running, body: bytes, headers: dict[str, str] | None = None) -
     return requests.post(f"{running.beacon_url}/beacon", data=body, headers=headers or TEXT, timeout=WITHIN)
 
 
-def spoken(running: Running, request: bytes) -> list[int]:
-    """Return the statuses of what is answered until the connection ends."""
+def answered_to(running: Running, request: bytes) -> bytes:
+    """Return what is answered until the connection ends."""
     address = urlsplit(running.beacon_url)
     with socket.create_connection((address.hostname, address.port), timeout=WITHIN) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
-        answered = b"".join(iter(lambda: connection.recv(65536), b""))
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answered)]
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def spoken(running: Running, request: bytes) -> list[int]:
+    """Return the statuses of what is answered until the connection ends."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answered_to(running, request))]
 
 
 def test_the_listeners_are_apart(running: Running) -> None:
@@ -101,6 +106,26 @@ def test_a_broken_transfer_is_no_error_of_ours(
     assert post(running, json.dumps(LCP).encode()).status_code == 204
 
 
+@pytest.mark.parametrize("path", ["/beacon", "/openapi.json", "/nothing"])
+def test_head_is_answered_without_a_body(running: Running, path: str) -> None:
+    head, _, body = answered_to(
+        running, f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    ).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 40")
+    assert body == b""
+
+
+def test_a_chunk_size_without_end_is_refused_at_once_at_any_path(running: Running) -> None:
+    head = f"Host: localhost\r\nOrigin: {SHOP}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for path, types, status in (
+        ("/beacon", "Content-Type: text/plain\r\n", 400),
+        ("/beacon", "", 415),
+        ("/no", "", 404),
+    ):
+        request = f"POST {path} HTTP/1.1\r\n{types}{head}".encode() + b"1" * 2000
+        assert spoken(running, request) == [status]
+
+
 def test_a_flood_is_stopped_and_others_go_on(running: Running) -> None:
     good = json.dumps(LCP).encode()
     with requests.Session() as session:
@@ -112,12 +137,45 @@ def test_a_flood_is_stopped_and_others_go_on(running: Running) -> None:
     stopped = next(answer for answer in answers if answer.status_code == 429)
     assert stopped.headers["Retry-After"] == "1"
     assert stopped.headers["Access-Control-Allow-Origin"] == SHOP
-    # The peer is no trusted proxy, so what it says of itself is not read.
     assert running.counted()['specter_beacon_refused_total{reason="client_rate"}'] == statuses.count(429)
+
+
+def test_behind_the_documented_proxy_each_client_has_its_own_limit(running: Running) -> None:
+    # The proxy on this machine appends the address that it was called from.
+    def flood(client: str) -> set[int]:
+        headers = TEXT | {"X-Forwarded-For": f"192.0.2.99, {client}"}
+        with requests.Session() as session:
+            url = f"{running.beacon_url}/beacon"
+            return {
+                session.post(url, data=b"[]", headers=headers, timeout=WITHIN).status_code for _ in range(60)
+            }
+
+    assert "proxy_pass http://127.0.0.1:9853" in example("nginx", "location = /beacon")
+    assert 429 in flood("192.0.2.1")
+    forwarded = TEXT | {"X-Forwarded-For": "192.0.2.99, 192.0.2.2"}
+    assert post(running, json.dumps(LCP).encode(), forwarded).status_code == 204
 
 
 def test_a_host_header_of_another_machine_is_refused(running: Running) -> None:
     assert post(running, b"{}", TEXT | {"Host": "evil.example.org"}).status_code == 421
+
+
+def test_client_certificates_are_for_the_metrics_alone(tmp_path: Path) -> None:
+    own, client = self_signed(tmp_path, "server"), self_signed(tmp_path, "client")
+    (tmp_path / "web.yml").write_text(
+        f"tls_server_config: {{cert_file: {own.cert}, key_file: {own.key}, client_ca_file: {client.cert}, "
+        "client_auth_type: RequireAndVerifyClientCert}\n"
+    )
+    config = f"allowed_origins: [{SHOP}]\n"
+    with exporter(tmp_path, config, "--web.config.file", "web.yml") as running:
+        url, trusted = f"{running.beacon_url}/beacon", str(own.cert)
+        sent = requests.post(url, json=LCP, headers={"Origin": SHOP}, verify=trusted, timeout=WITHIN)
+        assert sent.status_code == 204
+        metrics = f"{running.metrics_url}/metrics"
+        with pytest.raises(requests.exceptions.ConnectionError):
+            requests.get(metrics, verify=trusted, timeout=WITHIN)
+        known = (str(client.cert), str(client.key))
+        assert requests.get(metrics, verify=trusted, cert=known, timeout=WITHIN).status_code == 200
 
 
 def test_prometheus_scrapes_what_the_documentation_shows(running: Running, tmp_path: Path) -> None:

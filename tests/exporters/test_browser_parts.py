@@ -73,7 +73,9 @@ def test_what_is_no_template(template: str) -> None:
     assert template_error(template) is not None
 
 
-def settling(hold: float = 60, capacity: int = 3) -> tuple[Settling[str], list[str], ManualClock]:
+def settling(
+    hold: float = 60, capacity: int = 3, remembered: int = 3
+) -> tuple[Settling[str], list[str], ManualClock]:
     clock = ManualClock()
     settled: list[str] = []
     return (
@@ -82,6 +84,7 @@ def settling(hold: float = 60, capacity: int = 3) -> tuple[Settling[str], list[s
             hold_seconds=hold,
             remember_seconds=100,
             capacity=capacity,
+            remembered=remembered,
             monotonic=clock.monotonic,
         ),
         settled,
@@ -108,7 +111,7 @@ def test_an_id_is_forgotten_after_its_time() -> None:
     clock.sleep(100)
     held.add(1, "again")
     assert settled == ["a", "again"]
-    assert held.counts() == (0, 0, 1)
+    assert held.counts() == (0, 0, 1, 0, 0)
 
 
 def test_beyond_the_capacity_the_oldest_is_settled_early_and_none_is_lost() -> None:
@@ -116,11 +119,21 @@ def test_beyond_the_capacity_the_oldest_is_settled_early_and_none_is_lost() -> N
     for number in range(5):
         held.add(number, str(number))
     assert settled == ["0", "1", "2"]
-    assert held.counts()[0] == 2
+    assert (held.counts().held, held.counts().early) == (2, 3)
+
+
+def test_ids_are_remembered_apart_from_what_is_held_and_forgotten_ones_are_counted() -> None:
+    held, settled, _clock = settling(hold=0, capacity=1, remembered=3)
+    for number in range(4):
+        held.add(number, str(number))
+    for number in (1, 0):
+        held.add(number, "again")
+    assert settled == ["0", "1", "2", "3", "again"]
+    assert held.counts() == (0, 0, 1, 0, 2)
 
 
 def test_memory_is_bounded_under_any_number_of_ids() -> None:
-    held, _settled, _clock = settling(capacity=1000)
+    held, _settled, _clock = settling(capacity=1000, remembered=1000)
     tracemalloc.start()
     try:
         for number in range(3_000):

@@ -46,12 +46,19 @@ def browser(config_file: Path, beacon_address: str, web: WebOptions) -> None:
     from specter_exporters.browser.config import load  # noqa: PLC0415  (not for --help)
 
     host, port = _beacon_address(beacon_address)
-    # No browser has a password for it.
-    beacon = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
+    beacon = WebOptions(host, port, config=_for_browsers(web.config))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     run(load(config_file), web, beacon, stop.wait)
+
+
+def _for_browsers(config: WebConfig) -> WebConfig:
+    """Return the metrics' certificate alone: browsers of everybody have no password and no certificate."""
+    tls = config.tls_server_config
+    if tls is not None:
+        tls = tls.model_copy(update={"client_auth_type": "NoClientCert", "client_ca_file": None})
+    return WebConfig(tls_server_config=tls)
 
 
 def _beacon_address(text: str) -> tuple[str, int]:
@@ -68,7 +75,7 @@ def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Call
     from specter_exporters.browser.recorder import Vitals  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
 
-    vitals = Vitals(hold_seconds=config.hold_seconds)
+    vitals = Vitals(hold_seconds=config.hold_seconds, templates=config.beacon.pages.templates)
     site = exporter_site(vitals.registry, title="Specter browser exporter", telemetry_path=web.telemetry_path)
     servers = [
         WebServer(site, web, threads=4),

@@ -87,7 +87,8 @@ class Beacon:
         if answer.status != 204:
             headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
         start_response(answer.line, headers)
-        return [answer.body]
+        # Whoever asked with HEAD would take a body for the next answer.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
 
     def _answer(self, environ: "WSGIEnvironment") -> Answer:
         try:
@@ -116,10 +117,16 @@ class Beacon:
         return serve(environ)
 
     def _preflight(self, environ: "WSGIEnvironment") -> Answer:
-        self._admit(environ)
+        """Answer what comes before a request; it is counted where it is refused, so that none follows."""
+        try:
+            self._admit(environ)
+        except ProblemError:
+            self._vitals.request()
+            raise
         return Answer(204, headers=self._options.origins.preflight())
 
     def _take(self, environ: "WSGIEnvironment") -> Answer:
+        self._vitals.request()
         self._admit(environ)
         items = _items(environ)
         refused: list[dict[str, Any]] = []
@@ -129,6 +136,8 @@ class Beacon:
             except MeasurementError as error:
                 self._vitals.refuse_measurement(error.reason)
                 refused.append({"index": index, "reason": error.reason, "detail": str(error)})
+        if len(refused) < len(items):
+            self._vitals.take()
         if refused:
             raise ProblemError(
                 422,
@@ -140,8 +149,7 @@ class Beacon:
         return Answer(204)
 
     def _admit(self, environ: "WSGIEnvironment") -> None:
-        """Count a request, and refuse one of another site or of a client that sends too many."""
-        self._vitals.request()
+        """Refuse a request of another site or of a client that sends too many."""
         if not self._options.origins.allows(_origin(environ)):
             raise ProblemError(
                 403,

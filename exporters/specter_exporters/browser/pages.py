@@ -38,6 +38,7 @@ class Pages:
     """
 
     def __init__(self, templates: Sequence[str]) -> None:
+        self.templates = tuple(templates)
         self._exact = {template for template in templates if "{" not in template}
         self._patterns = [template for template in templates if "{" in template]
         # One group a template, in their order. Where a segment ends is certain, so nothing backtracks.

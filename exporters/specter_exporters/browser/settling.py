@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 V = TypeVar("V")
 
@@ -19,6 +19,16 @@ class _Held(Generic[V]):
     value: V
 
 
+class Counts(NamedTuple):
+    """How many values are held, were replaced, late or settled early, and ids forgotten early."""
+
+    held: int
+    replaced: int
+    late: int
+    early: int
+    forgotten: int
+
+
 class Settling(Generic[V]):
     """Hold each value for some seconds, in which another one of the same id takes its place.
 
@@ -26,8 +36,8 @@ class Settling(Generic[V]):
         settle: gets each value once, when its seconds are over.
         hold_seconds: counted from an id's first value; at 0 the first one counts.
         remember_seconds: for so long after that, further values of the id are dropped.
-        capacity: ids that are held, and ids that are remembered. Beyond it the oldest held one is settled
-            early, the oldest remembered one is forgotten.
+        capacity: values that are held; beyond it the oldest one is settled early.
+        remembered: ids that are remembered; beyond it the oldest one is forgotten.
         monotonic: seconds that never step back.
     """
 
@@ -38,16 +48,17 @@ class Settling(Generic[V]):
         hold_seconds: float,
         remember_seconds: float,
         capacity: int,
+        remembered: int,
         monotonic: Callable[[], float],
     ) -> None:
         self._settle = settle
         self._hold, self._remember = hold_seconds, remember_seconds
-        self._capacity = capacity
+        self._capacity, self._remembered = capacity, remembered
         self._monotonic = monotonic
         self._held: OrderedDict[Hashable, _Held[V]] = OrderedDict()
         self._settled: OrderedDict[Hashable, float] = OrderedDict()
         self._lock = threading.Lock()
-        self._replaced = self._late = 0
+        self._replaced = self._late = self._early = self._forgotten = 0
 
     def add(self, key: Hashable, value: V) -> None:
         """Hold a value in place of the one before; one that comes after its id was settled is dropped."""
@@ -62,7 +73,10 @@ class Settling(Generic[V]):
                 self._late += 1
             else:
                 self._held[key] = _Held(now, value)
-                if self._hold <= 0 or len(self._held) > self._capacity:
+                if self._hold <= 0:
+                    self._settle_oldest(now)
+                elif len(self._held) > self._capacity:
+                    self._early += 1
                     self._settle_oldest(now)
 
     def settle_due(self) -> None:
@@ -70,10 +84,10 @@ class Settling(Generic[V]):
         with self._lock:
             self._settle_due(self._monotonic())
 
-    def counts(self) -> tuple[int, int, int]:
-        """Return how many values are held, were replaced by a later one, and came too late."""
+    def counts(self) -> Counts:
+        """Return what happened so far."""
         with self._lock:
-            return len(self._held), self._replaced, self._late
+            return Counts(len(self._held), self._replaced, self._late, self._early, self._forgotten)
 
     def _settle_due(self, now: float) -> None:
         while self._held and next(iter(self._held.values())).since + self._hold <= now:
@@ -85,5 +99,6 @@ class Settling(Generic[V]):
         key, held = self._held.popitem(last=False)
         self._settle(held.value)
         self._settled[key] = now
-        if len(self._settled) > self._capacity:
+        if len(self._settled) > self._remembered:
             self._settled.popitem(last=False)
+            self._forgotten += 1
