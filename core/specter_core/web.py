@@ -96,15 +96,15 @@ class WebOptions:
             return False
 
 
-def parse_listen_address(text: str) -> tuple[str, int]:
-    """Return (host, port) of `host:port`, `[v6]:port` or `:port` (every interface).
+def parse_listen_address(text: str, option: str = "--web.listen-address") -> tuple[str, int]:
+    """Return (host, port) of `host:port`, `[v6]:port` or `:port` (every interface), as `option` gave it.
 
     Raises:
         UsageError: there is no port, or it is not 0-65535.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"--web.listen-address {text!r}: expected HOST:PORT, for example 127.0.0.1:9845")
+        raise UsageError(f"{option} {text!r}: expected HOST:PORT, for example 127.0.0.1:9845")
     return host.strip("[]") or "0.0.0.0", int(port)
 
 

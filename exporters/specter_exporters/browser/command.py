@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from specter_core.errors import UsageError
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def browser(config_file: Path, beacon_address: str, web: WebOptions) -> None:
     """
     from specter_exporters.browser.config import load  # noqa: PLC0415  (not for --help)
 
-    host, port = _beacon_address(beacon_address)
+    host, port = parse_listen_address(beacon_address, "--beacon.listen-address")
     beacon = WebOptions(host, port, config=_for_browsers(web.config))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -59,13 +58,6 @@ def _for_browsers(config: WebConfig) -> WebConfig:
     if tls is not None:
         tls = tls.model_copy(update={"client_auth_type": "NoClientCert", "client_ca_file": None})
     return WebConfig(tls_server_config=tls)
-
-
-def _beacon_address(text: str) -> tuple[str, int]:
-    try:
-        return parse_listen_address(text)
-    except UsageError as error:
-        raise UsageError(str(error).replace("--web.listen-address", "--beacon.listen-address")) from None
 
 
 def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Callable[[], object]) -> None:

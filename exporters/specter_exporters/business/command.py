@@ -88,15 +88,8 @@ def app(
             "say who may send events: openssl rand -hex 32 > shop.token, then --business.token-file "
             "shop=shop.token"
         )
-    host, port = _events_address(events_address)
+    host, port = parse_listen_address(events_address, "--business.listen-address")
     run(Settings(catalogue_file, token_files, host, port, rate, user_key_file, storage_path), web)
-
-
-def _events_address(text: str) -> tuple[str, int]:
-    try:
-        return parse_listen_address(text)
-    except UsageError as error:
-        raise UsageError(str(error).replace("--web.listen-address", "--business.listen-address")) from None
 
 
 @click.command("catalogue")

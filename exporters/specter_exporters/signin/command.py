@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from specter_core.errors import UsageError
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
 
 if TYPE_CHECKING:
@@ -41,20 +40,13 @@ def signin(config_file: Path, events_address: str, web: WebOptions) -> None:
     """
     from specter_exporters.signin.config import load  # noqa: PLC0415  (numpy; not for --help)
 
-    host, port = _events_address(events_address)
+    host, port = parse_listen_address(events_address, "--events.listen-address")
     # The API has tokens; basic authentication would want the same header.
     events = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     run(load(config_file), web, events, stop.wait)
-
-
-def _events_address(text: str) -> tuple[str, int]:
-    try:
-        return parse_listen_address(text)
-    except UsageError as error:
-        raise UsageError(str(error).replace("--web.listen-address", "--events.listen-address")) from None
 
 
 def run(config: "SignInConfig", web: WebOptions, events: WebOptions, wait: Callable[[], object]) -> None:
