@@ -33,7 +33,7 @@ reader:
   queries:
     rate: {{expr: shop_rate, data_range: [0, .inf]}}
     p95: {{expr: 'max by (service) (shop_p95)'}}
-    broken: {{expr: 'sum by (shop_rate'}}
+    broken: {{expr: 'sum by by (shop_rate)'}}
 models:
   m: {{class: seasonal, min_rel_dev_from_expected: 0.3}}
 schedulers:
@@ -248,7 +248,7 @@ def test_a_limit_is_asked_for_at_each_fit_and_a_wrong_one_costs_the_leaks_alone(
 ) -> None:
     text = (
         "reader: {{datasource_url: '{}', queries: {{"
-        "right: {{expr: disk_used, limit: 'vector(79)'}}, wrong: {{expr: disk_used, limit: 'sum('}}}}}}"
+        "right: {{expr: disk_used, limit: 'vector(79)'}}, wrong: {{expr: disk_used, limit: 'sum(1 +)'}}}}}}"
     )
     config = config_of(text.format(prometheus.url))
     with closing(detector_of(config, clock=ManualClock(end + 31.0))) as detector:
@@ -263,10 +263,10 @@ def test_a_limit_is_asked_for_at_each_fit_and_a_wrong_one_costs_the_leaks_alone(
 
 
 def test_errors_tell_a_refusal_from_an_outage(prometheus: Prometheus, end: int) -> None:
-    text = "reader: {{datasource_url: '{}', queries: {{bad: {{expr: 'sum('}}, scalar: {{expr: '1'}}}}}}"
+    text = "reader: {{datasource_url: '{}', queries: {{bad: {{expr: 'sum(1 +)'}}, scalar: {{expr: '1'}}}}}}"
     config = config_of(text.format(prometheus.url))
     with requests.Session() as session, closing(PrometheusReader(config.reader, session)) as reader:
-        with pytest.raises(RefusedError, match=r"bad_data: .*unclosed left parenthesis"):
+        with pytest.raises(RefusedError, match=r"bad_data: .*unexpected"):
             reader.instant(config.reader.queries["bad"], end)
         with pytest.raises(RefusedError, match="must return a vector"):
             reader.instant(config.reader.queries["scalar"], end)

@@ -125,7 +125,7 @@ def test_an_offset_moves_the_present_and_the_grid_stays(victoria: VictoriaMetric
 
 def test_a_wrong_expression_is_refused_with_the_servers_words(victoria: VictoriaMetrics, end: int) -> None:
     with (
-        reading(victoria.url, expr="'sum('") as (reader, query),
+        reading(victoria.url, expr="'sum(1 +)'") as (reader, query),
         pytest.raises(RefusedError, match=r"422: .*sum\("),
     ):
         reader.instant(query, end)
