@@ -9,7 +9,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client, EnvironBuilder, TestResponse
 
 from specter_exporters.signin import (
     ApiOptions,
@@ -204,6 +204,16 @@ def test_a_bucket_fills_up_to_its_burst() -> None:
 def test_other_paths_and_methods_are_told(method: str, path: str, status: int) -> None:
     response = Api().client.open(path.encode("utf-8", "replace").decode(), method=method)
     problem(response, status)
+
+
+@pytest.mark.parametrize(("path", "status"), [(SIGNINS, "405"), (BREACHES, "405"), ("/", "404")])
+def test_head_is_answered_without_a_body(path: str, status: str) -> None:
+    # A test client leaves a body out by itself.
+    said: list[str] = []
+    environ = EnvironBuilder(path=path, method="HEAD").get_environ()
+    body = signin_api(driven()[0], ApiOptions())(environ, lambda line, *_: said.append(line))  # type: ignore[arg-type]
+    assert b"".join(body) == b""
+    assert said[0].startswith(status)
 
 
 def breached(api: Api, count: int) -> None:

@@ -1,6 +1,5 @@
 """The beacon's HTTP endpoint, `POST /beacon`: a WSGI application that browsers of everybody may reach."""
 
-import json
 import logging
 import math
 from collections.abc import Callable, Iterable
@@ -9,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from specter_core.clock import Clock, SystemClock
 from specter_exporters import bodies
+from specter_exporters.answers import Answer, Headers, ProblemError, as_json
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, NoJsonError, load_json
-from specter_exporters.browser.answers import Answer, Headers, ProblemError
 from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.browser.measurements import MeasurementError, measurement
 from specter_exporters.browser.openapi import BEACON, DOCUMENT, MAX_MEASUREMENTS, document
@@ -82,13 +81,8 @@ class Beacon:
         """Serve one request."""
         answer = self._answer(environ)
         bodies.drain(environ)
-        headers = [*answer.headers, *self._options.origins.headers(_origin(environ))]
-        headers += [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-        if answer.status != 204:
-            headers += [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-        start_response(answer.line, headers)
-        # Whoever asked with HEAD would take a body for the next answer.
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer.body]
+        own: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+        return answer.send(environ, start_response, (*self._options.origins.headers(_origin(environ)), *own))
 
     def _answer(self, environ: "WSGIEnvironment") -> Answer:
         try:
@@ -97,7 +91,9 @@ class Beacon:
             problem = error
         except Exception:
             LOGGER.exception("a request to the beacon failed")
-            problem = ProblemError(500, "defect", "the request failed by a defect", "The log says where.")
+            problem = ProblemError(
+                500, "the request failed by a defect", "The log says where.", reason="defect"
+            )
         if problem.reason:
             self._vitals.refuse(problem.reason)
         return problem.answer()
@@ -105,14 +101,12 @@ class Beacon:
     def _serve(self, environ: "WSGIEnvironment") -> Answer:
         methods = self._routes.get(environ.get("PATH_INFO", ""))
         if methods is None:
-            raise ProblemError(
-                404, "", "there is nothing at this path", f"Send measurements to POST {BEACON}."
-            )
+            raise ProblemError(404, "there is nothing at this path", f"Send measurements to POST {BEACON}.")
         serve = methods.get(environ["REQUEST_METHOD"])
         if serve is None:
             allowed = ", ".join(methods)
             raise ProblemError(
-                405, "", "the path does not know this method", f"Use {allowed}.", (("Allow", allowed),)
+                405, "the path does not know this method", f"Use {allowed}.", (("Allow", allowed),)
             )
         return serve(environ)
 
@@ -141,9 +135,9 @@ class Beacon:
         if refused:
             raise ProblemError(
                 422,
-                "invalid",
                 f"{len(refused)} of {len(items)} measurements are refused: {refused[0]['detail']}",
                 "Correct what is refused; the others are taken.",
+                reason="invalid",
                 more={"accepted": len(items) - len(refused), "refused": refused},
             )
         return Answer(204)
@@ -153,9 +147,9 @@ class Beacon:
         if not self._options.origins.allows(_origin(environ)):
             raise ProblemError(
                 403,
-                "origin",
                 "the Origin is missing or not allowed",
                 "Add the site's origin to allowed_origins.",
+                reason="origin",
             )
         client = self._options.proxies.client(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
@@ -169,7 +163,7 @@ def _wait(seconds: float, reason: str, who: str) -> None:
     if seconds > 0:
         later: Headers = (("Retry-After", str(math.ceil(seconds))),)
         raise ProblemError(
-            429, reason, f"{who} more than is taken", "Send several measurements at once.", later
+            429, f"{who} more than is taken", "Send several measurements at once.", later, reason=reason
         )
 
 
@@ -184,9 +178,9 @@ def _items(environ: "WSGIEnvironment") -> list[Any]:
     if kind not in CONTENT_TYPES or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise ProblemError(
             415,
-            "content_type",
             "the body is neither text/plain nor application/json",
             "Send JSON, not compressed.",
+            reason="content_type",
         )
     try:
         found = load_json(bodies.read_body(environ, MAX_BODY_BYTES))
@@ -195,25 +189,30 @@ def _items(environ: "WSGIEnvironment") -> list[Any]:
     except BodyBrokenError:
         raise ProblemError(
             400,
-            "unreadable",
             "the body cannot be read to its end",
             "Send as many bytes as Content-Length says.",
+            reason="unreadable",
         ) from None
     except NoJsonError as error:
         raise ProblemError(
-            400, "unreadable", f"the body is not JSON: {error}", f"See {DOCUMENT} for what it has to be."
+            400,
+            f"the body is not JSON: {error}",
+            f"See {DOCUMENT} for what it has to be.",
+            reason="unreadable",
         ) from None
     items = found if isinstance(found, list) else [found]
     if not items:
-        raise ProblemError(422, "invalid", "there is no measurement in the list", "Send one at least.")
+        raise ProblemError(422, "there is no measurement in the list", "Send one at least.", reason="invalid")
     if len(items) > MAX_MEASUREMENTS:
         raise _too_large(f"{len(items)} measurements, at most {MAX_MEASUREMENTS} are taken at once")
     return items
 
 
 def _too_large(detail: str) -> ProblemError:
-    return ProblemError(413, "too_large", detail, "Send fewer measurements at once, without their entries.")
+    return ProblemError(
+        413, detail, "Send fewer measurements at once, without their entries.", reason="too_large"
+    )
 
 
 def _document(_environ: "WSGIEnvironment") -> Answer:
-    return Answer(200, json.dumps(document()).encode(), "application/json")
+    return Answer(200, as_json(document()))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from specter_exporters.browser.answers import Headers
+from specter_exporters.answers import Headers
 
 ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 MAX_AGE_SECONDS = 7200  # what Chromium keeps a preflight's answer at most

@@ -1,13 +1,9 @@
-"""Answers of the endpoint: JSON, and problem JSON (RFC 9457) with what was wrong and what to do."""
+"""What a sender of business events should do about each status."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
-JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
+from specter_exporters.answers import Headers, ProblemError
 
 ACTIONS = {
     400: "Send the body as one JSON object, or an array of them.",
@@ -23,52 +19,8 @@ ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request gets."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def line(self) -> str:
-        """The status line's end, for example `200 OK`."""
-        return f"{self.status} {HTTPStatus(self.status).phrase}"
-
-
-@dataclass
-class ProblemError(Exception):
-    """Ends a request with a problem."""
-
-    status: int
-    detail: str
-    headers: tuple[tuple[str, str], ...] = ()
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    def answer(self) -> Answer:
-        """Return the answer."""
-        return problem(self.status, self.detail, self.headers, self.more)
-
-
 def problem(
-    status: int,
-    detail: str,
-    headers: tuple[tuple[str, str], ...] = (),
-    more: Mapping[str, Any] | None = None,
-) -> Answer:
-    """Return the answer that tells what is wrong."""
-    said = {
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "action": ACTIONS[status],
-        **(more or {}),
-    }
-    return Answer(status, as_json(said), PROBLEM_JSON, headers)
-
-
-def as_json(value: object) -> bytes:
-    """Return `value` as JSON in ASCII."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    status: int, detail: str, headers: Headers = (), more: Mapping[str, Any] | None = None
+) -> ProblemError:
+    """Return the problem that tells what is wrong, with what to do about it."""
+    return ProblemError(status, detail, ACTIONS[status], headers, more or {})

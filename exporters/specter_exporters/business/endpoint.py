@@ -13,8 +13,9 @@ from prometheus_client.metrics_core import Metric as Family
 from specter_core import metrics
 from specter_core.clock import Clock, SystemClock
 from specter_exporters import bodies
+from specter_exporters.answers import JSON, PROBLEM_JSON, Answer, ProblemError, as_json
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, NoJsonError, load_json
-from specter_exporters.business.answers import JSON, Answer, ProblemError, as_json, problem
+from specter_exporters.business.answers import problem
 from specter_exporters.business.business import Business
 from specter_exporters.business.idempotency import Idempotency, Key
 from specter_exporters.business.openapi import document
@@ -78,17 +79,15 @@ class BusinessEndpoint:
         except ProblemError as error:
             answer = error.answer()
         bodies.drain(environ)
-        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
-        start_response(answer.line, [*headers, *answer.headers])
-        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else answer.body]
+        return answer.send(environ, start_response)
 
     def _answer(self, environ: "WSGIEnvironment") -> Answer:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         methods = ROUTES.get(path)
         if methods is None:
-            raise ProblemError(404, "there is nothing at this path")
+            raise problem(404, "there is nothing at this path")
         if method not in methods:
-            raise ProblemError(405, "the path does not know this method", (("Allow", ", ".join(methods)),))
+            raise problem(405, "the path does not know this method", (("Allow", ", ".join(methods)),))
         if path != PATH:
             return HEALTHY if path == HEALTH_PATH else self._openapi
         sender = self._senders.find(environ.get("HTTP_AUTHORIZATION", ""))
@@ -98,13 +97,13 @@ class BusinessEndpoint:
             answer = error.answer()
         except Exception:
             logger.exception("a request for business events failed")
-            answer = problem(500, "the request failed by a defect")
+            answer = problem(500, "the request failed by a defect").answer()
         self._count(sender or "", answer.status)
         return answer
 
     def _from(self, sender: str | None, environ: "WSGIEnvironment") -> Answer:
         if sender is None:
-            raise ProblemError(401, "there is no token, or a wrong one", (("WWW-Authenticate", "Bearer"),))
+            raise problem(401, "there is no token, or a wrong one", (("WWW-Authenticate", "Bearer"),))
         return self._events(sender, environ)
 
     def _count(self, sender: str, status: int) -> None:
@@ -117,14 +116,14 @@ class BusinessEndpoint:
         wait = bucket.wait()
         if wait:
             detail = f"{sender} sends more events than it may"
-            raise ProblemError(429, detail, (("Retry-After", str(wait)),))
+            raise problem(429, detail, (("Retry-After", str(wait)),))
         body = read_body(environ)
         name = environ.get("HTTP_IDEMPOTENCY_KEY")
         if name is None:
             return self._counted(bucket, body)
         if not KEY.fullmatch(name):
             bucket.pay(1)
-            raise ProblemError(400, "Idempotency-Key must be 1 to 255 ASCII characters without a space")
+            raise problem(400, "Idempotency-Key must be 1 to 255 ASCII characters without a space")
         return self._once((sender, name), bucket, body)
 
     def _once(self, key: Key, bucket: TokenBucket, body: bytes) -> Answer:
@@ -134,11 +133,11 @@ class BusinessEndpoint:
         if known is not None:
             bucket.pay(1)
             if known.fingerprint != fingerprint:
-                raise ProblemError(422, "this Idempotency-Key was used for other events")
+                raise problem(422, "this Idempotency-Key was used for other events")
             if not known.status:
                 again = (("Retry-After", "1"),)
-                raise ProblemError(409, "a request with this Idempotency-Key is under way", again)
-            kind = JSON if known.status == 200 else problem(known.status, "").content_type
+                raise problem(409, "a request with this Idempotency-Key is under way", again)
+            kind = JSON if known.status == 200 else PROBLEM_JSON
             return Answer(known.status, known.body, kind, (("Idempotency-Replayed", "true"),))
         try:
             answer = self._counted(bucket, body)
@@ -189,7 +188,7 @@ def refusal(items: list[Any], accepted: int, refused: Refused, *, single: bool) 
         for index, error in refused
     ]
     detail = refused[0][1].message if single else f"{len(refused)} of {accepted + len(refused)} are refused"
-    return problem(422, detail, more={"accepted": accepted, "refused": listed, "known": known})
+    return problem(422, detail, more={"accepted": accepted, "refused": listed, "known": known}).answer()
 
 
 def read_body(environ: "WSGIEnvironment") -> bytes:
@@ -200,13 +199,13 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     """
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind != JSON or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise ProblemError(415, "the body must be application/json, not compressed")
+        raise problem(415, "the body must be application/json, not compressed")
     try:
         return bodies.read_body(environ, MAX_BODY_BYTES)
     except BodyTooLargeError:
-        raise ProblemError(413, f"the body may have {MAX_BODY_BYTES} bytes") from None
+        raise problem(413, f"the body may have {MAX_BODY_BYTES} bytes") from None
     except BodyBrokenError as error:
-        raise ProblemError(400, "the body cannot be read to its end") from error
+        raise problem(400, "the body cannot be read to its end") from error
 
 
 def parse(body: bytes) -> tuple[list[Any], bool]:
@@ -218,15 +217,15 @@ def parse(body: bytes) -> tuple[list[Any], bool]:
     try:
         found = load_json(body)
     except NoJsonError as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from None
+        raise problem(400, f"the body is not JSON: {error}") from None
     if isinstance(found, dict):
         return [found], True
     if not isinstance(found, list):
-        raise ProblemError(422, "the body must be an event or an array of events")
+        raise problem(422, "the body must be an event or an array of events")
     if not found:
-        raise ProblemError(422, "there is no event in the array")
+        raise problem(422, "there is no event in the array")
     if len(found) > MAX_EVENTS:
-        raise ProblemError(413, f"{len(found)} events, at most {MAX_EVENTS} are taken at once")
+        raise problem(413, f"{len(found)} events, at most {MAX_EVENTS} are taken at once")
     return found, False
 
 

@@ -3,23 +3,22 @@
 Two tokens, because a service that reports sign-ins has no business reading whose account is in wrong hands.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
 from specter_core.clock import Clock, SystemClock
+from specter_exporters.answers import JSON, Answer, ProblemError, as_json
 from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.events import NO_PROXIES, EventError, ingest_json
 from specter_exporters.signin.openapi import BREACHES, DOCUMENT, SIGNINS, document
 from specter_exporters.signin.recorder import SignIns
-from specter_exporters.signin.schemas import BreachesModel, BreachesRequest, BreachModel, ProblemModel
+from specter_exporters.signin.schemas import BreachesModel, BreachesRequest, BreachModel
 from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
-JSON = "application/json"
-PROBLEM_JSON = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +45,19 @@ class ApiOptions:
     proxies: TrustedProxies = NO_PROXIES
 
 
-class ProblemError(Exception):
-    """A request that is not served; `status` is the answer's, `headers` go with it."""
-
-    def __init__(self, status: int, detail: str, action: str, *headers: tuple[str, str]) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.action = action
-        self.headers = headers
-
-
-Answer = tuple[int, dict[str, Any]]
-
-
 def signin_api(signins: SignIns, options: ApiOptions, clock: Clock | None = None) -> "WSGIApplication":
     """Return the application; its paths are those of the OpenAPI document at `/api/v1/openapi.json`."""
     api = SignInApi(signins, options, SystemClock() if clock is None else clock)
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        headers: tuple[tuple[str, str], ...] = ()
-        content_type = JSON
         try:
-            status, content = api.answer(environ)
+            answer = api.answer(environ)
         except ProblemError as problem:
-            status, headers, content_type = problem.status, problem.headers, PROBLEM_JSON
-            content = _problem(status, str(problem), problem.action)
+            answer = problem.answer()
         except Exception:
             LOGGER.exception("%s failed", environ.get("PATH_INFO"))
-            status, content_type = 500, PROBLEM_JSON
-            content = _problem(500, "the request failed by a defect", "The log says where.")
-        body = json.dumps(content).encode()
-        start_response(
-            f"{status} {HTTPStatus(status).phrase}",
-            [
-                ("Content-Type", content_type),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                *headers,
-            ],
-        )
-        return [body]
+            answer = ProblemError(500, "the request failed by a defect", "The log says where.").answer()
+        return answer.send(environ, start_response, (("Cache-Control", "no-store"),))
 
     return app
 
@@ -109,11 +79,11 @@ class SignInApi:
         self._routes: dict[str, tuple[str, Callable[[WSGIEnvironment], Answer]]] = {
             SIGNINS: ("POST", self._take),
             BREACHES: ("GET", self._list),
-            DOCUMENT: ("GET", lambda _environ: (200, document())),
+            DOCUMENT: ("GET", lambda _environ: Answer(200, as_json(document()))),
         }
 
     def answer(self, environ: "WSGIEnvironment") -> Answer:
-        """Return status and content for a request.
+        """Return the answer to a request.
 
         Raises:
             ProblemError: it is not served.
@@ -123,7 +93,7 @@ class SignInApi:
             raise ProblemError(404, "there is no such path", f"See {DOCUMENT} for what is there.")
         method, serve = route
         if environ["REQUEST_METHOD"] != method:
-            raise ProblemError(405, f"this path takes {method}", f"Use {method}.", ("Allow", method))
+            raise ProblemError(405, f"this path takes {method}", f"Use {method}.", (("Allow", method),))
         return serve(environ)
 
     def _take(self, environ: "WSGIEnvironment") -> Answer:
@@ -137,13 +107,14 @@ class SignInApi:
             self._signins.refuse("rate_limited")
             seconds = str(int(wait) + 1)
             raise ProblemError(
-                429, "too many requests", "Send fewer, larger batches.", ("Retry-After", seconds)
+                429, "too many requests", "Send fewer, larger batches.", (("Retry-After", seconds),)
             )
         body = self._body(environ)
         try:
-            return 202, {"accepted": ingest_json(self._signins, body, self._options.proxies)}
+            accepted = ingest_json(self._signins, body, self._options.proxies)
         except EventError as error:
             raise ProblemError(422, str(error), f"Nothing was recorded. See {DOCUMENT}.") from None
+        return Answer(202, as_json({"accepted": accepted}))
 
     def _body(self, environ: "WSGIEnvironment") -> bytes:
         if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != JSON:
@@ -180,7 +151,8 @@ class SignInApi:
             for each in found
         ]
         more = len(found) == wanted.limit
-        return 200, BreachesModel(breaches=breaches, next=found[-1].number if more else None).model_dump()
+        page = BreachesModel(breaches=breaches, next=found[-1].number if more else None)
+        return Answer(200, as_json(page.model_dump()))
 
 
 def _check_token(environ: "WSGIEnvironment", token: str | None, purpose: str) -> None:
@@ -193,9 +165,4 @@ def _check_token(environ: "WSGIEnvironment", token: str | None, purpose: str) ->
     ):
         challenge = ("WWW-Authenticate", 'Bearer realm="specter"')
         action = f"Send the header Authorization: Bearer with the {purpose} token."
-        raise ProblemError(401, "the token is missing or wrong", action, challenge)
-
-
-def _problem(status: int, detail: str, action: str) -> dict[str, Any]:
-    title = HTTPStatus(status).phrase
-    return ProblemModel(title=title, status=status, detail=detail, action=action).model_dump()
+        raise ProblemError(401, "the token is missing or wrong", action, (challenge,))
