@@ -1,4 +1,4 @@
-"""A limit on how fast something may come: a bucket that fills with time."""
+"""A limit on how fast something may come: a bucket that fills with time, up to what comes in two seconds."""
 
 import math
 import threading
@@ -6,22 +6,23 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Let through `per_second` on average and `burst` at once.
+    """Let through `per_second` on average, and twice as many at once.
+
+    It holds one at least: below that it would never let one through.
 
     Who knows what it takes calls `take`. Who learns it afterwards calls `wait`, which lets in while something
     is left, and then `pay`: the level may go below zero by that one.
 
     Args:
         per_second: how fast it fills.
-        burst: how much it holds.
         monotonic: seconds that never step back.
     """
 
-    def __init__(self, per_second: float, burst: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, per_second: float, monotonic: Callable[[], float]) -> None:
         self._rate = per_second
-        self._burst = burst
+        self._burst = max(1.0, 2 * per_second)
         self._monotonic = monotonic
-        self._level = burst
+        self._level = self._burst
         self._filled = monotonic()
         self._lock = threading.Lock()
 

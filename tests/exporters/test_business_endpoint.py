@@ -209,7 +209,7 @@ def test_a_flood_is_stopped_and_told_when_to_come_back() -> None:
 
 def test_a_bucket_never_holds_more_than_its_burst() -> None:
     clock = ToldClock()
-    bucket = TokenBucket(10.0, 20.0, clock.monotonic)
+    bucket = TokenBucket(10.0, clock.monotonic)
     clock.advance(1e6)
     assert bucket.wait() == 0
     bucket.pay(25)

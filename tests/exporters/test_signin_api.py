@@ -189,12 +189,20 @@ def test_a_flood_is_answered_with_when_to_come_back() -> None:
 
 def test_a_bucket_fills_up_to_its_burst() -> None:
     clock = ManualClock()
-    bucket = TokenBucket(10, 20, clock.monotonic)
+    bucket = TokenBucket(10, clock.monotonic)
     assert bucket.take(20) == 0
     assert bucket.take(5) == pytest.approx(0.5)
     clock.sleep(100)
     assert bucket.take(20) == 0
     assert bucket.take(1) == pytest.approx(0.1)
+
+
+def test_a_slow_limit_lets_one_through_at_a_time() -> None:
+    api = Api(requests_per_second=0.1)
+    assert api.post([ATTEMPT]).status_code == 202
+    problem(api.post([ATTEMPT]), 429)
+    api.clock.sleep(10)
+    assert api.post([ATTEMPT]).status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class ClientLimits:
     def __init__(self, of_client: float, in_total: float, monotonic: Callable[[], float]) -> None:
         self._of_client = of_client
         self._monotonic = monotonic
-        self._total = _limit(in_total, monotonic)
+        self._total = TokenBucket(in_total, monotonic)
         self._clients: OrderedDict[bytes, TokenBucket] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -44,7 +44,7 @@ class ClientLimits:
         with self._lock:
             bucket = self._clients.get(key)
             if bucket is None:
-                bucket = _limit(self._of_client, self._monotonic)
+                bucket = TokenBucket(self._of_client, self._monotonic)
                 self._clients[key] = bucket
                 if len(self._clients) > MAX_CLIENTS:
                     self._clients.popitem(last=False)
@@ -55,8 +55,3 @@ class ClientLimits:
     def __len__(self) -> int:
         """Return how many clients are known."""
         return len(self._clients)
-
-
-def _limit(rate: float, monotonic: Callable[[], float]) -> TokenBucket:
-    """Return a bucket that holds one request at least: below that it would never let one through."""
-    return TokenBucket(rate, max(1.0, 2 * rate), monotonic)

@@ -55,7 +55,7 @@ class BusinessEndpoint:
         clock = clock or SystemClock()
         self._business = business
         self._senders = senders
-        self._buckets = {name: TokenBucket(rate, 2 * rate, clock.monotonic) for name in senders.names}
+        self._buckets = {name: TokenBucket(rate, clock.monotonic) for name in senders.names}
         self._remembered = Idempotency(clock)
         self._lock = threading.Lock()
         self._requests: dict[tuple[str, str], int] = {}

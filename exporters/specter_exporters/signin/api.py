@@ -74,8 +74,7 @@ class SignInApi:
     def __init__(self, signins: SignIns, options: ApiOptions, clock: Clock) -> None:
         self._signins = signins
         self._options = options
-        rate = options.requests_per_second
-        self._bucket = TokenBucket(rate, 2 * rate, clock.monotonic)
+        self._bucket = TokenBucket(options.requests_per_second, clock.monotonic)
         self._routes: dict[str, tuple[str, Callable[[WSGIEnvironment], Answer]]] = {
             SIGNINS: ("POST", self._take),
             BREACHES: ("GET", self._list),
