@@ -89,7 +89,8 @@ def test_what_is_refused_is_told_counted_and_leaves_the_connection_usable(runnin
         ("Content-Length: x", b"{}", {400, 422}),
         ("Transfer-Encoding: chunked", b"zz\r\n{}\r\n", {400}),
         ("Transfer-Encoding: chunked", b"2\r\n{}\r\n", {400, 422}),
-        ("Content-Length: 2000000", b"x" * 2_000_000, {413}),
+        # Refused by its length alone: a server that is faster than who sends breaks the connection off.
+        ("Content-Length: 2000000", b"", {413}),
     ],
 )
 def test_a_broken_transfer_is_no_error_of_ours(
