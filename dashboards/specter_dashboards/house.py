@@ -9,7 +9,7 @@ from specter_core import metrics
 from specter_core.generated import header
 from specter_dashboards import queries
 from specter_dashboards.layout import Section, place
-from specter_dashboards.panels import BLUE, DATASOURCE, ORANGE, RED, Json
+from specter_dashboards.panels import BLUE, DATASOURCE, ORANGE, RED, Json, Panel, Query, graph
 
 TAGS = ["specter", "generated"]
 GENERATED = header("specter dashboards generate", "dashboards/specter_dashboards")
@@ -55,6 +55,11 @@ def service_link() -> Json:
 def row_link() -> Json:
     """Return a data link to the same dashboard for the service in the clicked table row."""
     return _link_to("${__data.fields.service}")
+
+
+def service_graph(title: str, description: str, targets: list[Query], **options: Any) -> Panel:
+    """Return a graph of services, each of which can be chosen in it; see `panels.graph`."""
+    return graph(title, description, targets, links=[service_link()], **options)
 
 
 def _link_to(service: str) -> Json:

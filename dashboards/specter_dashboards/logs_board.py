@@ -5,7 +5,7 @@ from typing import Any
 from specter_core import metrics
 from specter_dashboards import logs_queries as logs
 from specter_dashboards import queries
-from specter_dashboards.house import dashboard, row_link, service_link
+from specter_dashboards.house import dashboard, row_link, service_graph
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.logs_reading import reading
 from specter_dashboards.logs_traffic import databases_and_caches, requests
@@ -16,9 +16,7 @@ from specter_dashboards.panels import (
     RED,
     SCORE,
     UNKNOWN,
-    Panel,
     Query,
-    graph,
     override,
     row,
     stat,
@@ -39,10 +37,6 @@ def logs_board() -> Any:
         description="Errors, requests, queries and caches out of logs, and how well logs are read.",
         sections=[_now(), _errors(), requests(), databases_and_caches(), reading()],
     )
-
-
-def _graph(title: str, description: str, targets: list[Query], **options: Any) -> Panel:
-    return graph(title, description, targets, links=[service_link()], **options)
 
 
 def _now() -> Section:
@@ -72,7 +66,7 @@ def _now() -> Section:
         no_value=SILENT,
         decimals=0,
     )
-    scores = _graph(
+    scores = service_graph(
         "Anomaly scores of logs",
         "The detector's scores of its preset `logs`. 1 is the edge of the expected band.",
         [Query(queries.scores_of("log_"), f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.FOR}}}}}")],
@@ -83,20 +77,20 @@ def _now() -> Section:
 
 
 def _errors() -> Section:
-    levels = _graph(
+    levels = service_graph(
         "Lines by level",
         "Entries a second. unknown: lines that are not of the log's format, among others.",
         [Query(logs.rate(metrics.LOG_LINES, "level"), f"{LOG} {{{{level}}}}")],
         unit="cps",
         stacked=True,
     )
-    errors = _graph(
+    errors = service_graph(
         "Error lines over time",
         "Entries of level error and critical a second, over five minutes.",
         [Query(queries.service(metrics.LOG_ERROR_RATE), LOG)],
         unit="cps",
     )
-    new = _graph(
+    new = service_graph(
         "New error messages",
         "New forms of error messages within 15 minutes. In the first ten minutes of all none counts as new.",
         [Query(queries.service(metrics.LOG_NEW_TEMPLATE_COUNT), LOG)],
@@ -121,13 +115,13 @@ def _errors() -> Section:
         ],
         no_value="No error was seen, or no log exporter says anything",
     )
-    frequent = _graph(
+    frequent = service_graph(
         "Most frequent errors",
         f"Lines a second of the {logs.TOP} forms of error messages that come most often.",
         [Query(logs.frequent_templates(), f"{LOG} {{{{template_id}}}}")],
         unit="cps",
     )
-    known = _graph(
+    known = service_graph(
         "Known forms of errors",
         "Forms of error messages that are remembered; beyond the limit (1000) the oldest are forgotten.",
         [Query(logs.total(metrics.LOG_TEMPLATES), LOG)],

@@ -1,44 +1,38 @@
 """The dashboard Logs' lowest part: whether logs are read and understood, and what is left out."""
 
-from typing import Any
-
 from specter_core import metrics
 from specter_dashboards import logs_queries as logs
-from specter_dashboards.house import service_link
+from specter_dashboards.house import service_graph
 from specter_dashboards.layout import Line, Section
-from specter_dashboards.panels import BLUE, RED, Panel, Query, graph, row
+from specter_dashboards.panels import BLUE, RED, Query, row
 
 LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
 # As the alert has it: `log_backlog_bytes`.
 BACKLOG = ((BLUE, None), (RED, 2**20))
 
 
-def _graph(title: str, description: str, targets: list[Query], **options: Any) -> Panel:
-    return graph(title, description, targets, links=[service_link()], **options)
-
-
 def reading() -> Section:
     """Return the section on reading."""
-    read = _graph(
+    read = service_graph(
         "Bytes read",
         "Bytes of each log that are read a second.",
         [Query(logs.rate(metrics.LOG_READ_BYTES), LOG)],
         unit="Bps",
     )
-    backlog = _graph(
+    backlog = service_graph(
         "Backlog",
         "Bytes that are written and not read yet.",
         [Query(logs.total(metrics.LOG_BACKLOG), LOG)],
         unit="bytes",
         steps=BACKLOG,
     )
-    newest = _graph(
+    newest = service_graph(
         "Age of the newest entry",
         "Time since the newest time in an entry. It grows while the log is silent, or read late.",
         [Query(logs.age(metrics.LOG_NEWEST_ENTRY, logs.labels()), LOG)],
         unit="s",
     )
-    files = _graph(
+    files = service_graph(
         "Files",
         "Files that are followed, and files beyond the limit, which are not.",
         [
@@ -47,7 +41,7 @@ def reading() -> Section:
         ],
         unit="short",
     )
-    malformed = _graph(
+    malformed = service_graph(
         "Malformed lines",
         "Lines a second that are not of the configured format, by reason, and those that were cut.",
         [
@@ -56,7 +50,7 @@ def reading() -> Section:
         ],
         unit="cps",
     )
-    odd = _graph(
+    odd = service_graph(
         "Odd values",
         "Entries a second with a time of the future, with a field that is no number, or with more label "
         "values than allowed.",
@@ -67,7 +61,7 @@ def reading() -> Section:
         ],
         unit="cps",
     )
-    rotations = _graph(
+    rotations = service_graph(
         "Rotations, lost files, read errors",
         "Times a second that a file was taken away, that its unread rest was not found again, and that a "
         "file could not be read.",
@@ -78,7 +72,7 @@ def reading() -> Section:
         ],
         unit="cps",
     )
-    saved = _graph(
+    saved = service_graph(
         "Age of what is saved",
         "Time since offsets and counters were saved; what came since then may count twice after a restart.",
         [

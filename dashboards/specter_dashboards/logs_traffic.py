@@ -1,32 +1,26 @@
 """The dashboard Logs' middle: requests in access logs, slow queries, caches and gateways."""
 
-from typing import Any
-
 from specter_core import metrics
 from specter_dashboards import logs_queries as logs
 from specter_dashboards import queries
-from specter_dashboards.house import row_link, service_link
+from specter_dashboards.house import row_link, service_graph
 from specter_dashboards.layout import Line, Section
-from specter_dashboards.panels import ERROR_RATIO, LATENCY, Panel, Query, graph, override, row, table
+from specter_dashboards.panels import ERROR_RATIO, LATENCY, Query, override, row, table
 
 LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
 COLUMNS = [(metrics.SERVICE, "service"), (metrics.LOG, "log")]
 
 
-def _graph(title: str, description: str, targets: list[Query], **options: Any) -> Panel:
-    return graph(title, description, targets, links=[service_link()], **options)
-
-
 def requests() -> Section:
     """Return the section on access logs."""
-    status = _graph(
+    status = service_graph(
         "Requests by status",
         "Requests in access logs a second, by status.",
         [Query(logs.rate(metrics.LOG_HTTP_REQUESTS, metrics.STATUS), f"{LOG} {{{{{metrics.STATUS}}}}}")],
         unit="reqps",
         stacked=True,
     )
-    ratio = _graph(
+    ratio = service_graph(
         "Error ratio out of logs",
         "Share of requests in access logs that ended in a 5xx, over five minutes. Fewer than 0.1 requests a "
         "second count as 0.1.",
@@ -34,7 +28,7 @@ def requests() -> Section:
         unit="percentunit",
         steps=ERROR_RATIO,
     )
-    duration = _graph(
+    duration = service_graph(
         "Duration out of logs",
         "95 of 100 requests in access logs took at most this long. A gap: no requests, or lines without a "
         "duration.",
@@ -57,7 +51,7 @@ def requests() -> Section:
         sort="requests",
         no_value="No route fails, or no access log is read",
     )
-    sizes = _graph(
+    sizes = service_graph(
         "Bytes by route",
         f"Bytes of responses a second of the {logs.TOP} routes that have most.",
         [Query(logs.biggest_routes(), f"{LOG} {{{{{metrics.ROUTE}}}}}")],
@@ -70,14 +64,14 @@ def requests() -> Section:
 
 def databases_and_caches() -> Section:
     """Return the section on slow queries, caches and gateways."""
-    slow = _graph(
+    slow = service_graph(
         "Slow queries by command",
         "Queries a second that the database found slow enough to write down.",
         [Query(logs.rate(metrics.LOG_SLOW_QUERY_DURATION.count, "command"), f"{LOG} {{{{command}}}}")],
         unit="cps",
         stacked=True,
     )
-    duration = _graph(
+    duration = service_graph(
         "Duration of slow queries",
         "95 of 100 of them took at most this long.",
         [
@@ -85,26 +79,26 @@ def databases_and_caches() -> Section:
         ],
         unit="s",
     )
-    rows = _graph(
+    rows = service_graph(
         "Rows examined",
         "Rows a second that slow queries looked at.",
         [Query(logs.rate(metrics.LOG_SLOW_QUERY_ROWS_EXAMINED, "command"), f"{LOG} {{{{command}}}}")],
         unit="cps",
     )
-    hits = _graph(
+    hits = service_graph(
         "Cache hit ratio",
         "Share of cacheable requests that the cache answered, over 15 minutes.",
         [Query(queries.service(metrics.LOG_CDN_HIT_RATIO), LOG)],
         unit="percentunit",
     )
-    cache = _graph(
+    cache = service_graph(
         "Cache status",
         "Requests a second by what the cache did. bypass and unknown are no part of the ratio.",
         [Query(logs.rate(metrics.LOG_CDN_REQUESTS, "cache_status"), f"{LOG} {{{{cache_status}}}}")],
         unit="reqps",
         stacked=True,
     )
-    traffic = _graph(
+    traffic = service_graph(
         "Bytes by cache status",
         "Bytes of responses a second by what the cache did.",
         [Query(logs.rate(metrics.LOG_CDN_BYTES, "cache_status"), f"{LOG} {{{{cache_status}}}}")],
@@ -112,7 +106,7 @@ def databases_and_caches() -> Section:
         stacked=True,
     )
     upstream = f"{LOG} {{{{upstream}}}}"
-    gateway = _graph(
+    gateway = service_graph(
         "Gateway",
         "Requests a second that a gateway passed on, by upstream and outcome.",
         [
@@ -123,13 +117,13 @@ def databases_and_caches() -> Section:
         ],
         unit="reqps",
     )
-    waits = _graph(
+    waits = service_graph(
         "Time for upstreams",
         "95 of 100 requests were answered by the upstream within this time.",
         [Query(logs.quantile(metrics.LOG_GATEWAY_UPSTREAM_DURATION, 0.95, "upstream"), upstream)],
         unit="s",
     )
-    throughput = _graph(
+    throughput = service_graph(
         "Bytes through gateways",
         "Bytes a second by upstream. received: requests; sent: responses.",
         [

@@ -5,7 +5,7 @@ from typing import Any
 from specter_core import metrics
 from specter_dashboards import queries
 from specter_dashboards import signin_queries as signin
-from specter_dashboards.house import dashboard, row_link, service_link
+from specter_dashboards.house import dashboard, row_link, service_graph
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
     BLUE,
@@ -15,9 +15,7 @@ from specter_dashboards.panels import (
     SCORE,
     UNKNOWN,
     YELLOW,
-    Panel,
     Query,
-    graph,
     override,
     row,
     stat,
@@ -87,7 +85,7 @@ def _now() -> Section:
         [Query(signin.suspected(), f"{SERVICE} {{{{kind}}}}")],
         mappings=[mapping],
     )
-    scores = _graph(
+    scores = service_graph(
         "Anomaly scores of sign-ins",
         "The detector's scores of its preset `signin`. 1 is the edge of the expected band.",
         [Query(queries.scores_of("signin_"), f"{SERVICE} {{{{{metrics.FOR}}}}}")],
@@ -100,12 +98,8 @@ def _now() -> Section:
     )
 
 
-def _graph(title: str, description: str, targets: list[Query], **options: Any) -> Panel:
-    return graph(title, description, targets, links=[service_link()], **options)
-
-
 def _attempts() -> Section:
-    outcomes = _graph(
+    outcomes = service_graph(
         "Attempts by outcome",
         "Attempts a second. failed: wrong credentials; locked: the account is; blocked: refused before the "
         "credentials were looked at.",
@@ -113,14 +107,14 @@ def _attempts() -> Section:
         unit="cps",
         stacked=True,
     )
-    ratio = _graph(
+    ratio = service_graph(
         "Share of attempts that fail",
         "Above half SignInFailureRatioHigh fires, unless an attack is suspected.",
         [Query(queries.service(metrics.SERVICE_SIGNIN_FAILURE_RATIO), SERVICE)],
         unit="percentunit",
         steps=((GREEN, None), (YELLOW, 0.5), (RED, 0.8)),
     )
-    clients = _graph(
+    clients = service_graph(
         "Failed attempts by client",
         "Failed attempts a second by what the client says it is. script: HTTP libraries and all that is "
         "unknown.",
@@ -154,7 +148,7 @@ def _sources() -> Section:
         sort="requests",
         no_value=NO_REQUESTS,
     )
-    share = _graph(
+    share = service_graph(
         "Busiest source",
         "Share of the source with most failures, and of that with most requests. A flood is a quarter.",
         [
@@ -167,7 +161,7 @@ def _sources() -> Section:
         ],
         unit="percentunit",
     )
-    spread = _graph(
+    spread = service_graph(
         "Sources and accounts that fail",
         "Different addresses that failed, and different accounts that were tried, in the window. Many "
         "accounts from few sources is stuffing, from many is spraying.",
@@ -177,7 +171,7 @@ def _sources() -> Section:
         ],
         unit="short",
     )
-    account = _graph(
+    account = service_graph(
         "Most of one account",
         "Failures of the account that has most in the window, and addresses of the one that has most. One "
         "forgotten password is a few from one.",
@@ -187,7 +181,7 @@ def _sources() -> Section:
         ],
         unit="short",
     )
-    error = _graph(
+    error = service_graph(
         "Undercount",
         "By how much the failures of a source may be too low at most.",
         [
@@ -201,13 +195,13 @@ def _sources() -> Section:
 
 
 def _measures() -> Section:
-    lockouts = _graph(
+    lockouts = service_graph(
         "Lock-outs",
         "Accounts that were locked within 15 minutes.",
         [Query(queries.service(metrics.SERVICE_LOCKOUTS), SERVICE)],
         unit="short",
     )
-    captchas = _graph(
+    captchas = service_graph(
         "CAPTCHAs",
         "CAPTCHAs shown and solved a second.",
         [
@@ -216,7 +210,7 @@ def _measures() -> Section:
         ],
         unit="cps",
     )
-    solved = _graph(
+    solved = service_graph(
         "Share of CAPTCHAs solved",
         "Over 15 minutes. It falls when machines try, and when the CAPTCHA is broken.",
         [Query(queries.service(metrics.SERVICE_CAPTCHA_RATIO), SERVICE)],
@@ -226,7 +220,7 @@ def _measures() -> Section:
 
 
 def _traffic() -> Section:
-    clients = _graph(
+    clients = service_graph(
         "Requests by client",
         "HTTP requests a second by what the client says it is. bot_good: search engines, previews, monitors; "
         "script: HTTP libraries and all that is unknown.",
@@ -234,13 +228,13 @@ def _traffic() -> Section:
         unit="reqps",
         stacked=True,
     )
-    addresses = _graph(
+    addresses = service_graph(
         "Addresses",
         "Different addresses that requests came from in the window of ten minutes.",
         [Query(signin.highest(metrics.HTTP_SOURCES), SERVICE)],
         unit="short",
     )
-    refused = _graph(
+    refused = service_graph(
         "Events refused",
         "Batches a second that the exporter's API did not take. What is refused is in no graph here.",
         [Query(signin.rate(metrics.AUTH_EVENTS_REFUSED, "reason"), f"{SERVICE} {{{{reason}}}}")],
