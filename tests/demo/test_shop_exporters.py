@@ -185,12 +185,12 @@ def test_a_new_error_is_an_exception_and_a_template_of_the_log(watched: Watched)
     control = watched.shop.control
     pages = [Request("GET", f"/products/{number}") for number in range(1, 25)]
     assert set(watched.send(*pages)) == {200}
-    new_error.inject(control)
+    new_error.FAULT.inject(control)
     try:
         assert Counter(watched.send(*pages)) == {200: 22, 500: 2}
         exposed = requests.get(f"{watched.shop.settings.url}/metrics", timeout=5).text
     finally:
-        new_error.clear(control)
+        new_error.FAULT.clear(control)
     assert '.DiscountMissingError"' in exposed
     assert set(watched.send(*pages)) == {200}
     found = tried("shop", watched.shop.settings.log_file)
@@ -213,11 +213,11 @@ def test_a_memory_leak_grows_until_the_version_without_it(watched: Watched) -> N
         return memory(watched.shop) - before
 
     usual = grown()
-    memory_leak.inject(watched.shop.control)
+    memory_leak.FAULT.inject(watched.shop.control)
     try:
         leaking = grown()
     finally:
-        memory_leak.clear(watched.shop.control)
+        memory_leak.FAULT.clear(watched.shop.control)
     assert leaking > 0.8 * 200 * KEPT
     assert max(usual, grown()) < 0.2 * 200 * KEPT
 

@@ -19,8 +19,8 @@ from specter_core.web import WebOptions, WebServer
 from specter_demo.shop import goods
 from specter_demo.traffic.arrivals import arrivals
 from specter_demo.traffic.client import ShopClient
+from specter_demo.traffic.dials import LOAD
 from specter_demo.traffic.generator import Generator
-from specter_demo.traffic.load import read_load_factor, write_load_factor
 from specter_demo.traffic.shape import ROUTES, TrafficShape, utc_offset_for
 from specter_demo.traffic.visitors import Request, Visitors
 from specter_demo.traffic.workers import Workers
@@ -279,9 +279,9 @@ def test_client_opens_a_new_connection_when_the_server_has_closed_the_old() -> N
 
 def test_load_factor_file_round_trips_and_defaults_to_one(tmp_path: Path) -> None:
     file = tmp_path / "load.json"
-    assert read_load_factor(file) == 1.0
-    write_load_factor(file, 0.2)
-    assert read_load_factor(file) == 0.2
+    assert LOAD.read(file) == 1.0
+    LOAD.write(file, 0.2)
+    assert LOAD.read(file) == 0.2
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -293,10 +293,10 @@ def test_unusable_load_factor_counts_as_one_and_is_logged(
 ) -> None:
     file = tmp_path / "load.json"
     file.write_text(text, encoding="utf-8")
-    assert read_load_factor(file) == 1.0
+    assert LOAD.read(file) == 1.0
     assert "load.json" in caplog.text
 
 
 def test_impossible_load_factor_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="0 to 50"):
-        write_load_factor(tmp_path / "load.json", -0.5)
+        LOAD.write(tmp_path / "load.json", -0.5)

@@ -22,7 +22,7 @@ from specter_demo.provider import FINE, Trouble, read_trouble, write_trouble
 from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import TIMEOUT
 from specter_demo.shop.sign_ins import MAX_WAITING, SignInReporter
-from specter_demo.traffic.attackers import read_attack_rate, write_attack_rate
+from specter_demo.traffic.dials import ATTACKS
 from tests.demo.shop_server import free_port
 
 WITHIN = 30.0
@@ -93,16 +93,16 @@ def test_a_provider_that_is_away_refuses_connections_until_it_is_back(tmp_path: 
 @pytest.mark.parametrize("text", ["", "{}", '{"rate": -1}', '{"rate": 1e9}', '{"rate": "many"}', "nan"])
 def test_nobody_attacks_where_no_rate_is_written(tmp_path: Path, text: str) -> None:
     file = tmp_path / "attack.json"
-    assert read_attack_rate(file) == 0.0
+    assert ATTACKS.read(file) == 0.0
     file.write_text(text, encoding="utf-8")
-    assert read_attack_rate(file) == 0.0
+    assert ATTACKS.read(file) == 0.0
 
 
 def test_an_attack_s_rate_is_read_as_it_was_written(tmp_path: Path) -> None:
-    write_attack_rate(tmp_path / "attack.json", 10.0)
-    assert read_attack_rate(tmp_path / "attack.json") == 10.0
+    ATTACKS.write(tmp_path / "attack.json", 10.0)
+    assert ATTACKS.read(tmp_path / "attack.json") == 10.0
     with pytest.raises(ValueError, match="expected 0 to"):
-        write_attack_rate(tmp_path / "attack.json", -1.0)
+        ATTACKS.write(tmp_path / "attack.json", -1.0)
 
 
 def test_a_log_is_rotated_by_renaming_and_loses_no_line_of_two_workers(tmp_path: Path) -> None:

@@ -99,10 +99,9 @@ def serve_traffic() -> None:
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
-    from specter_demo.traffic.attackers import read_attack_rate  # noqa: PLC0415
     from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
+    from specter_demo.traffic.dials import ATTACKS, LOAD  # noqa: PLC0415
     from specter_demo.traffic.generator import Generator, report  # noqa: PLC0415  (numpy: not for --help)
-    from specter_demo.traffic.load import read_load_factor  # noqa: PLC0415
     from specter_demo.traffic.shape import TrafficShape  # noqa: PLC0415
     from specter_demo.traffic.workers import Workers  # noqa: PLC0415
 
@@ -110,8 +109,8 @@ def serve_traffic() -> None:
     workers = Workers(lambda: ShopClient(settings.url))
     generator = Generator(
         TrafficShape.from_settings(settings),
-        load_factor=lambda: read_load_factor(settings.load_file),
-        attack_rate=lambda: read_attack_rate(settings.attack_file),
+        load_factor=lambda: LOAD.read(settings.load_file),
+        attack_rate=lambda: ATTACKS.read(settings.attack_file),
         submit=workers.submit,
         count=workers.count,
         clock=SystemClock(),

@@ -16,8 +16,7 @@ from specter_demo.settings import Settings
 from specter_demo.shop.database import DatabaseError, connect
 from specter_demo.shop.defects import read_defect
 from specter_demo.shop.release import read_release
-from specter_demo.traffic.attackers import read_attack_rate, write_attack_rate
-from specter_demo.traffic.load import read_load_factor, write_load_factor
+from specter_demo.traffic.dials import ATTACKS, LOAD
 
 RELEASED_WITHIN = 30.0
 POLL = 0.05
@@ -113,11 +112,11 @@ class Control:
     @property
     def load(self) -> float:
         """The load factor in force."""
-        return read_load_factor(self._settings.load_file)
+        return LOAD.read(self._settings.load_file)
 
     def load_factor(self, factor: float) -> None:
         """Let `factor` times the usual number of clients reach the shop."""
-        write_load_factor(self._settings.load_file, factor)
+        LOAD.write(self._settings.load_file, factor)
 
     @property
     def trouble(self) -> Trouble:
@@ -131,11 +130,11 @@ class Control:
     @property
     def attack(self) -> float:
         """Sign-ins a second that attackers try."""
-        return read_attack_rate(self._settings.attack_file)
+        return ATTACKS.read(self._settings.attack_file)
 
     def attack_rate(self, rate: float) -> None:
         """Let attackers try `rate` sign-ins a second."""
-        write_attack_rate(self._settings.attack_file, rate)
+        ATTACKS.write(self._settings.attack_file, rate)
 
     def _shop_pid(self) -> int | None:
         """Return the pid of the shop's gunicorn; a pid file left behind may name anyone's process."""
