@@ -1,5 +1,8 @@
 """The annotations every alert carries, so that none is without a runbook or a link."""
 
+from typing import NotRequired, TypedDict, Unpack
+
+from specter_alerts.model import AlertRule, Severity
 from specter_alerts.settings import Settings
 from specter_core import metrics
 
@@ -30,3 +33,35 @@ def annotate(
         "runbook_url": settings.runbook_url(alert),
         "dashboard": dashboard,
     }
+
+
+class Said(TypedDict):
+    """What an alert says, see `annotate`."""
+
+    summary: str
+    description: str
+    action: str
+
+
+class Told(Said):
+    """What an alert says, and where it links to."""
+
+    service: NotRequired[bool]
+    board: NotRequired[str]
+    to_detector: NotRequired[bool]
+
+
+def annotated_alert(
+    settings: Settings,
+    name: str,
+    expr: str,
+    severity: Severity,
+    symptom: str,
+    *,
+    wait: str = "",
+    keep_firing: str = "",
+    **told: Unpack[Told],
+) -> AlertRule:
+    """Return the alert `name` with its annotations, see `annotate` and `AlertRule`."""
+    annotations = annotate(settings, name, **told)
+    return AlertRule(name, expr, severity, symptom, annotations, wait=wait, keep_firing=keep_firing)

@@ -1,6 +1,8 @@
 """The detector's way of the data: what it reads, judges, learns and writes."""
 
-from specter_alerts.annotations import annotate
+from typing import Unpack
+
+from specter_alerts.annotations import Said, annotated_alert
 from specter_alerts.detector_scores import QUERY
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
@@ -32,16 +34,11 @@ def _alert(
     name: str,
     expr: str,
     *,
-    summary: str,
-    description: str,
-    action: str,
     wait: str = "",
     severity: Severity = "warning",
+    **said: Unpack[Said],
 ) -> AlertRule:
-    annotations = annotate(
-        settings, name, summary=summary, description=description, action=action, to_detector=True
-    )
-    return AlertRule(name, expr, severity, "scores", annotations, wait=wait)
+    return annotated_alert(settings, name, expr, severity, "scores", wait=wait, to_detector=True, **said)
 
 
 def _failed_share(metric: Metric, failed: str, by: str, within: str, least: float) -> str:

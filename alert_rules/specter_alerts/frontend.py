@@ -4,8 +4,9 @@ A page is rated by the 75th percentile of its views, as on https://web.dev/artic
 """
 
 from dataclasses import dataclass
+from typing import Unpack
 
-from specter_alerts.annotations import annotate
+from specter_alerts.annotations import Said, annotated_alert
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -155,14 +156,18 @@ def _alert(
     name: str,
     expr: str,
     *,
-    summary: str,
-    description: str,
-    action: str,
     wait: str,
     severity: Severity = "warning",
+    **said: Unpack[Said],
 ) -> AlertRule:
-    annotations = annotate(settings, name, summary=summary, description=description, action=action)
-    annotations["dashboard"] = settings.frontend_dashboard_url()
-    return AlertRule(
-        name, expr, severity, "frontend", annotations, wait=wait, keep_firing=settings.keep_firing
+    return annotated_alert(
+        settings,
+        name,
+        expr,
+        severity,
+        "frontend",
+        wait=wait,
+        keep_firing=settings.keep_firing,
+        board=metrics.DASHBOARD_FRONTEND,
+        **said,
     )

@@ -1,6 +1,8 @@
 """Alerts on what lines of logs say: new errors, many errors, failed requests, slow queries, cache misses."""
 
-from specter_alerts.annotations import annotate
+from functools import partial
+
+from specter_alerts.annotations import annotated_alert
 from specter_alerts.counters import rate_of
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
@@ -28,29 +30,8 @@ def group(settings: Settings) -> RuleGroup:
     )
 
 
-def log_alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    *,
-    summary: str,
-    description: str,
-    action: str,
-    symptom: str = "logs",
-    wait: str = "",
-    keep_firing: str = "",
-) -> AlertRule:
-    """Return an alert that links to the dashboard Logs."""
-    annotations = annotate(
-        settings,
-        name,
-        summary=summary,
-        description=description,
-        action=action,
-        board=metrics.DASHBOARD_LOGS,
-    )
-    return AlertRule(name, expr, severity, symptom, annotations, wait=wait, keep_firing=keep_firing)
+log_alert = partial(annotated_alert, symptom="logs", board=metrics.DASHBOARD_LOGS)
+"""Returns an alert that links to the dashboard Logs."""
 
 
 def _new_template(settings: Settings) -> AlertRule:

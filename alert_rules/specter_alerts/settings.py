@@ -184,11 +184,6 @@ class Settings:
         url = f"{self.dashboard_base}/d/{board}/{board.removeprefix('specter-')}"
         return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
 
-    def frontend_dashboard_url(self) -> str:
-        """Return the link to the dashboard Frontend for the alert's service."""
-        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_FRONTEND}/frontend"
-        return f"{url}?var-service={{{{ $labels.service | urlquery }}}}"
-
     def dependencies_dashboard_url(self, *, dependency: bool) -> str:
         """Return the link to Third parties, for the alert's own dependency where it has one."""
         url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DEPENDENCIES}/third-parties"

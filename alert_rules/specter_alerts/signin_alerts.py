@@ -4,9 +4,11 @@ Suspicions are the sign-in exporter's, which sees single sources and accounts; h
 it does not judge, whether signing in works at all, is judged on the recorded layer.
 """
 
-from specter_alerts.annotations import annotate
+from functools import partial
+
+from specter_alerts.annotations import annotated_alert
 from specter_alerts.counters import KNOWN, rate_of
-from specter_alerts.model import AlertRule, RuleGroup, Severity
+from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
@@ -24,28 +26,7 @@ def group(settings: Settings) -> RuleGroup:
     return RuleGroup("specter_signin_alerts", tuple(alert(settings) for alert in watched))
 
 
-def _alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    symptom: str,
-    *,
-    summary: str,
-    description: str,
-    action: str,
-    wait: str = "",
-    keep_firing: str = "",
-) -> AlertRule:
-    annotations = annotate(
-        settings,
-        name,
-        summary=summary,
-        description=description,
-        action=action,
-        board=metrics.DASHBOARD_SIGNIN,
-    )
-    return AlertRule(name, expr, severity, symptom, annotations, wait=wait, keep_firing=keep_firing)
+_alert = partial(annotated_alert, board=metrics.DASHBOARD_SIGNIN)
 
 
 def _enough(settings: Settings) -> str:
