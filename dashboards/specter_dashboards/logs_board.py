@@ -7,6 +7,7 @@ from specter_dashboards import logs_queries as logs
 from specter_dashboards import queries
 from specter_dashboards.house import dashboard, row_link, service_graph
 from specter_dashboards.layout import Line, Section
+from specter_dashboards.logs_queries import COLUMNS, LOG
 from specter_dashboards.logs_reading import reading
 from specter_dashboards.logs_traffic import databases_and_caches, requests
 from specter_dashboards.panels import (
@@ -24,9 +25,7 @@ from specter_dashboards.panels import (
     value_mapping,
 )
 
-LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
 SILENT = "Unknown: no log exporter says anything"
-COLUMNS = [(metrics.SERVICE, "service"), (metrics.LOG, "log")]
 
 
 def logs_board() -> Any:

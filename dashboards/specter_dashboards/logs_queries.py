@@ -7,6 +7,10 @@ from specter_dashboards.queries import service
 RATE = "[$__rate_interval]"
 TOP = 20
 FAILED = f'{metrics.STATUS}=~"5.."'
+LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
+"""The legend of a log's series."""
+COLUMNS = [(metrics.SERVICE, "service"), (metrics.LOG, "log")]
+"""The columns of a table that say which log it is."""
 
 
 def of(metric: Metric, *matchers: str) -> str:

@@ -4,9 +4,9 @@ from specter_core import metrics
 from specter_dashboards import logs_queries as logs
 from specter_dashboards.house import service_graph
 from specter_dashboards.layout import Line, Section
+from specter_dashboards.logs_queries import LOG
 from specter_dashboards.panels import BLUE, RED, Query, row
 
-LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
 # As the alert has it: `log_backlog_bytes`.
 BACKLOG = ((BLUE, None), (RED, 2**20))
 

@@ -5,10 +5,8 @@ from specter_dashboards import logs_queries as logs
 from specter_dashboards import queries
 from specter_dashboards.house import row_link, service_graph
 from specter_dashboards.layout import Line, Section
+from specter_dashboards.logs_queries import COLUMNS, LOG
 from specter_dashboards.panels import ERROR_RATIO, LATENCY, Query, override, row, table
-
-LOG = f"{{{{{metrics.SERVICE}}}}} {{{{{metrics.LOG}}}}}"
-COLUMNS = [(metrics.SERVICE, "service"), (metrics.LOG, "log")]
 
 
 def requests() -> Section:

@@ -15,6 +15,19 @@ class ProxyError(SpecterError):
     exit_code = 2
 
 
+def valid_network(text: str) -> str:
+    """Return `text`, for a schema's field.
+
+    Raises:
+        ValueError: it is neither an address nor a network.
+    """
+    try:
+        TrustedProxies([text])
+    except ProxyError:
+        raise ValueError("is neither an address nor a network such as 10.0.0.0/8") from None
+    return text
+
+
 class TrustedProxies:
     """Find the client of a request among the addresses that proxies wrote down.
 

@@ -8,12 +8,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from specter_core.config import Schema, load_config
-from specter_core.errors import SpecterError
 from specter_exporters.browser.endpoint import BeaconOptions
 from specter_exporters.browser.origins import Origins, origin_error
 from specter_exporters.browser.pages import Pages, template_error
 from specter_exporters.browser.recorder import HOLD_SECONDS, REMEMBER_SECONDS
-from specter_exporters.proxies import TrustedProxies
+from specter_exporters.proxies import TrustedProxies, valid_network
 
 MAX_PAGES = 100
 
@@ -30,14 +29,6 @@ def _valid(error: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _network_error(text: str) -> str | None:
-    try:
-        TrustedProxies([text])
-    except SpecterError:
-        return "is neither an address nor a network such as 10.0.0.0/8"
-    return None
-
-
 class BrowserSchema(Schema):
     """The file."""
 
@@ -46,7 +37,7 @@ class BrowserSchema(Schema):
     hold_seconds: float = Field(default=HOLD_SECONDS, ge=0, lt=REMEMBER_SECONDS)
     requests_per_second: float = Field(default=500.0, gt=0, le=100_000)
     client_requests_per_second: float = Field(default=10.0, gt=0, le=100_000)
-    trusted_proxies: tuple[Annotated[str, _valid(_network_error)], ...] = ()
+    trusted_proxies: tuple[Annotated[str, AfterValidator(valid_network)], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

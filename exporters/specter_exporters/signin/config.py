@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
-from specter_core.errors import SpecterError
-from specter_exporters.proxies import TrustedProxies
+from specter_exporters.proxies import TrustedProxies, valid_network
 from specter_exporters.signin.api import ApiOptions
 from specter_exporters.signin.settings import Rules, Settings
 
@@ -21,14 +20,6 @@ def _pattern(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"is not a regular expression: {error}") from None
-    return text
-
-
-def _network(text: str) -> str:
-    try:
-        TrustedProxies([text])
-    except SpecterError:
-        raise ValueError("is neither an address nor a network such as 10.0.0.0/8") from None
     return text
 
 
@@ -56,7 +47,7 @@ class SignInSchema(Schema):
 
     hash_key_file: Path | None = None
     show_addresses: bool = False
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    trusted_proxies: tuple[Annotated[str, AfterValidator(valid_network)], ...] = ()
     app_user_agent: Annotated[str, AfterValidator(_pattern)] = ""
     top: int = Field(default=10, ge=0, le=50)
     top_min_failures: int = Field(default=5, ge=1)
