@@ -1,13 +1,12 @@
 """Take what browsers measure of pages, and expose the core web vitals."""
 
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
 
 if TYPE_CHECKING:
@@ -46,10 +45,7 @@ def browser(config_file: Path, beacon_address: str, web: WebOptions) -> None:
 
     host, port = parse_listen_address(beacon_address, "--beacon.listen-address")
     beacon = WebOptions(host, port, config=_for_browsers(web.config))
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    run(load(config_file), web, beacon, stop.wait)
+    run(load(config_file), web, beacon, StopSignals().wait)
 
 
 def _for_browsers(config: WebConfig) -> WebConfig:

@@ -1,8 +1,6 @@
 """The running exporter: one listener for metrics, one for events, and a snapshot now and then."""
 
 import logging
-import signal
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from specter_core.catalogue import load_catalogue, platform_catalogue
 from specter_core.config import read_secret_file
 from specter_core.errors import UsageError
+from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.business.business import Business
 from specter_exporters.business.endpoint import MAX_BODY_BYTES, BusinessEndpoint
@@ -113,9 +112,7 @@ def run(settings: Settings, web: WebOptions) -> None:
     Raises:
         SpecterError: see `AppExporter`.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = StopSignals()
     exporter = AppExporter(settings, web)
     exporter.start()
     LOGGER.info(

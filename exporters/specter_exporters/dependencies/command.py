@@ -1,7 +1,5 @@
 """Watch third parties, and write what blackbox_exporter probes of them."""
 
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from specter_core.errors import SpecterError, UsageError
+from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ def dependencies(context: click.Context, config_file: Path | None, web: WebOptio
     if config_file is None:
         raise UsageError("say what to watch: --config FILE; docs/exporters-dependencies.md shows one")
     config = _load(config_file)
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    run(config, web, stop.wait)
+    run(config, web, StopSignals().wait)
 
 
 def _load(config_file: Path, *, secrets: bool = True) -> "Dependencies":

@@ -1,14 +1,12 @@
 """Run the log exporter: one thread that reads, a server that shows, until a signal ends both."""
 
 import logging
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from specter_core.clock import Clock, SystemClock
+from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, WebServer
 from specter_exporters.logs.exporter import Exporter
 from specter_exporters.logs.schema import LogsSchema
@@ -29,13 +27,7 @@ def run(config: LogsSchema, storage: Path, web: WebOptions) -> None:
     Raises:
         SpecterError: the folder or the address is in use, or cannot be used.
     """
-    stop = threading.Event()
-
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
+    stop = StopSignals()
     clock = SystemClock()
     exporter = Exporter(config, StateFolder.open(storage), clock)
     registry = CollectorRegistry()
@@ -58,11 +50,11 @@ def run(config: LogsSchema, storage: Path, web: WebOptions) -> None:
         exporter.close()
 
 
-def read(exporter: Exporter, stop: threading.Event, clock: Clock) -> None:
-    """Read and save until `stop` is set."""
+def read(exporter: Exporter, stop: StopSignals, clock: Clock) -> None:
+    """Read and save until a signal comes."""
     config = exporter.config
     saved = clock.monotonic()
-    while not stop.is_set():
+    while not stop.wait(0):
         if not exporter.step():
             stop.wait(config.poll_interval)
         if clock.monotonic() - saved >= config.save_interval:

@@ -1,13 +1,12 @@
 """Take sign-ins as events over HTTP, and expose who fails and whether it is an attack."""
 
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
 
 if TYPE_CHECKING:
@@ -43,10 +42,7 @@ def signin(config_file: Path, events_address: str, web: WebOptions) -> None:
     host, port = parse_listen_address(events_address, "--events.listen-address")
     # The API has tokens; basic authentication would want the same header.
     events = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
-    run(load(config_file), web, events, stop.wait)
+    run(load(config_file), web, events, StopSignals().wait)
 
 
 def run(config: "SignInConfig", web: WebOptions, events: WebOptions, wait: Callable[[], object]) -> None:
