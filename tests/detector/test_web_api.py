@@ -23,7 +23,7 @@ from werkzeug.test import Client
 from specter_core.errors import UsageError
 from specter_core.web import WebConfig, WebOptions, secured
 from specter_detector.schema import DetectorSchema
-from specter_detector.series import labels_of
+from specter_detector.series import Vector, labels_of
 from specter_detector.web.app import create_app, is_protected
 from specter_detector.web.feedback import FeedbackStore
 from specter_detector.web.live import LiveWatch
@@ -37,6 +37,7 @@ from tests.detector.web_watch import (
     NOW,
     SHOP,
     STEP,
+    FixedClock,
     GeneratedReader,
     Reloads,
     feedback_store,
@@ -170,6 +171,26 @@ def test_a_history_has_band_score_parts_alarms_deployments_and_marks(
     assert said["alarms"][-1]["end"] == NOW
     assert [each["id"] for each in said["windows"]] == [window.id]
     assert said["events"] == [{"at": NOW - 1200, "text": "2.4.0"}]
+
+
+def test_what_is_said_of_the_last_tick_ends_the_history(
+    reader: GeneratedReader, feedback: FeedbackStore
+) -> None:
+    jobs = running_jobs(reader)
+    watch = live_watch(jobs, reader, feedback, clock=FixedClock(NOW + 75))
+    client = make_app(watch, feedback).test_client()
+    (job,) = (each for each in jobs if each.query.alias == "request_rate")
+    job.observe(NOW + 60, Vector({SHOP: 900.0}))
+    said = get(client, "history", **SERIES, start=NOW - 3600)
+    assert said["times"][-3:] == [NOW - 300, NOW, NOW + 60]
+    columns = [column for column in said.values() if isinstance(column, list) and len(column) > 9]
+    assert [len(column) for column in columns] == 10 * [14]
+    assert said["observed"][-1] == 900.0
+    assert said["score"][-1] == pytest.approx(get(client, "explain", **SERIES)["series"]["score"])
+    assert said["alarms"][-1]["end"] == NOW + 60
+    assert [said[part][-1] for part in ("trend", "seasonal", "remainder")] == [None, None, None]
+    # A stretch that ended before the tick has no part in it.
+    assert get(client, "history", **SERIES, start=NOW - 3600, end=NOW + 30)["times"][-1] == NOW
 
 
 def test_other_settings_are_tried_and_the_running_ones_stay(client: FlaskClient, jobs: list[Any]) -> None:

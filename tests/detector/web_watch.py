@@ -196,13 +196,14 @@ def live_watch(
     reader: GeneratedReader,
     feedback: FeedbackStore,
     replays: InlineReplays | ReplayWorker | None = None,
+    clock: FixedClock | None = None,
 ) -> LiveWatch:
     return LiveWatch(
         lambda: jobs,
         histories=ReaderHistories(lambda: reader),
         replays=replays or InlineReplays(),
         windows=feedback.windows,
-        clock=FixedClock(),
+        clock=clock or FixedClock(),
     )
 
 

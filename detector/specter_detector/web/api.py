@@ -73,7 +73,7 @@ def api(watch: Watch, feedback: FeedbackStore) -> Blueprint:
         asked = arguments(HistoryRequest)
         query, options = watch.query(asked.query), watch.options(asked.query, asked.model)
         key = watch.meant(asked.query, asked.key)
-        stretch = _replayed(watch, asked, key, options)
+        stretch = _up_to_now(watch, asked, key, _replayed(watch, asked, key, options), options.step)
         first, last = float(stretch.times[0]), float(stretch.times[-1])
         windows = [
             window
@@ -134,6 +134,15 @@ def _replayed(watch: Watch, asked: HistoryRequest, key: Labels, options: FitOpti
     end = watch.now() if asked.end is None else asked.end
     start = end - DAY if asked.start is None else asked.start
     return watch.replay(asked.query, key, start, end, options)
+
+
+def _up_to_now(watch: Watch, asked: HistoryRequest, key: Labels, stretch: Stretch, step: float) -> Stretch:
+    """Return `stretch` with the last tick, where that came after the last step and before the end."""
+    row = watch.one(asked.query, key, asked.model)
+    last, end = float(stretch.times[-1]), watch.now() if asked.end is None else asked.end
+    if row is None or not last < row.last_tick < last + step or row.last_tick > end:
+        return stretch
+    return stretch.followed_by(row.verdict, row.last_tick)
 
 
 def _answer(model: BaseModel, status: int = 200) -> Response:

@@ -150,7 +150,10 @@ class WindowsModel(Answer):
 
 
 class StretchModel(Answer):
-    """A stretch of one series and what was said of it; columns of one length, null where nothing is known."""
+    """A stretch of one series and what was said of it; columns of one length, null where nothing is known.
+
+    The times are steps; one less than a step behind the one before is the running detector's last tick.
+    """
 
     query: str
     labels: dict[str, str]

@@ -1,7 +1,7 @@
 """A stretch of one series, judged as the running detector would have judged it, and taken apart."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from specter_detector.models.replay import DAY, replay
 from specter_detector.models.shape import Shape
 from specter_detector.models.spectrum import cycle_over
 from specter_detector.models.stl import StlSettings, stl_operator
+from specter_detector.verdict import Verdict
 
 REFITS_A_DAY = 1.0
 
@@ -68,6 +69,27 @@ class Stretch:
     trend: Floats
     seasonal: Floats
     remainder: Floats
+
+    def followed_by(self, verdict: Verdict, at: float) -> "Stretch":
+        """Return the stretch with what the running detector says of `at` (Unix s), which has no parts yet."""
+        last = {
+            "times": at,
+            "observed": verdict.value if np.isfinite(verdict.value) else np.nan,
+            "expected": verdict.yhat,
+            "lower": verdict.lower,
+            "upper": verdict.upper,
+            "score": verdict.score,
+            "direction": verdict.direction,
+            "reason": REASONS.index(verdict.reason),
+            "confidence": verdict.confidence,
+        }
+        columns = {each.name: np.asarray(getattr(self, each.name)) for each in fields(self)}
+        return Stretch(
+            **{
+                name: np.append(column, np.asarray(last.get(name, np.nan), column.dtype))
+                for name, column in columns.items()
+            }
+        )
 
     def alarms(self) -> list["Alarm"]:
         """Return the runs of scores above 1, oldest first."""
