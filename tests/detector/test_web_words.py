@@ -102,6 +102,8 @@ def test_how_far_off_is_said_as_a_person_would() -> None:
     low = row("anomalous", value=4.0, direction=-1, reason="drop")
     assert "4 is lower than expected (60 % below); expected are 8 to 12." in words_on(low, "", 100.0).headline
     assert "times" not in words_on(row("anomalous", yhat=0.0), "", 100.0).headline
+    assert "(1e+03 times the usual)" in words_on(row("anomalous", yhat=0.02), "", 100.0).headline
+    assert "times" not in words_on(row("anomalous", yhat=1e-8), "", 100.0).headline
 
 
 def test_an_error_that_lasts_is_no_longer_news_and_still_an_error() -> None:

@@ -10,6 +10,8 @@ from specter_detector.web.views import Row, State
 
 Tone = Literal["alarm", "calm", "unknown"]
 
+MOST_TIMES = 1000.0
+"""Times the usual: beyond, the usual is next to nothing, and how often that fits says nothing."""
 WHAT_HAPPENED = {
     "spike": "higher than expected",
     "drop": "lower than expected",
@@ -122,6 +124,8 @@ def _share(row: Row) -> str:
     if not verdict.yhat > 0 or verdict.value < 0:
         return ""
     share = verdict.value / verdict.yhat
+    if share > MOST_TIMES:
+        return ""
     if share >= 2:
         return f" ({share:.3g} times the usual)"
     return f" ({abs(share - 1) * 100:.0f} % {SIDES[verdict.direction]})" if verdict.direction else ""

@@ -52,8 +52,9 @@ function lasted(seconds) {
 // --- the stretch ---
 
 async function load() {
-  const end = Number(page.now);
-  const asked = new URLSearchParams({ query: page.query, labels: page.labels, start: String(Math.floor(end - Number(page.seconds))), end: String(Math.floor(end)) });
+  // Without an end: a tick that comes meanwhile is in it.
+  const start = Math.floor(Number(page.now) - Number(page.seconds));
+  const asked = new URLSearchParams({ query: page.query, labels: page.labels, start: String(start) });
   if (page.model) asked.set("model", page.model);
   shown = await ask(`/api/v1/history?${asked}`);
   await redraw();
