@@ -69,7 +69,7 @@ async function load() {
   const [before, last] = shown.times.slice(-2);
   const ticked = last - before < shown.step_seconds;
   const parts = [`${shown.times.length - ticked} values in steps of ${lasted(shown.step_seconds)}`];
-  if (ticked) parts.push("that of the last tick");
+  if (ticked) parts.push("one of the last tick");
   if (missing) parts.push(`${missing} missing`);
   if (unknown) parts.push(`${unknown} without a judgement`);
   say("status", missing === shown.times.length ? "No value in this stretch: nothing is known of it." : `${parts.join(", ")}. Drag to zoom, double-click to go back.`);
