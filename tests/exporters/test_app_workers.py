@@ -225,7 +225,14 @@ def test_an_upgrade_in_flight_goes_on_counting(shop: Server) -> None:
 
 
 def test_a_folder_that_a_killed_server_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    with serving(gunicorn(tmp_path), tmp_path) as server:
+    command = gunicorn(tmp_path)
+    # In /dev/shm, any server that another test starts meanwhile would remove it.
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    with (tmp_path / "conf.py").open("a", encoding="utf-8") as conf:
+        conf.write("from pathlib import Path\nfrom specter_exporters.app import gunicorn\n")
+        conf.write(f"gunicorn.MEMORY = Path({str(memory)!r})\n")
+    with serving(command, tmp_path) as server:
         folder = folder_of(server)
         workers = [psutil.Process(pid) for pid in server.workers]
         server.process.kill()
@@ -233,6 +240,7 @@ def test_a_folder_that_a_killed_server_left_is_removed_by_the_next(tmp_path: Pat
             worker.kill()
         psutil.wait_procs(workers, WITHIN)
         server.process.wait(WITHIN)
-    assert folder.exists()
-    with serving(gunicorn(tmp_path), tmp_path):
-        assert not folder.exists()
+    assert list(memory.iterdir()) == [folder]
+    with serving(command, tmp_path) as server:
+        assert list(memory.iterdir()) == [folder_of(server)]
+    assert list(memory.iterdir()) == []
