@@ -79,8 +79,11 @@ def test_a_right_call_goes_on_to_start(tmp_path: Path) -> None:
     assert isinstance(result.exception, SomethingStartedError)
 
 
-def told(**reached: float) -> Timeline:
-    return Timeline("api-latency", START, ready=START + 61.24, injected=START + 90.0, reached=dict(reached))
+SCORED = ("score", "alert", "notification")
+
+
+def told(stages: tuple[str, ...] = SCORED, **reached: float) -> Timeline:
+    return Timeline("api-latency", START, START + 61.24, START + 90.0, dict(reached), stages)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,16 @@ def told(**reached: float) -> Timeline:
             '"traffic-drop", "setup_s": null, "score_s": null, "alert_s": null, "notification_s": null',
             1,
         ),
+        (
+            told(("alert", "notification"), alert=START + 140.0, notification=START + 150.0),
+            '"api-latency", "setup_s": 61.2, "score_s": null, "alert_s": 50.0, "notification_s": 60.0',
+            0,
+        ),
+        (
+            told((*SCORED, "family_alert"), score=START + 91, alert=START + 92, notification=START + 93),
+            '"api-latency", "setup_s": 61.2, "score_s": 1.0, "alert_s": 2.0, "notification_s": 3.0',
+            1,
+        ),
     ],
 )
 def test_check_ends_with_one_line_of_json_and_says_by_its_exit_code_whether_a_stage_is_missing(
@@ -109,7 +122,7 @@ def test_check_ends_with_one_line_of_json_and_says_by_its_exit_code_whether_a_st
     monkeypatch.setattr(telling, "check", lambda *_: timeline)
     result = CliRunner().invoke(demo, ["check"])
     assert result.exit_code == code
-    assert result.stdout == f'{{"fault": {line}}}\n'
+    assert result.stdout == f'{{"fault": {line}, "family_alert_s": null}}\n'
     assert list(json.loads(result.stdout)) == ["fault", "setup_s", *(f"{stage}_s" for stage in STAGES)]
 
 
@@ -212,7 +225,7 @@ def narrator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cleared: list[str]
     monkeypatch.setattr(telling, "narrator_of", lambda *_: fake)
     monkeypatch.setattr(telling, "POLL_SECONDS", 0.0)
     answers = iter([False, True])
-    monkeypatch.setattr(telling, "score_is_quiet", lambda *_: next(answers))
+    monkeypatch.setattr(telling, "is_over", lambda *_: next(answers))
     return fake
 
 
@@ -226,6 +239,19 @@ def test_check_clears_the_fault_before_everything_stops(narrator: FakeNarrator, 
     assert cleared == ["cleared"]
     assert "recreated [the] index" in out.getvalue()
     assert "the scores are quiet again 0.0 s later" in out.getvalue()
+
+
+def test_check_waits_for_the_end_of_the_alert_where_no_score_tells_of_the_fault_but_not_for_ever(
+    narrator: FakeNarrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrator.fault = replace(narrator.fault, expects=(), alert="MemoryLeak")
+    out = io.StringIO()
+    telling.check(REQUEST, Console(file=out), None)
+    assert "MemoryLeak fires no more 0.0 s later" in out.getvalue()
+
+    monkeypatch.setattr(telling, "RESOLUTION_SECONDS", 0.0)
+    telling.check(REQUEST, Console(file=out), None)
+    assert "not yet, 0 s later: MemoryLeak fires no more" in out.getvalue()
 
 
 def test_check_gives_its_figures_also_when_the_fault_cannot_be_cleared(narrator: FakeNarrator) -> None:

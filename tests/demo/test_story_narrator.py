@@ -12,13 +12,13 @@ import pytest
 
 from specter_core.errors import SpecterError, UsageError
 from specter_core.metrics import QUERY_SERIES
-from specter_demo.faults import FAULTS, find_fault, find_told, memory_leak
+from specter_demo.faults import FAULTS, Fault, find_fault, find_told
 from specter_demo.faults.control import Control
 from specter_demo.story import narrator as narrator_module
 from specter_demo.story.background import Background
 from specter_demo.story.narrator import Narrator, Phase
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError, Sample
-from specter_demo.story.timeline import Timeline
+from specter_demo.story.timeline import Timeline, stages_of
 from specter_demo.traffic.shape import ROUTES as SHOP_ROUTES
 
 START = 1_700_000_000.0
@@ -49,6 +49,7 @@ class FakePrometheus:
     alerts: list[dict[str, str]] = field(default_factory=list)
     score_is_up: bool = False
     alert_fires: bool = False
+    family: tuple[str, ...] = ()
     down: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -58,8 +59,10 @@ class FakePrometheus:
         self.asked.append(expression)
         if expression.startswith('anomaly_score{service="shop",for=~'):
             return [Sample({}, 2.0 if self.score_is_up else 0.5)]
+        if expression.startswith('ALERTS{alertname=~"AnomalyDetected"'):
+            return [Sample({"alertname": "AnomalyDetected"}, 1.0)] if self.alert_fires else []
         if expression.startswith("ALERTS{alertname"):
-            return [Sample({}, 1.0)] if self.alert_fires else []
+            return [Sample({"alertname": name}, 1.0) for name in self.family if name in expression]
         if expression.startswith("ALERTS"):
             return [Sample(labels, 1.0) for labels in self.alerts]
         if expression.startswith("anomaly_score"):
@@ -116,6 +119,10 @@ def quiet_scores() -> dict[tuple[str, str], float]:
 
 @pytest.fixture
 def story(tmp_path: Path) -> Story:
+    return story_of(find_fault("api-latency"), tmp_path)
+
+
+def story_of(fault: Fault, tmp_path: Path) -> Story:
     said: list[str] = []
     done: list[str] = []
 
@@ -127,12 +134,12 @@ def story(tmp_path: Path) -> Story:
         return step
 
     clock, prometheus = FakeClock(), FakePrometheus(scores=quiet_scores())
-    fault = replace(find_fault("api-latency"), inject=act("injected"), clear=act("cleared"))
+    fault = replace(fault, inject=act("injected"), clear=act("cleared"))
     narrator = Narrator(
         client=cast("PrometheusClient", prometheus),
         control=cast("Control", None),
         fault=fault,
-        timeline=Timeline("api-latency", START - 60.0),
+        timeline=Timeline(fault.name, START - 60.0, stages=stages_of(fault)),
         notifications=tmp_path / "notifications.jsonl",
         clock=clock,
         say=said.append,
@@ -140,12 +147,12 @@ def story(tmp_path: Path) -> Story:
     return Story(narrator, prometheus, clock, said, done)
 
 
-def deliver(story: Story, received_at: float) -> None:
+def deliver(story: Story, received_at: float, alert: str = "AnomalyDetected") -> None:
     line = {
         "received_at": received_at,
         "status": "firing",
-        "alertname": "AnomalyDetected",
-        "labels": {"for": "route_latency_p95"},
+        "alertname": alert,
+        "labels": {"for": "route_latency_p95"} if alert == "AnomalyDetected" else {"service": "shop"},
     }
     with story.narrator.notifications.open("a") as file:
         file.write(json.dumps(line) + "\n")
@@ -180,6 +187,7 @@ def test_quiet_then_fault_then_score_alert_and_notification(story: Story) -> Non
         "score_s": 10.0,
         "alert_s": 15.0,
         "notification_s": 19.2,
+        "family_alert_s": None,
     }
     assert story.said == [
         "24 series are scored, all quiet",
@@ -256,9 +264,9 @@ def test_scores_that_are_never_quiet_fail_with_their_reason(
     story: Story, scores: dict[tuple[str, str], float], alerts: list[dict[str, str]], reason: str
 ) -> None:
     story.prometheus.scores, story.prometheus.alerts = scores, alerts
-    assert story.until_over() == 202
+    assert story.until_over() == 362
     assert story.phase() is Phase.FAILED
-    assert story.narrator.problem == f"the scores were not quiet for 20 s within 201 s: {reason}"
+    assert story.narrator.problem == f"the scores were not quiet for 20 s within 361 s: {reason}"
     assert story.said == [story.narrator.problem]
     assert story.done == []
     assert story.narrator.timeline.summary() == {
@@ -267,6 +275,7 @@ def test_scores_that_are_never_quiet_fail_with_their_reason(
         "score_s": None,
         "alert_s": None,
         "notification_s": None,
+        "family_alert_s": None,
     }
 
 
@@ -279,7 +288,7 @@ def test_scores_that_are_quiet_now_and_then_do_not_keep_the_story_waiting_for_ev
         if story.narrator.over:
             break
     assert story.phase() is Phase.FAILED
-    assert "within 305 s: route_latency_p95 / scores 2.00" in story.narrator.problem
+    assert "within 425 s: route_latency_p95 / scores 2.00" in story.narrator.problem
 
 
 def test_an_alert_of_another_kind_does_not_disturb(story: Story) -> None:
@@ -296,7 +305,7 @@ def test_a_missing_stage_is_named(story: Story) -> None:
     story.until_over()
     assert story.phase() is Phase.FAILED
     assert story.narrator.problem == (
-        "within 240 s of the fault this did not happen: Prometheus fires, Alertmanager has delivered"
+        "within 300 s of the fault this did not happen: Prometheus fires, Alertmanager has delivered"
     )
     assert story.narrator.timeline.complete is False
 
@@ -436,9 +445,72 @@ def test_a_fault_without_a_story_says_how_to_inject_it() -> None:
         find_told("memory-leak")
 
 
-def test_every_other_fault_can_be_told() -> None:
+def test_what_a_score_tells_of_is_told_by_the_alert_on_anomalies() -> None:
     for fault in FAULTS:
-        if fault is memory_leak.FAULT:
-            continue
-        assert find_told(fault.name).expects
-        assert fault.alert == "AnomalyDetected"
+        assert (fault.alert == "AnomalyDetected") is bool(fault.expects), fault.name
+
+
+# --- alerts of rule families ---
+
+
+def test_a_fault_without_a_score_is_told_by_its_own_alert_and_is_over_when_that_is(tmp_path: Path) -> None:
+    fault = replace(find_fault("api-latency"), expects=(), alert="MemoryLeak")
+    story = story_of(fault, tmp_path)
+    story.narrator.hold_seconds = 0.0
+    story.inject()
+    story.prometheus.score_is_up = True
+    story.tick(9)
+    story.prometheus.family = ("MemoryLeak",)
+    story.tick(5)
+    deliver(story, START + 40.0, "MemoryLeak")
+    story.tick()
+    assert story.phase() is Phase.NOTIFIED
+    assert story.narrator.timeline.summary() == {
+        "fault": "api-latency",
+        "setup_s": 60.0,
+        "score_s": None,
+        "alert_s": 12.0,
+        "notification_s": 20.0,
+        "family_alert_s": None,
+    }
+    story.wait_for_background()
+    story.tick(5)
+    assert story.phase() is Phase.CLEARED
+    story.prometheus.family = ()
+    story.tick()
+    assert story.phase() is Phase.RECOVERED
+    assert story.said[-1] == "MemoryLeak fires no more 5.0 s later"
+    assert not any("anomaly score" in sentence for sentence in story.said)
+
+
+def test_a_fault_with_both_is_told_when_its_family_s_alert_fires_too(tmp_path: Path) -> None:
+    story = story_of(find_fault("new-error"), tmp_path)
+    story.inject()
+    story.prometheus.score_is_up = story.prometheus.alert_fires = True
+    deliver(story, story.clock.now, "AnomalyDetected")
+    lines = story.narrator.notifications.read_text().replace("route_latency_p95", "route_error_ratio")
+    story.narrator.notifications.write_text(lines)
+    story.tick(5)
+    assert story.phase() is Phase.FAULT
+    story.prometheus.family = ("LogNewErrorFrequent", "ExceptionsRising", "MemoryLeak")
+    story.tick()
+    assert story.phase() is Phase.NOTIFIED
+    assert story.said[-1] == "a rule family's alert fires after 8.0 s: ExceptionsRising"
+
+
+def test_a_family_s_alert_that_does_not_fire_is_named(tmp_path: Path) -> None:
+    story = story_of(find_fault("login-attack"), tmp_path)
+    story.inject()
+    story.until_over()
+    assert story.narrator.problem.endswith(
+        "anomaly score above 1, Prometheus fires, Alertmanager has delivered, a rule family's alert fires"
+    )
+
+
+def test_a_family_s_alert_that_an_earlier_run_left_up_is_waited_for(tmp_path: Path) -> None:
+    story = story_of(find_fault("login-attack"), tmp_path)
+    story.prometheus.alerts = [{"alertname": "SignInAttackSuspected", "alertstate": "firing"}]
+    story.tick(30)
+    assert story.phase() is Phase.LEARNING
+    story.prometheus.alerts = []
+    story.inject()

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from specter_demo.story.observe import (
     AlertView,
     RouteView,
     alert_fires,
+    family_alert,
+    is_over,
     notified_at,
     observe,
     score_is_quiet,
@@ -39,7 +42,7 @@ def prometheus(tmp_path: Path) -> Iterator[Prometheus]:
         yield server
 
 
-def put(prometheus: Prometheus, name: str, value: float, at: float, **labels: str) -> None:
+def put(prometheus: Prometheus, name: str, value: float | None, at: float, **labels: str) -> None:
     import requests  # noqa: PLC0415
 
     labels = {key.removesuffix("_"): text for key, text in labels.items()}
@@ -91,6 +94,32 @@ def test_only_what_the_fault_should_disturb_counts(prometheus: Prometheus) -> No
     assert not alert_fires(client, FAULT, now - 60.0)
     put(prometheus, "anomaly_score", 9.0, now, service="shop", for_="latency_p95")
     assert score_is_up(client, FAULT, now - 60.0)
+
+
+@pytest.mark.integration
+def test_a_rule_family_s_alert_counts_by_its_name_and_the_shop_and_is_over_when_it_is_resolved(
+    prometheus: Prometheus,
+) -> None:
+    client, now = PrometheusClient(prometheus.url), time.time()
+    alone = replace(FAULT, expects=(), alert="MemoryLeak")
+    both = replace(FAULT, family_alerts=("MemoryLeak", "ExceptionsRising"))
+    leak = {"alertname": "MemoryLeak", "alertstate": "firing"}
+    put(prometheus, "ALERTS", 1.0, now, **leak, service="other")
+    put(prometheus, "ALERTS", 1.0, now, **{**leak, "alertname": "ServiceDown"}, service="shop")
+    put(prometheus, "ALERTS", 1.0, now - 30.0, **leak, service="shop", severity="warning")
+    assert not alert_fires(client, alone, now - 10.0)
+    assert family_alert(client, both, now - 10.0) is None
+    assert is_over(client, alone, now - 10.0, now)
+
+    put(prometheus, "ALERTS", 1.0, now - 1.0, **leak, service="shop", severity="warning")
+    assert alert_fires(client, alone, now - 10.0)
+    assert family_alert(client, both, now - 10.0) == "MemoryLeak"
+    assert family_alert(client, FAULT, now - 10.0) is None
+    assert not is_over(client, alone, now - 10.0, now)
+
+    # As Prometheus ends the series of an alert.
+    put(prometheus, "ALERTS", None, now, **leak, service="shop", severity="warning")
+    assert is_over(client, alone, now - 10.0, now)
 
 
 @pytest.mark.integration
@@ -180,6 +209,16 @@ def test_the_first_delivery_after_the_fault_counts(tmp_path: Path) -> None:
     )
     assert notified_at(file, FAULT, 100.0) == 105.5
     assert notified_at(file, FAULT, 107.0) is None
+
+
+def test_a_delivery_of_a_rule_family_s_alert_counts_by_the_shop(tmp_path: Path) -> None:
+    file, fault = tmp_path / "notifications.jsonl", replace(FAULT, expects=(), alert="MemoryLeak")
+    file.write_text(
+        line(101.0)
+        + line(102.0, alertname="MemoryLeak", labels={"service": "other"})
+        + line(103.0, alertname="MemoryLeak", labels={"service": "shop"})
+    )
+    assert notified_at(file, fault, 100.0) == 103.0
 
 
 @pytest.mark.parametrize(

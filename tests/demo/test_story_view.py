@@ -40,7 +40,8 @@ LINES = [
 
 
 def told() -> Timeline:
-    return Timeline("api-latency", 1000.0, ready=1040.0, injected=1060.0, reached={"score": 1075.0})
+    stages = ("score", "alert", "notification")
+    return Timeline("api-latency", 1000.0, 1040.0, 1060.0, {"score": 1075.0}, stages)
 
 
 def render(
@@ -178,4 +179,5 @@ def test_the_finished_story_in_plain_lines() -> None:
         "  anomaly score above 1         after  15.0 s",
         "  Prometheus fires              never",
         "  Alertmanager has delivered    never",
+        "  a rule family's alert fires   not expected",
     ]

@@ -149,7 +149,7 @@ def test_a_traffic_drop_is_noticed_at_night_as_in_the_afternoon(tmp_path: Path) 
     for local_time, (output, said) in outputs.items():
         assert runs[local_time].returncode == 0, said
         story = json.loads(output.splitlines()[-1])
-        assert list(story) == ["fault", "setup_s", "score_s", "alert_s", "notification_s"]
+        assert list(story) == ["fault", "setup_s", "score_s", "alert_s", "notification_s", "family_alert_s"]
         assert story["fault"] == "traffic-drop"
         assert story["score_s"] <= 45, (local_time, story)
         assert 0 < story["score_s"] < story["alert_s"] < story["notification_s"] <= 120, (local_time, story)

@@ -32,7 +32,7 @@ def find_told(name: str) -> Fault:
         UsageError: there is none, or it can be injected by hand only.
     """
     fault = find_fault(name)
-    if not fault.expects:
+    if not fault.alert:
         raise UsageError(
             f"{name} has no story: start `specter demo run`, then inject it with `specter demo fault {name}`"
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from specter_demo.faults.api_latency import next_minor, next_patch
 from specter_demo.faults.control import Control
-from specter_demo.faults.fault import Fault
+from specter_demo.faults.fault import ANOMALY, Fault
 from specter_demo.shop.defects import NONE
 
 
@@ -25,8 +25,19 @@ class Said:
     without: str
 
 
-def defect_fault(defect: str, said: Said, *, summary: str, expects: tuple[str, ...]) -> Fault:
-    """Return the fault of this name: a minor release that has the defect, and a patch that has it no more."""
+def defect_fault(
+    defect: str,
+    said: Said,
+    *,
+    summary: str,
+    expects: tuple[str, ...] = (),
+    alert: str = ANOMALY,
+    family_alerts: tuple[str, ...] = (),
+) -> Fault:
+    """Return the fault of this name: a minor release that has the defect, and a patch that has it no more.
+
+    What is expected of it is as `Fault` has it.
+    """
 
     def inject(control: Control) -> str:
         if active(control):
@@ -46,4 +57,4 @@ def defect_fault(defect: str, said: Said, *, summary: str, expects: tuple[str, .
     def active(control: Control) -> bool:
         return control.defect == defect
 
-    return Fault(defect, summary, inject, clear, active, expects)
+    return Fault(defect, summary, inject, clear, active, expects, alert, family_alerts)

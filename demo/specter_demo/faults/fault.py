@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from specter_demo.faults.control import Control
 
+ANOMALY = "AnomalyDetected"
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -17,8 +19,10 @@ class Fault:
         clear: ends it and says what was done; without an injection before it changes nothing.
         active: looks at the shop and tells whether the fault is there.
         expects: aliases of the detector's queries whose score must exceed 1 (any of them is enough);
-            empty for a fault that is injected by hand only.
-        alert: the alert that must fire.
+            empty where no score tells of the fault.
+        alert: the alert that must fire and be delivered: the detector's, of one of `expects`, or without
+            those a rule family's; empty for a fault that is injected by hand only.
+        family_alerts: alerts of rule families of which one must fire, too; empty for none.
     """
 
     name: str
@@ -27,4 +31,10 @@ class Fault:
     clear: Callable[[Control], str]
     active: Callable[[Control], bool]
     expects: tuple[str, ...]
-    alert: str = "AnomalyDetected"
+    alert: str = ANOMALY
+    family_alerts: tuple[str, ...] = ()
+
+    @property
+    def end(self) -> str:
+        """What says that the fault is over: a sentence."""
+        return "the scores are quiet again" if self.expects else f"{self.alert} fires no more"

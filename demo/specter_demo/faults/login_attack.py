@@ -34,4 +34,5 @@ FAULT = Fault(
     clear=clear,
     active=active,
     expects=("route_request_rate",),
+    family_alerts=("SignInAttackSuspected",),
 )

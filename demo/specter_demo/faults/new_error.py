@@ -13,4 +13,6 @@ FAULT = defect_fault(
     ),
     summary="a release raises a new exception on one product page in twelve",
     expects=("route_error_ratio", "error_ratio"),
+    # The log exporter takes no message for new in its first ten minutes, nor in a second run.
+    family_alerts=("ExceptionsRising", "LogErrorTemplateNew", "LogNewErrorFrequent"),
 )

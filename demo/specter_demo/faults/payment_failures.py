@@ -37,4 +37,5 @@ FAULT = Fault(
     active=active,
     # A declined card is the customer's affair and no error of the shop's: what is not answered is one.
     expects=("route_error_ratio", "error_ratio", "route_latency_p95", "latency_p95"),
+    family_alerts=("BusinessSuccessCritical", "BusinessSuccessLow"),
 )

@@ -33,4 +33,5 @@ FAULT = Fault(
     clear=clear,
     active=active,
     expects=("route_error_ratio", "error_ratio"),
+    family_alerts=("OutgoingCallsFailing",),
 )

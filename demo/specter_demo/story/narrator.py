@@ -13,9 +13,10 @@ from specter_demo.story.observe import (
     NOTHING,
     Observation,
     alert_fires,
+    family_alert,
+    is_over,
     notified_at,
     observe,
-    score_is_quiet,
     score_is_up,
 )
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError
@@ -23,10 +24,10 @@ from specter_demo.story.timeline import SENTENCES, Timeline
 from specter_demo.traffic.shape import ROUTES
 
 QUIET_SECONDS = 20.0
-# An alert of a killed run that is started again at once keeps firing for two minutes.
-READY_SECONDS = 200.0
-PATIENCE_SECONDS = 300.0  # with scores that are quiet now and then, but never for long enough
-STAGE_SECONDS = 240.0
+# Rules look back over five minutes: an alert on what the run before broke may be up for so long.
+READY_SECONDS = 360.0
+PATIENCE_SECONDS = 420.0  # with scores that are quiet now and then, but never for long enough
+STAGE_SECONDS = 300.0
 OUTAGE_SECONDS = 60.0
 # Rate, error ratio and p95 of the shop as a whole and of each route.
 EXPECTED_SERIES = 3 * (1 + len(ROUTES))
@@ -40,7 +41,7 @@ class Phase(StrEnum):
     FAULT = "the fault is in"
     NOTIFIED = "noticed and delivered"
     CLEARED = "the fault is cleared"
-    RECOVERED = "the scores are quiet again"
+    RECOVERED = "all is well again"
     FAILED = "a stage is missing"
 
 
@@ -102,9 +103,8 @@ class Narrator:
             self._wait_for_quiet(seen, now, age)
         elif self.phase is Phase.FAULT:
             self._note_stages(now)
-        elif self.phase is Phase.CLEARED and score_is_quiet(self.client, self.fault, self._since):
-            self.say(f"the scores are quiet again {now - self._since:.1f} s later")
-            self._enter(Phase.RECOVERED, now)
+        elif self.phase is Phase.CLEARED:
+            self._wait_for_end(now)
 
     def _wait_for_quiet(self, seen: Observation, now: float, age: float) -> None:
         reason = self._unrest(seen)
@@ -127,8 +127,10 @@ class Narrator:
             return "nothing is scored"
         if highest[1] > 1.0:
             return f"{highest[0]} scores {highest[1]:.2f}"
-        if any(alert.name == self.fault.alert for alert in seen.alerts):
-            return f"{self.fault.alert} is up"
+        told_by = {self.fault.alert, *self.fault.family_alerts}
+        for alert in seen.alerts:
+            if alert.name in told_by:
+                return f"{alert.name} is up"
         if len(seen.scores) < EXPECTED_SERIES:
             return f"only {len(seen.scores)} series are scored"
         return ""
@@ -147,22 +149,30 @@ class Narrator:
 
     def _note_stages(self, now: float) -> None:
         injected = self.timeline.injected or now
-        if score_is_up(self.client, self.fault, injected):
+        if self.fault.expects and score_is_up(self.client, self.fault, injected):
             self._reach("score", self.clock.time())
         if alert_fires(self.client, self.fault, injected):
             self._reach("alert", self.clock.time())
         delivered = notified_at(self.notifications, self.fault, injected)
         if delivered is not None:
             self._reach("notification", delivered)
+        family = family_alert(self.client, self.fault, injected)
+        if family is not None:
+            self._reach("family_alert", self.clock.time(), f": {family}")
         if self.timeline.complete:
             self._enter(Phase.NOTIFIED, now)
         elif now - injected > STAGE_SECONDS:
-            missing = ", ".join(SENTENCES[s] for s in SENTENCES if s not in self.timeline.reached)
+            missing = ", ".join(SENTENCES[stage] for stage in self.timeline.missing)
             self._fail(f"within {STAGE_SECONDS:.0f} s of the fault this did not happen: {missing}")
 
-    def _reach(self, stage: str, when: float) -> None:
+    def _wait_for_end(self, now: float) -> None:
+        if is_over(self.client, self.fault, self.timeline.injected or self._since, self._since):
+            self.say(f"{self.fault.end} {now - self._since:.1f} s later")
+            self._enter(Phase.RECOVERED, now)
+
+    def _reach(self, stage: str, when: float, which: str = "") -> None:
         if self.timeline.reach(stage, when):
-            self.say(f"{SENTENCES[stage]} after {self.timeline.seconds_after_fault(stage):.1f} s")
+            self.say(f"{SENTENCES[stage]} after {self.timeline.seconds_after_fault(stage):.1f} s{which}")
 
     def _hold(self, now: float) -> None:
         if (

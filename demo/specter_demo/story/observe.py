@@ -21,6 +21,7 @@ from specter_demo.faults.fault import Fault
 from specter_demo.story.prometheus import PrometheusClient, Sample
 
 SHOP = "shop"
+OF_SHOP = f'{SERVICE}="{SHOP}"'
 QUIET_ALERTS = {WATCHDOG}
 
 
@@ -67,8 +68,8 @@ def observe(client: PrometheusClient, since: float) -> Observation:
     What is older than `since` (epoch seconds) was written by an earlier run:
     Prometheus shows a series' last value for five minutes.
     """
-    scores = _known(client.query(_newer(f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}"}}', since)))
-    selector = f'{{{SERVICE}="{SHOP}"}}'
+    scores = _known(client.query(_newer(f"{ANOMALY_SCORE}{{{OF_SHOP}}}", since)))
+    selector = f"{{{OF_SHOP}}}"
     rates = _by_route(client.query(ROUTE_REQUEST_RATE + selector))
     slow = _by_route(client.query(ROUTE_DURATION["p95"] + selector))
     worst: dict[str, float] = {}
@@ -123,14 +124,36 @@ def score_is_quiet(client: PrometheusClient, fault: Fault, since: float) -> bool
 
 
 def _scores(client: PrometheusClient, fault: Fault, since: float) -> list[Sample]:
-    selector = f'{ANOMALY_SCORE}{{{SERVICE}="{SHOP}",{FOR}=~"{"|".join(fault.expects)}"}}'
+    selector = f'{ANOMALY_SCORE}{{{OF_SHOP},{FOR}=~"{"|".join(fault.expects)}"}}'
     return client.query(_newer(selector, since))
 
 
 def alert_fires(client: PrometheusClient, fault: Fault, since: float) -> bool:
     """Whether the alert that `fault` should raise fires, in a sample since `since`."""
-    alert = f'alertname="{fault.alert}",alertstate="firing",{FOR}=~"{"|".join(fault.expects)}"'
-    return bool(client.query(_newer(f"{ALERTS}{{{alert}}}", since)))
+    about = f'{FOR}=~"{"|".join(fault.expects)}"' if fault.expects else OF_SHOP
+    return bool(_firing(client, (fault.alert,), about, since))
+
+
+def family_alert(client: PrometheusClient, fault: Fault, since: float) -> str | None:
+    """Return which family alert of `fault` fires, in a sample since `since`; None for none."""
+    firing = _firing(client, fault.family_alerts, OF_SHOP, since) if fault.family_alerts else []
+    return min((sample.labels["alertname"] for sample in firing), default=None)
+
+
+def _firing(client: PrometheusClient, names: tuple[str, ...], about: str, since: float) -> list[Sample]:
+    selector = f'{ALERTS}{{alertname=~"{"|".join(names)}",alertstate="firing",{about}}}'
+    return client.query(_newer(selector, since))
+
+
+def is_over(client: PrometheusClient, fault: Fault, injected: float, cleared: float) -> bool:
+    """Whether what told of `fault` is quiet again: its scores since `cleared`, or without any its alert.
+
+    Prometheus ends the series of an alert that is resolved, so one look at it is enough; its samples from
+    before `injected` are an earlier run's.
+    """
+    if fault.expects:
+        return score_is_quiet(client, fault, cleared)
+    return not alert_fires(client, fault, injected)
 
 
 def _newer(selector: str, since: float) -> str:
@@ -146,11 +169,16 @@ def notified_at(notifications: Path, fault: Fault, since: float) -> float | None
         if (
             line.get("status") == "firing"
             and line.get("alertname") == fault.alert
-            and line.get("labels", {}).get(FOR) in fault.expects
+            and _is_about(fault, line.get("labels", {}))
             and line.get("received_at", 0.0) >= since
         ):
             return float(line["received_at"])
     return None
+
+
+def _is_about(fault: Fault, labels: Mapping[str, str]) -> bool:
+    """Tell the detector's alert by its series, and a rule family's by its service."""
+    return labels.get(FOR) in fault.expects if fault.expects else labels.get(SERVICE) == SHOP
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

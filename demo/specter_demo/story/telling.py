@@ -16,9 +16,9 @@ from specter_demo.platform import PORTS, Platform, build_platform, build_service
 from specter_demo.story.bring_up import bring_up
 from specter_demo.story.log import Log
 from specter_demo.story.narrator import Narrator
-from specter_demo.story.observe import score_is_quiet
+from specter_demo.story.observe import is_over
 from specter_demo.story.prometheus import PrometheusClient, PrometheusError
-from specter_demo.story.timeline import Timeline
+from specter_demo.story.timeline import Timeline, stages_of
 from specter_demo.story.view import draw, timeline_text
 from specter_demo.traffic.shape import utc_offset_for
 from specter_stack.install import ensure_programs
@@ -29,7 +29,8 @@ from specter_stack.service import Service
 
 POLL_SECONDS = 1.0
 HOLD_SECONDS = 60.0
-RECOVERY_SECONDS = 120.0
+RECOVERY_SECONDS = 120.0  # of scores
+RESOLUTION_SECONDS = 300.0  # of an alert, which looks back over minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ def brought_up(
 
 def narrator_of(request: Request, platform: Platform, clock: Clock, say: Callable[[str], None]) -> Narrator:
     """Return the narrator of the fault in `request`."""
+    fault = find_told(request.fault)
     return Narrator(
         client=PrometheusClient(platform.url("prometheus")),
         control=Control(platform.settings, clock),
-        fault=find_told(request.fault),
-        timeline=Timeline(request.fault, request.started),
+        fault=fault,
+        timeline=Timeline(request.fault, request.started, stages=stages_of(fault)),
         notifications=platform.settings.notifications_file,
         clock=clock,
         say=say,
@@ -110,9 +112,9 @@ def check(request: Request, console: Console, ask: Callable[[str], bool] | None)
 
 
 def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
-    """End the fault and wait until the scores say so too.
+    """End the fault and wait until its scores, or its alert, say so too.
 
-    A next start finds quiet scores then; otherwise it would have to wait for the last run's alert to end.
+    A next start finds quiet then; otherwise it would have to wait for the last run's alert to end.
     """
     if narrator.timeline.injected is None:
         return
@@ -120,19 +122,21 @@ def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
         say(narrator.fault.clear(narrator.control))
         _see_recovery(narrator, clock, say)
     except PrometheusError as error:
-        say(f"whether the scores are quiet again cannot be seen: {error}")
+        say(f"whether {narrator.fault.end} cannot be seen: {error}")
     except SpecterError as error:
         say(f"{narrator.fault.name} could not be cleared, the next start clears it: {error}")
 
 
 def _see_recovery(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
-    cleared = clock.time()
-    while clock.time() - cleared < RECOVERY_SECONDS:
-        if score_is_quiet(narrator.client, narrator.fault, cleared):
-            say(f"the scores are quiet again {clock.time() - cleared:.1f} s later")
+    fault, cleared = narrator.fault, clock.time()
+    injected = narrator.timeline.injected or cleared
+    bound = RECOVERY_SECONDS if fault.expects else RESOLUTION_SECONDS
+    while clock.time() - cleared < bound:
+        if is_over(narrator.client, fault, injected, cleared):
+            say(f"{fault.end} {clock.time() - cleared:.1f} s later")
             return
         clock.sleep(POLL_SECONDS)
-    say(f"the scores are not quiet yet, {RECOVERY_SECONDS:.0f} s later")
+    say(f"not yet, {bound:.0f} s later: {fault.end}")
 
 
 def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:

@@ -172,5 +172,6 @@ def timeline_text(timeline: Timeline) -> str:
     rows = [f"{timeline.fault} injected"]
     for stage, sentence in SENTENCES.items():
         seconds = timeline.seconds_after_fault(stage)
-        rows.append(f"  {sentence:<30}" + ("never" if seconds is None else f"after {seconds:5.1f} s"))
+        unmet = "never" if stage in timeline.stages else "not expected"
+        rows.append(f"  {sentence:<30}" + (unmet if seconds is None else f"after {seconds:5.1f} s"))
     return "\n".join(rows)
