@@ -1,7 +1,6 @@
 """`specter demo serve`: one part of the shop in the foreground."""
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from specter_core.signals import StopSignals
 from specter_demo.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -144,7 +144,13 @@ def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: F
 
 
 def _stop_on_signal() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Return an event that several threads may look at, set when a signal to stop has come."""
+    signals, stop = StopSignals(), threading.Event()
+
+    def wait() -> None:
+        # In a thread: a handler that sets an event itself may have interrupted who holds its lock.
+        signals.wait()
+        stop.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
     return stop
