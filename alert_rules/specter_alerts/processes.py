@@ -9,12 +9,14 @@ from specter_core import metrics
 
 # Steps of growth one after the other. A cache or a fit grows in one step, seen in two at most.
 GROWTHS = 3
-TARGET = "service, job, instance"
+KIND = "service, job"
+TARGET = f"{KIND}, instance"
+HOUR = 3600
 
 
 def group(settings: Settings) -> RuleGroup:
     """Return the alerts on what client libraries say of their process; the detector has its own."""
-    return RuleGroup("specter_process_alerts", (_leak(settings), _restarting(settings)))
+    return RuleGroup("specter_process_alerts", (_leak(settings), _leak_fast(settings), _restarting(settings)))
 
 
 def _process(name: str, settings: Settings) -> str:
@@ -29,45 +31,126 @@ def _single() -> str:
 
 def _leak(settings: Settings) -> AlertRule:
     scales = "\nor\n".join(_growing(step, settings) for step in settings.leak_steps)
-    shown = f"{settings.leak_bytes / 2**20:g}MiB"
+    shown = _mebibytes(settings.leak_bytes)
     steps = " or ".join(settings.leak_steps)
-    return AlertRule(
+    return _memory_alert(
+        settings,
         "MemoryLeak",
         f"(\n{scales}\n)\n{_single()}",
-        "warning",
-        "memory",
-        annotate(
-            settings,
-            "MemoryLeak",
-            summary="The memory of {{ $labels.service }} grows without end",
-            description=(
-                "{{ $labels.instance }} of {{ $labels.service }} holds {{ $value | humanize1024 }}B, and "
-                f"grew by {number(settings.leak_growth * 100 - 100)}% in each of {GROWTHS} steps of {steps} "
-                f"one after the other, {shown} or more together; expected memory that levels off."
-            ),
-            action=(
-                "Compare with the deployments marked and with the traffic. Restart it before the kernel "
-                "does; take a heap profile first if you can."
-            ),
-            board=metrics.DASHBOARD_APPLICATION,
-        ),
+        f"by {number(settings.leak_growth * 100 - 100)}% in each of {GROWTHS} steps of {steps} one after the "
+        f"other, {shown} or more together",
         keep_firing=settings.leak_steps[0],
     )
 
 
-def _growing(step: str, settings: Settings) -> str:
-    memory = _process(metrics.PROCESS_MEMORY, settings)
-    steps = [
-        f"avg_over_time({memory}[{step}]{f' offset {_times(step, back)}' if back else ''})"
+def _leak_fast(settings: Settings) -> AlertRule:
+    step, least = settings.leak_fast_step, settings.leak_fast_bytes
+    factor, usual_over = number(settings.leak_fast_factor), settings.usual_over
+    averages = _averages(step, settings)
+    newest, whole = f"{averages[0]} - {averages[1]}", f"({averages[0]} - {averages[-1]})"
+    grown = [f"{later} - {before} > {number(least)}" for later, before in pairwise(averages)]
+    # What warms up grows less and less.
+    steady = f"{newest} > {number(settings.leak_fast_steady)} / {GROWTHS} * {whole}"
+    usual = f"quantile_over_time(0.5, {_memory(settings)}[{usual_over}] offset {_times(step, GROWTHS)})"
+    more = f"{averages[0]} > on ({KIND}) group_left () {factor} * max by ({KIND}) ({usual})"
+    started = _process(metrics.PROCESS_START, settings)
+    first = f"min by ({KIND}) (min_over_time({started}[{usual_over}]))"
+    age = number(settings.leak_fast_known_seconds)
+    known = (
+        f"(\n  changes({started}[{usual_over}]) > 0\n  or\n"
+        f"  {started} and on ({KIND}) time() - {first} > {age}\n)"
+    )
+    conditions = "\nand\n".join([_an_hour(step, whole, GROWTHS * least), *grown, steady, more])
+    return _memory_alert(
+        settings,
+        "MemoryLeakFast",
+        f"{conditions}\nand on ({TARGET})\n{_older(_times(step, GROWTHS + 1), settings)}\n"
+        f"and on ({TARGET})\n{known}\n{_single()}",
+        f"by {_mebibytes(least)} or more in each of {GROWTHS} steps of {step} one after the other, to over "
+        f"{factor} times the median of {usual_over}",
+        keep_firing=settings.keep_firing,
+    )
+
+
+def _memory_alert(settings: Settings, name: str, expr: str, how: str, *, keep_firing: str) -> AlertRule:
+    """Return the alert on `expr`, which says by how many bytes an hour the memory grows."""
+    labels = f"$labels.{' $labels.'.join(TARGET.split(', '))}"
+    of_target = "{service=%q,job=%q,instance=%q}"
+    held = f'{{{{ with printf "{metrics.PROCESS_MEMORY}{of_target}" {labels} | query }}}}'
+    available = f"{metrics.PROCESS_MEMORY_AVAILABLE.name}{of_target}"
+    left = f'{{{{ with printf "{HOUR} / %f * {available}" $value {labels} | query }}}}'
+    version = _newest_version(settings)
+    return AlertRule(
+        name,
+        expr,
+        "warning",
+        "memory",
+        annotate(
+            settings,
+            name,
+            summary="{{ $labels.service }} leaks {{ $value | humanize1024 }}B of memory an hour",
+            description=(
+                f"{{{{ $labels.instance }}}} of {{{{ $labels.service }}}} holds {held}"
+                "{{ . | first | value | humanize1024 }}B{{ end }} and grows by {{ $value | humanize1024 }}B "
+                f"an hour: {how}; expected memory that levels off.{left} At this pace nothing is left in "
+                f"{{{{ . | first | value | humanizeDuration }}}}.{{{{ end }}}}{version} Version "
+                f'{{{{ . | first | label "{metrics.SERVICE_VERSION}" }}}} is new.{{{{ end }}}}'
+            ),
+            action=(
+                f'{version}Roll back version {{{{ . | first | label "{metrics.SERVICE_VERSION}" }}}}.'
+                "{{ else }}Restart it before the kernel does; take a heap profile first if you can.{{ end }}"
+            ),
+            board=metrics.DASHBOARD_APPLICATION,
+        ),
+        keep_firing=keep_firing,
+    )
+
+
+def _newest_version(settings: Settings) -> str:
+    """Return the beginning of a template that is there if a version of the service is new."""
+    info, version = metrics.TARGET_INFO.name, metrics.SERVICE_VERSION
+    now = f'{info}{{service=%q,{version}!=\\"\\"}}'
+    return (
+        f'{{{{ with printf "group by ({version}) ({now}) unless on ({version}) '
+        f'{info}{{service=%q}} offset {settings.usual_over}" $labels.service $labels.service | query }}}}'
+    )
+
+
+def _memory(settings: Settings) -> str:
+    return _process(metrics.PROCESS_MEMORY, settings)
+
+
+def _averages(step: str, settings: Settings) -> list[str]:
+    """Return the memory's averages over `step`, the newest first."""
+    return [
+        f"avg_over_time({_memory(settings)}[{step}]{f' offset {_times(step, back)}' if back else ''})"
         for back in range(GROWTHS + 1)
     ]
+
+
+def _growing(step: str, settings: Settings) -> str:
+    averages = _averages(step, settings)
     growth = number(settings.leak_growth)
-    grown = [f"  {later} > {growth} * {before}" for later, before in pairwise(steps)]
-    enough = f"  {steps[0]} - {steps[-1]} > {number(settings.leak_bytes)}"
+    grown = [f"  {later} > {growth} * {before}" for later, before in pairwise(averages)]
+    enough = f"  {_an_hour(step, f'({averages[0]} - {averages[-1]})', settings.leak_bytes)}"
     # A process that started among these steps warms up.
-    old = f"  time() - {_process(metrics.PROCESS_START, settings)} > {_seconds(_times(step, GROWTHS + 2))}"
-    conditions = "\n  and\n".join([*grown, enough])
+    old = f"  {_older(_times(step, GROWTHS + 2), settings)}"
+    conditions = "\n  and\n".join([enough, *grown])
     return f"{conditions}\n  and on ({TARGET})\n{old}"
+
+
+def _an_hour(step: str, whole: str, least: float) -> str:
+    """Return what `whole`, the growth of all steps, is in an hour, where it is more than `least` bytes."""
+    factor = number(HOUR / (GROWTHS * _seconds(step)))
+    return f"{factor} * {whole} > {factor} * {number(least)}"
+
+
+def _older(age: str, settings: Settings) -> str:
+    return f"time() - {_process(metrics.PROCESS_START, settings)} > {_seconds(age)}"
+
+
+def _mebibytes(count: float) -> str:
+    return f"{count / 2**20:g}MiB"
 
 
 def _times(step: str, count: int) -> str:

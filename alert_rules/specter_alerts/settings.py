@@ -143,6 +143,14 @@ class Settings:
     leak_steps: tuple[str, ...] = ("5m", "1h")
     leak_growth: float = 1.1
     leak_bytes: float = 64 * 2**20
+    # A fast leak: steps of so many bytes each, of which the newest is this share of their mean at least, and
+    # so many times the memory that is usual. A restart that warms up goes no further than to the usual.
+    leak_fast_step: str = "40s"
+    leak_fast_bytes: float = 10 * 2**20
+    leak_fast_steady: float = 0.75
+    leak_fast_factor: float = 1.5
+    # What is usual is known of a process that was restarted, or of a service as old as this.
+    leak_fast_known_seconds: float = 900.0
 
     # Events that the shipped rules take as critical, and the funnels. None: the shipped catalogue.
     catalogue: Catalogue | None = None

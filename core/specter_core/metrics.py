@@ -144,6 +144,11 @@ THREADPOOL_MAX = Metric(
 THREADPOOL_WAITING = Metric(
     "specter_threadpool_waiting_requests", "gauge", "Calls that wait for a thread of the event loops' pools."
 )
+PROCESS_MEMORY_AVAILABLE = Metric(
+    "specter_process_memory_available_bytes",
+    "gauge",
+    "How much more memory this process may take: the least that its cgroups (v2) or the machine have left.",
+)
 HTTP_CLIENT_RATELIMIT_REMAINING = Metric(
     "specter_http_client_ratelimit_remaining",
     "gauge",

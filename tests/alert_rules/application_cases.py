@@ -322,34 +322,63 @@ def process(memory: str, started: str = "0x2000", **more: str) -> dict[str, str]
     return series | {f"{name}{{{TARGET}}}": values for name, values in more.items()}
 
 
-def leak(held: str) -> list[Firing]:
+RESTART = "Restart it before the kernel does; take a heap profile first if you can."
+
+
+def leak(held: str, growth: str) -> list[Firing]:
     return [
         Firing(
             OF_TARGET,
-            "The memory of shop grows without end",
-            f"a of shop holds {held}, and grew by 10% in each of 3 steps of 5m or 1h one after the other, "
-            "64MiB or more together; expected memory that levels off.",
+            f"shop leaks {growth} of memory an hour",
+            f"a of shop holds {held} and grows by {growth} an hour: by 10% in each of 3 steps of 5m or 1h "
+            "one after the other, 64MiB or more together; expected memory that levels off.",
+            action=RESTART,
         )
     ]
 
 
+def fast_leak(
+    held: str, growth: str, known: str = "", *, labels: dict[str, str] = OF_TARGET, action: str = RESTART
+) -> list[Firing]:
+    return [
+        Firing(
+            labels,
+            f"{labels['service']} leaks {growth} of memory an hour",
+            f"{labels['instance']} of {labels['service']} holds {held} and grows by {growth} an hour: by "
+            "10MiB or more in each of 3 steps of 40s one after the other, to over 1.5 times the median of "
+            f"6h; expected memory that levels off.{known}",
+            action=action,
+        )
+    ]
+
+
+def of_instance(instance: str, memory: str, started: str) -> dict[str, str]:
+    labels = f'service="api",job="api",instance="{instance}"'
+    return {
+        f"process_resident_memory_bytes{{{labels}}}": memory,
+        f"process_start_time_seconds{{{labels}}}": started,
+    }
+
+
 # A mebibyte and a half every five seconds from 100 MiB on, for 25 minutes; 550 MiB after that.
 FAST = f"{100 * MIB}x720 {100 * MIB}+{3 * MIB // 2}x300 {550 * MIB}x600"
-SLOW = f"{100 * MIB}x1440 {100 * MIB}+{MIB // 16}x4320"
+# Three quarters of a mebibyte a minute.
+SLOW = f"{100 * MIB}x120 {100 * MIB}+{MIB * 3 // 4}x360"
 PROCESSES = [
     Case(
         "MemoryLeak",
         "application",
         "fires within twenty minutes of a fast leak and resolves when the memory levels off",
         process(FAST),
-        {"60m": [], "80m": leak("413.5MiB"), "110m": []},
+        {"60m": [], "80m": leak("458.5MiB", "1.055GiB"), "110m": []},
     ),
     Case(
         "MemoryLeak",
         "application",
         "fires for a leak of hours",
-        process(SLOW, "0x6000"),
-        {"120m": [], "330m": leak("234.9MiB")},
+        process(SLOW, "0x480"),
+        {"120m": [], "330m": leak("256.8MiB", "42.97MiB")},
+        interval="1m",
     ),
     Case(
         "MemoryLeak",
@@ -364,6 +393,81 @@ PROCESSES = [
             'specter_http_server_workers{service="web",job="web",instance="c"}': "2x2000",
         },
         {"62m": [], "70m": [], "80m": []},
+    ),
+    Case(
+        "MemoryLeakFast",
+        "application",
+        "fires within three minutes of a release that leaks, names it, and resolves when it is rolled back",
+        process(
+            # The version before for twenty minutes, six of the one that leaks, then another one.
+            f"{100 * MIB}x239 {100 * MIB}+{5 * MIB}x71 {100 * MIB}x120",
+            "0x239 1200x71 1560x120",
+            specter_process_memory_available_bytes=f"{10 * 1024 * MIB}x500",
+        )
+        | {
+            f'target_info{{{TARGET},service_version="1.4.0"}}': "1x239 stale",
+            f'target_info{{{TARGET},service_version="1.5.0"}}': "_x240 1x71 stale",
+        },
+        {
+            "20m": [],
+            "22m": [],
+            "23m": fast_leak(
+                "280MiB",
+                "3.516GiB",
+                " At this pace nothing is left in 2h 50m 40s. Version 1.5.0 is new.",
+                action="Roll back version 1.5.0.",
+            ),
+            "28m": [],
+        },
+    ),
+    Case(
+        "MemoryLeakFast",
+        "application",
+        "fires for a new instance of a service that is known, and for one that has run for long",
+        {
+            **of_instance("a", f"{100 * MIB}x400", "0x400"),
+            **of_instance("b", f"_x240 {100 * MIB}+{2 * MIB}x120", "_x240 1200x120"),
+            **process(f"{100 * MIB}x239 {100 * MIB}+{2 * MIB}x120"),
+        },
+        {
+            "22m": [],
+            "25m": [
+                *fast_leak("220MiB", "1.406GiB"),
+                *fast_leak("220MiB", "1.406GiB", labels={"service": "api", "job": "api", "instance": "b"}),
+            ],
+        },
+    ),
+    Case(
+        "MemoryLeakFast",
+        "application",
+        "is silent about a restart that warms up to the usual",
+        process(f"{300 * MIB}x239 {100 * MIB}+{4 * MIB}x50 {300 * MIB}x100", "0x239 1200x200"),
+        {f"{minute}m{second:02}s": [] for minute in (22, 23, 24, 25) for second in (0, 20, 40)},
+    ),
+    Case(
+        "MemoryLeakFast",
+        "application",
+        "is silent about a release that needs three times as much and grows less and less",
+        process(
+            f"{100 * MIB}x239 {100 * MIB}+{12 * MIB}x8 {200 * MIB}+{6 * MIB}x8 {250 * MIB}+{3 * MIB}x8 "
+            f"{275 * MIB}+{3 * MIB // 2}x8 {290 * MIB}x100",
+            "0x239 1200x200",
+        ),
+        {f"{minute}m{second:02}s": [] for minute in (22, 23, 24) for second in (0, 10, 20, 30, 40, 50)},
+    ),
+    Case(
+        "MemoryLeakFast",
+        "application",
+        "is silent about the first start of a service, and about workers that answer in turn",
+        {
+            **of_instance("a", f"{50 * MIB}+{2 * MIB}x170", "0x170"),
+            **process(
+                f"{100 * MIB}x239 {100 * MIB}+{5 * MIB}x71",
+                "0x239 1200x71",
+                specter_http_server_workers="2x400",
+            ),
+        },
+        {"4m": [], "8m": [], "14m": [], "24m": []},
     ),
     Case(
         "ProcessRestarting",

@@ -17,12 +17,13 @@ RULES = {rule.alert: rule for group in all_groups() for rule in group.alerts}
 
 @dataclass(frozen=True)
 class Firing:
-    """One alert expected to fire: its labels without severity, symptom by default from the rule."""
+    """One alert expected to fire: its labels without severity; symptom and action by default the rule's."""
 
     labels: dict[str, str]
     summary: str
     description: str
     symptom: str = ""
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def expected_alert(alert: str, firing: Firing) -> dict[str, Any]:
         "exp_annotations": {
             "summary": firing.summary,
             "description": firing.description,
-            "action": rule.annotations["action"],
+            "action": firing.action or rule.annotations["action"],
             "runbook_url": rule.annotations["runbook_url"],
             "dashboard": url,
         },

@@ -10,9 +10,10 @@ from typing import cast
 
 import pytest
 
-from specter_core.errors import SpecterError, UsageError
+from specter_alerts.families import all_groups
+from specter_core.errors import SpecterError
 from specter_core.metrics import QUERY_SERIES
-from specter_demo.faults import FAULTS, Fault, find_fault, find_told
+from specter_demo.faults import FAULTS, Fault, find_fault
 from specter_demo.faults.control import Control
 from specter_demo.story import narrator as narrator_module
 from specter_demo.story.background import Background
@@ -440,11 +441,6 @@ def test_the_narrator_waits_for_every_query_of_every_route_and_of_the_shop() -> 
     assert len(QUERY_SERIES) // 2 * (len(SHOP_ROUTES) + 1) == narrator_module.EXPECTED_SERIES
 
 
-def test_a_fault_without_a_story_says_how_to_inject_it() -> None:
-    with pytest.raises(UsageError, match="specter demo fault memory-leak"):
-        find_told("memory-leak")
-
-
 def test_what_a_score_tells_of_is_told_by_the_alert_on_anomalies() -> None:
     for fault in FAULTS:
         assert (fault.alert == "AnomalyDetected") is bool(fault.expects), fault.name
@@ -454,19 +450,18 @@ def test_what_a_score_tells_of_is_told_by_the_alert_on_anomalies() -> None:
 
 
 def test_a_fault_without_a_score_is_told_by_its_own_alert_and_is_over_when_that_is(tmp_path: Path) -> None:
-    fault = replace(find_fault("api-latency"), expects=(), alert="MemoryLeak")
-    story = story_of(fault, tmp_path)
+    story = story_of(find_fault("memory-leak"), tmp_path)
     story.narrator.hold_seconds = 0.0
     story.inject()
     story.prometheus.score_is_up = True
     story.tick(9)
-    story.prometheus.family = ("MemoryLeak",)
+    story.prometheus.family = ("MemoryLeakFast",)
     story.tick(5)
-    deliver(story, START + 40.0, "MemoryLeak")
+    deliver(story, START + 40.0, "MemoryLeakFast")
     story.tick()
     assert story.phase() is Phase.NOTIFIED
     assert story.narrator.timeline.summary() == {
-        "fault": "api-latency",
+        "fault": "memory-leak",
         "setup_s": 60.0,
         "score_s": None,
         "alert_s": 12.0,
@@ -479,7 +474,7 @@ def test_a_fault_without_a_score_is_told_by_its_own_alert_and_is_over_when_that_
     story.prometheus.family = ()
     story.tick()
     assert story.phase() is Phase.RECOVERED
-    assert story.said[-1] == "MemoryLeak fires no more 5.0 s later"
+    assert story.said[-1] == "MemoryLeakFast fires no more 5.0 s later"
     assert not any("anomaly score" in sentence for sentence in story.said)
 
 
@@ -514,3 +509,9 @@ def test_a_family_s_alert_that_an_earlier_run_left_up_is_waited_for(tmp_path: Pa
     assert story.phase() is Phase.LEARNING
     story.prometheus.alerts = []
     story.inject()
+
+
+def test_every_alert_that_a_fault_is_told_by_is_one_of_the_rules() -> None:
+    rules = {rule.alert for group in all_groups() for rule in group.alerts}
+    for fault in FAULTS:
+        assert {fault.alert, *fault.family_alerts} <= rules, fault.name

@@ -12,7 +12,7 @@ from specter_demo.faults import (
 )
 from specter_demo.faults.fault import Fault
 
-__all__ = ["FAULTS", "Fault", "find_fault", "find_told"]
+__all__ = ["FAULTS", "Fault", "find_fault"]
 
 FAULTS = (
     api_latency.FAULT,
@@ -23,20 +23,6 @@ FAULTS = (
     new_error.FAULT,
     memory_leak.FAULT,
 )
-
-
-def find_told(name: str) -> Fault:
-    """Return the fault called `name`, of which the demo can tell the story.
-
-    Raises:
-        UsageError: there is none, or it can be injected by hand only.
-    """
-    fault = find_fault(name)
-    if not fault.alert:
-        raise UsageError(
-            f"{name} has no story: start `specter demo run`, then inject it with `specter demo fault {name}`"
-        )
-    return fault
 
 
 def find_fault(name: str) -> Fault:

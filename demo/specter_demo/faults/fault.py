@@ -21,7 +21,7 @@ class Fault:
         expects: aliases of the detector's queries whose score must exceed 1 (any of them is enough);
             empty where no score tells of the fault.
         alert: the alert that must fire and be delivered: the detector's, of one of `expects`, or without
-            those a rule family's; empty for a fault that is injected by hand only.
+            those a rule family's.
         family_alerts: alerts of rule families of which one must fire, too; empty for none.
     """
 

@@ -21,7 +21,7 @@ from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import PaymentClient
 from specter_demo.shop.release import read_release
 from specter_demo.shop.sign_ins import client_of
-from specter_exporters.app import Outgoing, SpecterFlask
+from specter_exporters.app import MemoryRoom, Outgoing, SpecterFlask
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,6 +46,7 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     extension = SpecterFlask(app, service_name=SERVICE, service_version=version)
     # Its memory and processor time, too: the worker is the service.
     ProcessCollector(registry=extension.recorder.registry)
+    MemoryRoom(extension.recorder.registry)
     _log_requests(app, settings, log, version)
     hear = told(settings)
     app.before_request(lambda: hear.sign_ins.request(flask.request))

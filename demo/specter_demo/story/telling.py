@@ -10,7 +10,7 @@ from rich.live import Live
 
 from specter_core.clock import Clock, SystemClock
 from specter_core.errors import SpecterError
-from specter_demo.faults import find_told
+from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
 from specter_demo.platform import PORTS, Platform, build_platform, build_services
 from specter_demo.story.bring_up import bring_up
@@ -72,7 +72,7 @@ def brought_up(
 
 def narrator_of(request: Request, platform: Platform, clock: Clock, say: Callable[[str], None]) -> Narrator:
     """Return the narrator of the fault in `request`."""
-    fault = find_told(request.fault)
+    fault = find_fault(request.fault)
     return Narrator(
         client=PrometheusClient(platform.url("prometheus")),
         control=Control(platform.settings, clock),
@@ -91,11 +91,11 @@ def told(
     """Yield the narrator of a running demo, its stack and its log; a signal ends it in order.
 
     Raises:
-        UsageError: there is no such fault, or no story of it; nothing has been started then.
+        UsageError: there is no such fault; nothing has been started then.
         SpecterError: something does not start.
     """
     clock = SystemClock()
-    find_told(request.fault)
+    find_fault(request.fault)
     log = Log(console, clock, request.started)
     with stop_on_signals(), brought_up(request, clock, log, ask) as (stack, platform):
         yield narrator_of(request, platform, clock, log), stack, log

@@ -6,6 +6,7 @@ from specter_exporters.app.exposition import metrics_app, metrics_asgi_app
 from specter_exporters.app.flask_extension import SpecterFlask
 from specter_exporters.app.health import Check, Health
 from specter_exporters.app.health_endpoint import HealthAsgi, HealthWsgi
+from specter_exporters.app.memory_room import MemoryRoom
 from specter_exporters.app.outgoing import Outgoing
 from specter_exporters.app.recorder import Recorder
 from specter_exporters.app.wsgi import WsgiMiddleware
@@ -16,6 +17,7 @@ __all__ = [
     "Health",
     "HealthAsgi",
     "HealthWsgi",
+    "MemoryRoom",
     "Outgoing",
     "Recorder",
     "SpecterFlask",
