@@ -1278,3 +1278,451 @@ DETECTOR_EXCLUSIONS = Metric(
     "Times not to learn from that hold at the newest tick, by kind: deployment, maintenance, incident.",
     ("kind",),
 )
+
+# PostgreSQL. Every family has the server's name in the exporter's configuration.
+SERVER = "server"
+PG_FAILURE_REASONS = (
+    "auth",
+    "slots",
+    "timeout",
+    "tls",
+    "privilege",
+    "refused",
+    "starting",
+    "database",
+    "other",
+)
+PG_UP = Metric(
+    "specter_pg_up",
+    "gauge",
+    "1 if the server took a connection of the exporter's and answered, else 0.",
+    (SERVER,),
+)
+PG_FAILURE = Metric(
+    "specter_pg_failure",
+    "gauge",
+    "Why the server could not be asked: 1 for the reason of this scrape, 0 for the others, all 0 "
+    "while it is up. Reasons: auth, slots, timeout, tls, privilege, refused, starting, database, "
+    "other.",
+    (SERVER, "reason"),
+)
+PG_COLLECTOR_SUCCESS = Metric(
+    "specter_pg_collector_success",
+    "gauge",
+    "1 if the collector's queries succeeded in this scrape, else 0; its series are then absent, not old.",
+    (SERVER, "collector"),
+)
+PG_COLLECTOR_DURATION = Metric(
+    "specter_pg_collector_duration_seconds",
+    "gauge",
+    "What the collector took in this scrape.",
+    (SERVER, "collector"),
+)
+PG_COLLECTOR_FAILURE = Metric(
+    "specter_pg_collector_failure",
+    "gauge",
+    "1 for the reason why a collector failed in this scrape; else absent. Reasons: lock_timeout, "
+    "privilege, timeout, unsupported, connection, other.",
+    (SERVER, "collector", "reason"),
+)
+PG_DROPPED = Metric(
+    "specter_pg_dropped_series",
+    "gauge",
+    "Series that this scrape left out: over the collector's limit, or a second one of the same labels.",
+    (SERVER, "collector"),
+)
+PG_INFO = Metric(
+    "specter_pg_info",
+    "info",
+    "Version of the server.",
+    (SERVER, "version"),
+)
+PG_START = Metric(
+    "specter_pg_start_timestamp_seconds",
+    "gauge",
+    "Unix time at which the server started.",
+    (SERVER,),
+)
+PG_RECOVERY = Metric(
+    "specter_pg_in_recovery",
+    "gauge",
+    "1 on a standby, 0 on a primary.",
+    (SERVER,),
+)
+PG_PRIVILEGE = Metric(
+    "specter_pg_privilege",
+    "gauge",
+    "Whether the exporter's role may see what collectors need: 1 yes, 0 no. Without pg_monitor "
+    "other sessions' state and statements are hidden, and what is counted of them is too low.",
+    (SERVER, "privilege"),
+)
+PG_CONNECTIONS = Metric(
+    "specter_pg_connections",
+    "gauge",
+    "Sessions of clients by database and state; `hidden`: the role may not see the state.",
+    (SERVER, "database", "state"),
+)
+PG_MAX_CONNECTIONS = Metric(
+    "specter_pg_max_connections",
+    "gauge",
+    "Sessions that the server takes at most, those reserved for superusers included.",
+    (SERVER,),
+)
+PG_RESERVED_CONNECTIONS = Metric(
+    "specter_pg_reserved_connections",
+    "gauge",
+    "Sessions of max_connections that ordinary roles cannot have.",
+    (SERVER,),
+)
+PG_LEAKED = Metric(
+    "specter_pg_idle_connections_leaked",
+    "gauge",
+    "Sessions that have been idle for longer than idle_limit, by application_name; a pool keeps "
+    "few of them for so long.",
+    (SERVER, "application"),
+)
+PG_LONGEST_IDLE_TRANSACTION = Metric(
+    "specter_pg_longest_idle_in_transaction_seconds",
+    "gauge",
+    "How long the session that has been idle in its transaction the longest has been so; 0 if none is.",
+    (SERVER,),
+)
+PG_LONGEST_TRANSACTION = Metric(
+    "specter_pg_longest_transaction_seconds",
+    "gauge",
+    "Age of the oldest open transaction of a client; 0 if there is none.",
+    (SERVER,),
+)
+PG_LONGEST_STATEMENT = Metric(
+    "specter_pg_longest_statement_seconds",
+    "gauge",
+    "How long the statement that has been running the longest has been running; 0 if none is.",
+    (SERVER,),
+)
+PG_WAITING = Metric(
+    "specter_pg_waiting_sessions",
+    "gauge",
+    "Active sessions of clients that wait, by type of what they wait for (pg_stat_activity.wait_event_type).",
+    (SERVER, "wait_event_type"),
+)
+PG_LOCKS = Metric(
+    "specter_pg_locks",
+    "gauge",
+    "Locks of relations and transactions, by mode and whether they are held or waited for.",
+    (SERVER, "mode", "state"),
+)
+PG_BLOCKED = Metric(
+    "specter_pg_blocked_sessions",
+    "gauge",
+    "Sessions that wait for a lock that another session holds or waits for.",
+    (SERVER,),
+)
+PG_ROOT_BLOCKERS = Metric(
+    "specter_pg_root_blockers",
+    "gauge",
+    "Sessions that block others and are blocked by none: what to end first.",
+    (SERVER,),
+)
+PG_ROOT_BLOCKER_AGE = Metric(
+    "specter_pg_root_blocker_transaction_seconds",
+    "gauge",
+    "Age of the oldest transaction of a root blocker; 0 if there is none.",
+    (SERVER,),
+)
+PG_LONGEST_LOCK_WAIT = Metric(
+    "specter_pg_longest_lock_wait_seconds",
+    "gauge",
+    "How long the session that has waited for a lock the longest has waited; 0 if none waits. "
+    "Before PostgreSQL 14: since its statement began.",
+    (SERVER,),
+)
+PG_DB_SIZE = Metric(
+    "specter_pg_database_size_bytes",
+    "gauge",
+    "Size of the database on disk.",
+    (SERVER, "database"),
+)
+PG_DB_COMMITS = Metric(
+    "specter_pg_database_commits_total",
+    "counter",
+    "Transactions committed.",
+    (SERVER, "database"),
+)
+PG_DB_ROLLBACKS = Metric(
+    "specter_pg_database_rollbacks_total",
+    "counter",
+    "Transactions rolled back.",
+    (SERVER, "database"),
+)
+PG_DB_DEADLOCKS = Metric(
+    "specter_pg_database_deadlocks_total",
+    "counter",
+    "Deadlocks detected.",
+    (SERVER, "database"),
+)
+PG_DB_CONFLICTS = Metric(
+    "specter_pg_database_conflicts_total",
+    "counter",
+    "Queries of a standby cancelled because of a conflict with recovery.",
+    (SERVER, "database"),
+)
+PG_DB_BLOCKS_HIT = Metric(
+    "specter_pg_database_blocks_hit_total",
+    "counter",
+    "Blocks found in the server's cache.",
+    (SERVER, "database"),
+)
+PG_DB_BLOCKS_READ = Metric(
+    "specter_pg_database_blocks_read_total",
+    "counter",
+    "Blocks that were not in the server's cache.",
+    (SERVER, "database"),
+)
+PG_DB_ROWS_RETURNED = Metric(
+    "specter_pg_database_rows_returned_total",
+    "counter",
+    "Rows read by scans.",
+    (SERVER, "database"),
+)
+PG_DB_ROWS_CHANGED = Metric(
+    "specter_pg_database_rows_changed_total",
+    "counter",
+    "Rows inserted, updated or deleted.",
+    (SERVER, "database"),
+)
+PG_DB_TEMP_FILES = Metric(
+    "specter_pg_database_temp_files_total",
+    "counter",
+    "Temporary files of sorts and joins that did not fit into work_mem.",
+    (SERVER, "database"),
+)
+PG_DB_TEMP_BYTES = Metric(
+    "specter_pg_database_temp_bytes_total",
+    "counter",
+    "Bytes written to temporary files.",
+    (SERVER, "database"),
+)
+PG_DB_STATS_RESET = Metric(
+    "specter_pg_database_stats_reset_timestamp_seconds",
+    "gauge",
+    "Unix time at which the database's counters were last reset.",
+    (SERVER, "database"),
+)
+PG_DB_XID_AGE = Metric(
+    "specter_pg_database_transaction_age",
+    "gauge",
+    "Transactions since the oldest one that vacuum has not frozen; the server stops taking writes"
+    " near 2.1 billion.",
+    (SERVER, "database"),
+)
+PG_FREEZE_MAX_AGE = Metric(
+    "specter_pg_freeze_max_age",
+    "gauge",
+    "The transaction age at which autovacuum freezes in any case.",
+    (SERVER,),
+)
+PG_CHECKPOINTS = Metric(
+    "specter_pg_checkpoints_total",
+    "counter",
+    "Checkpoints by cause: timed, or requested because the log grew too fast.",
+    (SERVER, "cause"),
+)
+PG_CHECKPOINT_BLOCKS = Metric(
+    "specter_pg_checkpoint_blocks_written_total",
+    "counter",
+    "Blocks that checkpoints wrote.",
+    (SERVER,),
+)
+PG_STATEMENTS_RESET = Metric(
+    "specter_pg_statements_stats_reset_timestamp_seconds",
+    "gauge",
+    "Unix time at which pg_stat_statements was last reset (PostgreSQL 14 and later).",
+    (SERVER,),
+)
+PG_STATEMENT_INFO = Metric(
+    "specter_pg_statement_info",
+    "info",
+    "Text of a statement of this scrape, normalised: constants are placeholders; cut to 200 characters.",
+    (SERVER, "statement", "database", "query"),
+)
+PG_STATEMENT_CALLS = Metric(
+    "specter_pg_statement_calls_total",
+    "counter",
+    "Times that the statement ran, over users.",
+    (SERVER, "statement", "database"),
+)
+PG_STATEMENT_SECONDS = Metric(
+    "specter_pg_statement_seconds_total",
+    "counter",
+    "Time spent running the statement.",
+    (SERVER, "statement", "database"),
+)
+PG_STATEMENT_ROWS = Metric(
+    "specter_pg_statement_rows_total",
+    "counter",
+    "Rows that the statement returned or changed.",
+    (SERVER, "statement", "database"),
+)
+PG_STATEMENT_BLOCKS_READ = Metric(
+    "specter_pg_statement_blocks_read_total",
+    "counter",
+    "Blocks that the statement did not find in the server's cache.",
+    (SERVER, "statement", "database"),
+)
+PG_STANDBY_LAG_BYTES = Metric(
+    "specter_pg_standby_lag_bytes",
+    "gauge",
+    "On the primary: how far a standby (its application_name) is behind what was written, by "
+    "stage: sent, written, flushed, replayed.",
+    (SERVER, "standby", "stage"),
+)
+PG_STANDBYS = Metric(
+    "specter_pg_standbys",
+    "gauge",
+    "On the primary: standbys connected, by state of pg_stat_replication.",
+    (SERVER, "state"),
+)
+PG_RECEIVER_UP = Metric(
+    "specter_pg_wal_receiver_up",
+    "gauge",
+    "On a standby: 1 if it receives from its primary, 0 if it is cut off or reads an archive.",
+    (SERVER,),
+)
+PG_REPLAY_LAG_BYTES = Metric(
+    "specter_pg_replay_lag_bytes",
+    "gauge",
+    "On a standby: bytes received and not replayed yet.",
+    (SERVER,),
+)
+PG_REPLAY_LAG = Metric(
+    "specter_pg_replay_lag_seconds",
+    "gauge",
+    "On a standby: how old what it shows may be. 0 when it receives and has replayed everything, "
+    "also while the primary is idle; grows while it is cut off. Absent where nothing tells it.",
+    (SERVER,),
+)
+PG_REPLAY_PAUSED = Metric(
+    "specter_pg_replay_paused",
+    "gauge",
+    "On a standby: 1 if replay is paused.",
+    (SERVER,),
+)
+PG_SLOT_RETAINED = Metric(
+    "specter_pg_replication_slot_retained_bytes",
+    "gauge",
+    "Log that the slot keeps the server from removing.",
+    (SERVER, "slot"),
+)
+PG_SLOT_ACTIVE = Metric(
+    "specter_pg_replication_slot_active",
+    "gauge",
+    "1 if something reads from the slot.",
+    (SERVER, "slot"),
+)
+PG_ARCHIVED = Metric(
+    "specter_pg_archived_segments_total",
+    "counter",
+    "Segments of the log that were archived.",
+    (SERVER,),
+)
+PG_ARCHIVE_FAILURES = Metric(
+    "specter_pg_archive_failures_total",
+    "counter",
+    "Attempts to archive a segment that failed.",
+    (SERVER,),
+)
+PG_LAST_ARCHIVED = Metric(
+    "specter_pg_last_archived_timestamp_seconds",
+    "gauge",
+    "Unix time of the last archived segment; absent if there was none.",
+    (SERVER,),
+)
+PG_LAST_ARCHIVE_FAILURE = Metric(
+    "specter_pg_last_archive_failure_timestamp_seconds",
+    "gauge",
+    "Unix time of the last failed attempt to archive; absent if there was none.",
+    (SERVER,),
+)
+PG_TABLES = Metric(
+    "specter_pg_tables",
+    "gauge",
+    "Tables of the database; the ones with the most changes, dead rows, scanned rows and pages "
+    "have series of their own.",
+    (SERVER, "database"),
+)
+PG_TABLE_BYTES = Metric(
+    "specter_pg_table_size_bytes",
+    "gauge",
+    "Size of the table without indexes, by its pages when it was last vacuumed or analysed: "
+    "asking for the true one waits for locks.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_LIVE = Metric(
+    "specter_pg_table_live_rows",
+    "gauge",
+    "Rows, estimated.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_DEAD = Metric(
+    "specter_pg_table_dead_rows",
+    "gauge",
+    "Dead rows, estimated.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_SEQ_SCANS = Metric(
+    "specter_pg_table_seq_scans_total",
+    "counter",
+    "Sequential scans.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_SEQ_ROWS = Metric(
+    "specter_pg_table_seq_rows_total",
+    "counter",
+    "Live rows read by sequential scans.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_INDEX_SCANS = Metric(
+    "specter_pg_table_index_scans_total",
+    "counter",
+    "Index scans.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_CHANGES = Metric(
+    "specter_pg_table_changed_rows_total",
+    "counter",
+    "Rows inserted, updated or deleted.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_VACUUMED = Metric(
+    "specter_pg_table_last_vacuum_timestamp_seconds",
+    "gauge",
+    "Unix time of the last vacuum, by hand or automatic; absent if there was none.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_ANALYSED = Metric(
+    "specter_pg_table_last_analyze_timestamp_seconds",
+    "gauge",
+    "Unix time of the last analyze, by hand or automatic; absent if there was none.",
+    (SERVER, "database", "schema", "table"),
+)
+PG_INDEX_PROBLEM = Metric(
+    "specter_pg_index_problem",
+    "gauge",
+    "1 for an index that is invalid, unused since the counters were reset (not one that enforces "
+    "something), or the same as another; the size of what it costs is in "
+    "specter_pg_index_problem_bytes.",
+    (SERVER, "database", "schema", "table", "index", "problem"),
+)
+PG_INDEX_PROBLEM_BYTES = Metric(
+    "specter_pg_index_problem_bytes",
+    "gauge",
+    "Size of a problematic index, by its pages when it was last vacuumed or analysed.",
+    (SERVER, "database", "schema", "table", "index", "problem"),
+)
+PG_SEQUENCE_USED = Metric(
+    "specter_pg_sequence_used_ratio",
+    "gauge",
+    "Share of a sequence's values that are used up, by the smaller of its own limit and that of "
+    "the type of the column it feeds; the fullest are exposed.",
+    (SERVER, "database", "schema", "sequence"),
+)

@@ -12,6 +12,7 @@ COMMANDS = {
     "browser": "specter_exporters.browser.command:browser",
     "logs": "specter_exporters.logs.cli:logs",
     "dependencies": "specter_exporters.dependencies.command:dependencies",
+    "postgres": "specter_exporters.postgres.command:postgres",
 }
 
 
@@ -46,4 +47,5 @@ def exporter() -> None:
       specter exporter browser --config browser.yml
       specter exporter logs --config logs.yml
       specter exporter dependencies --config dependencies.yml
+      specter exporter postgres --config postgres.yml
     """

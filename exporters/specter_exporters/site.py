@@ -1,6 +1,6 @@
 """The web pages of an exporter: metrics, health and a landing page."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,15 @@ PAGE = """<!doctype html>
 
 
 def exporter_site(
-    registry: CollectorRegistry, *, title: str, telemetry_path: str = "/metrics"
+    registry: CollectorRegistry | Callable[["WSGIEnvironment"], CollectorRegistry],
+    *,
+    title: str,
+    telemetry_path: str = "/metrics",
 ) -> "WSGIApplication":
     """Return the WSGI application that an exporter's own web server serves.
 
-    It exposes `registry` at `telemetry_path`, says that it lives at `/-/healthy` and
-    `/-/ready`, and has a landing page at `/`.
+    It exposes `registry`, or the one made for a request, at `telemetry_path`, says that it
+    lives at `/-/healthy` and `/-/ready`, and has a landing page at `/`.
     """
     metrics = metrics_app(registry)
     page = PAGE.format(title=escape(title), metrics=escape(telemetry_path)).encode()

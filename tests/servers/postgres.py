@@ -65,11 +65,15 @@ def _identity() -> _Identity:
 
 @contextmanager
 def running_postgres(
-    settings: dict[str, str] | None = None, *, password: str = "throw-away"
+    settings: dict[str, str] | None = None,
+    *,
+    password: str = "throw-away",
+    primary: PostgresServer | None = None,
 ) -> Iterator[PostgresServer]:
     """Start a server, yield it, stop it and delete its folder, also when the block fails.
 
     `settings` are added to, and override, `SETTINGS` (postgresql.conf names and values).
+    With `primary`, the server is a standby that streams from it, and has its password.
 
     Raises:
         MissingProgramsError: PostgreSQL is not installed.
@@ -78,13 +82,13 @@ def running_postgres(
     folder = Path(tempfile.mkdtemp(prefix="specter-postgres-"))
     try:
         folder.chmod(0o711)
-        data = _initialise(folder, password)
+        password = password if primary is None else primary.password
+        data = _initialise(folder, password) if primary is None else _copy(folder, primary)
         server = _start(folder, data, {**SETTINGS, **(settings or {})})
         try:
             port = int((data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3])
-            yield PostgresServer(
-                "127.0.0.1", port, USER, DATABASE, password, folder / "password", folder, server.pid
-            )
+            secret = folder / "password" if primary is None else primary.password_file
+            yield PostgresServer("127.0.0.1", port, USER, DATABASE, password, secret, folder, server.pid)
         finally:
             _stop(server)
     finally:
@@ -101,17 +105,40 @@ def _initialise(folder: Path, password: str) -> Path:
         shutil.chown(secret, "postgres", "postgres")
     secret.chmod(0o600)
     data = base / "data"
-    command = [
-        str(find_program("initdb")),
-        *("-D", str(data), "-U", USER, "-A", "scram-sha-256", "--pwfile", str(secret)),
-        *("-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-    ]
+    _run(
+        *(str(find_program("initdb")), "-D", str(data), "-U", USER, "-A", "scram-sha-256"),
+        *("--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+    )
+    return data
+
+
+def _copy(folder: Path, primary: PostgresServer) -> Path:
+    """Copy a running server, so that the copy goes on as its standby."""
+    base = folder / "cluster"
+    base.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        shutil.chown(base, "postgres", "postgres")
+    data = base / "data"
+    program = find_program("initdb").resolve().with_name("pg_basebackup")
+    source = f"{primary.dsn} application_name=standby"
+    options = ("-D", str(data), "-R", "--no-sync", "-c", "fast")
+    _run(str(program), *options, "-d", source, PGPASSWORD=primary.password)
+    return data
+
+
+def _run(*command: str, **environment: str) -> None:
     done = subprocess.run(
-        command, cwd="/", capture_output=True, text=True, timeout=60, check=False, **_identity()
+        command,
+        cwd="/",
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **_identity(),
     )
     if done.returncode != 0:
-        raise RuntimeError(f"initdb failed: {done.stderr}")
-    return data
+        raise RuntimeError(f"{command[0]} failed: {done.stderr}")
 
 
 def _start(folder: Path, data: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -72,12 +72,15 @@ def answer(registry: CollectorRegistry, method: str, accept: str) -> Answer:
 REASONS = {200: "200 OK", 405: "405 Method Not Allowed"}
 
 
-def metrics_app(registry: CollectorRegistry) -> "WSGIApplication":
-    """Return a WSGI application that exposes `registry` at every path."""
+def metrics_app(
+    registry: CollectorRegistry | Callable[["WSGIEnvironment"], CollectorRegistry],
+) -> "WSGIApplication":
+    """Return a WSGI application that exposes `registry`, or the one made for a request, at every path."""
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        result = answer(registry, method, environ.get("HTTP_ACCEPT", ""))
+        shown = registry if isinstance(registry, CollectorRegistry) else registry(environ)
+        result = answer(shown, method, environ.get("HTTP_ACCEPT", ""))
         start_response(REASONS[result.status], result.headers)
         return [b"" if method == "HEAD" else result.body]
 

@@ -1,12 +1,10 @@
 """The metric families of a moment. Made afresh for each scrape, so that no label outlives its cause."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
 from specter_core import metrics
-from specter_core.metrics import Metric
 from specter_exporters.dependencies.model import REASONS, Dependencies, Kind
 from specter_exporters.dependencies.results import (
     CheckResult,
@@ -15,6 +13,7 @@ from specter_exporters.dependencies.results import (
     Run,
     StatusResult,
 )
+from specter_exporters.families import Families
 
 
 class DependencyCollector:
@@ -26,21 +25,21 @@ class DependencyCollector:
 
     def collect(self) -> Iterable[Family]:
         """Yield the families of this moment."""
-        board = _Families()
+        board = Families(EXPOSED)
         for each in self._config.dependencies:
             board.add(metrics.DEPENDENCY_INFO, [each.name, each.criticality], 1)
             board.maybe(metrics.DEPENDENCY_LATENCY_LIMIT, [each.name], each.latency)
             board.maybe(metrics.DEPENDENCY_TLS_WARNING, [each.name], each.tls_warning)
         for (name, kind), run in self._results.snapshot().items():
             _of_run(board, name, kind, run)
-        return board.families()
+        return board
 
     def describe(self) -> Iterable[Family]:
         """Yield the families without series."""
-        return _Families().families()
+        return Families(EXPOSED)
 
 
-def _of_run(board: "_Families", name: str, kind: Kind, run: Run) -> None:
+def _of_run(board: Families, name: str, kind: Kind, run: Run) -> None:
     board.add(metrics.DEPENDENCY_NEXT_RUN, [name, kind], run.next_run)
     board.add(metrics.DEPENDENCY_RUNS, [name, kind], run.runs)
     for reason in REASONS:
@@ -61,7 +60,7 @@ def _of_run(board: "_Families", name: str, kind: Kind, run: Run) -> None:
             _of_status(board, name, status)
 
 
-def _of_check(board: "_Families", name: str, check: CheckResult) -> None:
+def _of_check(board: Families, name: str, check: CheckResult) -> None:
     board.add(metrics.DEPENDENCY_CHECK_SUCCESS, [name], not check.failures)
     board.add(metrics.DEPENDENCY_CHECK_DURATION, [name], sum(step.seconds for step in check.steps))
     for step in check.steps:
@@ -69,7 +68,7 @@ def _of_check(board: "_Families", name: str, check: CheckResult) -> None:
         board.add(metrics.DEPENDENCY_STEP_DURATION, [name, step.name], step.seconds)
 
 
-def _of_status(board: "_Families", name: str, status: StatusResult) -> None:
+def _of_status(board: Families, name: str, status: StatusResult) -> None:
     board.add(metrics.DEPENDENCY_STATUS_PAGE_UP, [name], status.indicator is not None)
     if status.indicator is not None:
         for indicator in metrics.DEPENDENCY_INDICATORS:
@@ -78,23 +77,6 @@ def _of_status(board: "_Families", name: str, status: StatusResult) -> None:
     if status.components is not None:
         for state in metrics.DEPENDENCY_COMPONENT_STATUSES:
             board.add(metrics.DEPENDENCY_COMPONENTS, [name, state], status.components.get(state, 0))
-
-
-class _Families:
-    """Every family of the exporter, in one order."""
-
-    def __init__(self) -> None:
-        self._families = {metric.name: _family(metric) for metric in EXPOSED}
-
-    def add(self, metric: Metric, labels: list[str], value: float) -> None:
-        self._families[metric.name].add_metric(labels, float(value))
-
-    def maybe(self, metric: Metric, labels: list[str], value: float | None) -> None:
-        if value is not None:
-            self.add(metric, labels, value)
-
-    def families(self) -> Iterator[Family]:
-        yield from self._families.values()
 
 
 EXPOSED = (
@@ -118,9 +100,3 @@ EXPOSED = (
     metrics.DEPENDENCY_UNRESOLVED_INCIDENTS,
     metrics.DEPENDENCY_COMPONENTS,
 )
-
-
-def _family(metric: Metric) -> GaugeMetricFamily | CounterMetricFamily:
-    if metric.kind == "counter":
-        return CounterMetricFamily(metric.name, metric.help, labels=metric.labels)
-    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)

@@ -1,0 +1,33 @@
+"""What is asked of a server: one module a concern, in the order of `standard`."""
+
+from specter_core.clock import Clock
+from specter_exporters.postgres.collectors import (
+    activity,
+    archiver,
+    databases,
+    indexes,
+    locks,
+    replication,
+    sequences,
+    server,
+    statements,
+    tables,
+)
+from specter_exporters.postgres.model import Collector, Server
+
+
+def standard(told: Server, clock: Clock) -> tuple[Collector, ...]:
+    """Return the collectors of one server; what tells most in an emergency is asked first."""
+    return (
+        Collector("server", server.collect),
+        Collector("activity", activity.collector(told.idle_limit)),
+        Collector("locks", locks.collect),
+        Collector("replication", replication.collector(clock)),
+        Collector("databases", databases.collect),
+        Collector("statements", statements.collector(told.statements)),
+        Collector("archiver", archiver.collect),
+        Collector("tables", tables.collector(told.tables), per_database=True, series=2000),
+        Collector("indexes", indexes.collect, per_database=True),
+        Collector("sequences", sequences.collect, per_database=True),
+        Collector("sizes", databases.sizes, limit=1.0),
+    )

@@ -1,0 +1,83 @@
+"""The statements that take the most time, out of pg_stat_statements."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from psycopg import sql
+
+from specter_core import metrics
+from specter_exporters.postgres.failures import UnsupportedError
+from specter_exporters.postgres.masking import masked
+from specter_exporters.postgres.model import Fact, facts
+from specter_exporters.postgres.session import Session
+
+TEXTS = 1000
+LEAST_CALLS = 5
+_SCHEMA = """
+SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'pg_stat_statements'
+"""
+# Without texts, which are in a file that the server would read whole.
+_NUMBERS = """
+WITH of_users AS (
+  SELECT queryid, dbid, sum(calls)::float8 AS calls, sum(total_exec_time)::float8 AS ms,
+         sum(rows)::float8 AS rows, sum(shared_blks_read)::float8 AS blocks
+  FROM {schema}.pg_stat_statements(false) WHERE queryid IS NOT NULL GROUP BY 1, 2
+), ranked AS (
+  SELECT *, row_number() OVER (ORDER BY ms DESC) AS by_time,
+         row_number() OVER (ORDER BY calls >= {calls} DESC, ms / nullif(calls, 0) DESC NULLS LAST) AS by_mean
+  FROM of_users
+)
+SELECT r.queryid, d.datname, r.calls, r.ms / 1000, r.rows, r.blocks
+FROM ranked r JOIN pg_database d ON d.oid = r.dbid
+WHERE by_time <= %s OR (by_mean <= %s AND calls >= {calls})
+"""
+_TEXTS = "SELECT queryid, query FROM {schema}.pg_stat_statements(true) WHERE queryid = ANY(%s)"
+_RESET = "SELECT extract(epoch FROM stats_reset)::float8 FROM {schema}.pg_stat_statements_info"
+
+
+def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
+    """Return the collector of `most` statements by total time and half as many by mean time.
+
+    It remembers texts, of the statements seen last.
+    """
+    texts: OrderedDict[int, str] = OrderedDict()
+
+    def collect(session: Session) -> Iterable[Fact]:
+        schema = _schema(session)
+
+        def query(text: str) -> sql.Composed:
+            return sql.SQL(text).format(schema=schema, calls=sql.Literal(LEAST_CALLS))
+
+        if session.version >= 140000:
+            yield from facts((metrics.PG_STATEMENTS_RESET, [], session.row(query(_RESET))[0]))
+        rows = session.rows(query(_NUMBERS), [most, most // 2])
+        unknown = sorted({row[0] for row in rows} - texts.keys())
+        if unknown:
+            texts.update(
+                (identifier, masked(text))
+                for identifier, text in session.rows(query(_TEXTS), [unknown])
+                if text
+            )
+        for identifier, database, calls, seconds, returned, blocks in rows:
+            labels = [f"{identifier & 0xFFFF_FFFF_FFFF_FFFF:016x}", database]
+            if identifier in texts:
+                texts.move_to_end(identifier)
+                yield Fact(metrics.PG_STATEMENT_INFO, [*labels, texts[identifier]], 1)
+            yield from facts(
+                (metrics.PG_STATEMENT_CALLS, labels, calls),
+                (metrics.PG_STATEMENT_SECONDS, labels, seconds),
+                (metrics.PG_STATEMENT_ROWS, labels, returned),
+                (metrics.PG_STATEMENT_BLOCKS_READ, labels, blocks),
+            )
+        while len(texts) > TEXTS:
+            texts.popitem(last=False)
+
+    return collect
+
+
+def _schema(session: Session) -> sql.Identifier:
+    found = session.rows(_SCHEMA)
+    if not found:
+        raise UnsupportedError(f"pg_stat_statements is not installed in database {session.database}")
+    return sql.Identifier(found[0][0])

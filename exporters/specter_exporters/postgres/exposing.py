@@ -1,0 +1,95 @@
+"""What a scrape is answered with: every server asked at once, within the time that Prometheus waits."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from specter_core import metrics
+from specter_core.clock import Clock
+from specter_core.metrics import Metric
+from specter_exporters.families import Families
+from specter_exporters.postgres.scrape import Scraper
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
+OWN_TIMEOUT = 9.5
+"""Seconds to answer in when nobody says how long he waits: Prometheus' default is ten."""
+MARGIN = 0.5
+EXPOSED: tuple[Metric, ...] = tuple(
+    value for name, value in vars(metrics).items() if name.startswith("PG_") and isinstance(value, Metric)
+)
+
+
+class Servers(Collector):
+    """The families of one scrape.
+
+    Args:
+        scrapers: one a server.
+        pool: threads to ask them in.
+        deadline: when to answer, monotonic seconds.
+    """
+
+    def __init__(self, scrapers: Sequence[Scraper], pool: ThreadPoolExecutor, deadline: float) -> None:
+        self._scrapers = scrapers
+        self._pool = pool
+        self._deadline = deadline
+
+    def describe(self) -> Iterable[Family]:
+        """Yield the families without series: nobody is asked."""
+        return Families(EXPOSED)
+
+    def collect(self) -> Iterable[Family]:
+        """Ask every server, and yield the families."""
+        board = Families(EXPOSED)
+        found = [(each.name, self._pool.submit(each.scrape, self._deadline)) for each in self._scrapers]
+        for name, future in found:
+            for fact in future.result():
+                board.add(fact.metric, [name, *fact.labels], fact.value)
+        return board
+
+
+class Exposition:
+    """Makes the registry that a scrape is answered from.
+
+    Args:
+        scrapers: one a server.
+        clock: the time.
+        process: collectors of this process.
+    """
+
+    def __init__(self, scrapers: Sequence[Scraper], clock: Clock, process: Sequence[Collector]) -> None:
+        self._scrapers = scrapers
+        self._clock = clock
+        self._process = process
+        # Scrapes of one server take turns, so that more than one thread a server would only wait.
+        self._pool = ThreadPoolExecutor(max(1, len(scrapers)), thread_name_prefix="postgres")
+
+    def __call__(self, environ: "WSGIEnvironment") -> CollectorRegistry:
+        """Return the registry for a request."""
+        registry = CollectorRegistry()
+        for each in self._process:
+            registry.register(each)
+        deadline = self._clock.monotonic() + answer_within(environ.get(HEADER, ""))
+        registry.register(Servers(self._scrapers, self._pool, deadline))
+        return registry
+
+    def close(self) -> None:
+        """End the threads and the sessions."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for each in self._scrapers:
+            each.close()
+
+
+def answer_within(header: str) -> float:
+    """Return the seconds for an answer: less than the scraper says that it waits, and not more than ours."""
+    try:
+        waits = float(header)
+    except ValueError:
+        return OWN_TIMEOUT
+    return min(OWN_TIMEOUT, waits - MARGIN) if waits > MARGIN else OWN_TIMEOUT

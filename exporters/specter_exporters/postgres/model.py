@@ -1,0 +1,67 @@
+"""What the exporter is told of a server, and what a collector answers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specter_core.metrics import Metric
+
+if TYPE_CHECKING:
+    from specter_exporters.postgres.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server to ask.
+
+    Attributes:
+        name: value of the label `server`.
+        dsn: libpq connection string without a password.
+        password_file: read anew at each connection, so that a new password needs no restart.
+        databases: what else to look into for tables, indexes and sequences, beside the DSN's own.
+        idle_limit: seconds after which an idle session counts as leaked.
+        statements: how many statements are exposed by total time; half as many more by mean time.
+        tables: how many tables a database are exposed.
+    """
+
+    name: str
+    dsn: str
+    password_file: Path | None = field(default=None, repr=False)
+    databases: tuple[str, ...] = ()
+    idle_limit: float = 600.0
+    statements: int = 20
+    tables: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A sample; `labels` are the metric's but for the first, which is the server."""
+
+    metric: Metric
+    labels: Sequence[str]
+    value: float
+
+
+def facts(*samples: tuple[Metric, Sequence[str], float | None]) -> list[Fact]:
+    """Return what is known of `samples`: those with None are left out."""
+    return [Fact(metric, labels, float(value)) for metric, labels, value in samples if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """One concern, asked for with a deadline of its own.
+
+    Attributes:
+        name: value of the label `collector`.
+        collect: asks a session.
+        limit: seconds it may take.
+        series: how many samples it may give; the rest is left out and counted.
+        per_database: whether it is run in each database, or once a server.
+    """
+
+    name: str
+    collect: Callable[["Session"], Iterable[Fact]]
+    limit: float = 2.0
+    series: int = 500
+    per_database: bool = False

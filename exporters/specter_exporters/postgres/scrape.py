@@ -1,0 +1,167 @@
+"""Ask a server everything, in parts: what fails costs its own part, and never the time of the others."""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from specter_core import metrics
+from specter_core.clock import Clock
+from specter_core.errors import SpecterError
+from specter_exporters.postgres.failures import UnsupportedError, connection_reason, query_reason
+from specter_exporters.postgres.model import Collector, Fact, Server, facts
+from specter_exporters.postgres.session import Session
+
+logger = logging.getLogger(__name__)
+GREETING = 1.0
+"""Seconds in which a server that lives answers to a trifle."""
+LEAST, LEAST_TO_CONNECT = 0.05, 2.0
+"""Seconds that are worth asking for; libpq connects in no less than two."""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a collector did in one scrape, over databases."""
+
+    seconds: float = 0.0
+    reason: str | None = None
+    facts: list[Fact] = field(default_factory=list)
+
+
+class Scraper:
+    """One server, and the sessions that are kept open to it: one a database.
+
+    Args:
+        server: the server.
+        collectors: what to ask, in this order: what tells most comes first.
+        clock: the time.
+    """
+
+    def __init__(self, server: Server, collectors: Sequence[Collector], clock: Clock) -> None:
+        self._server = server
+        self._collectors = collectors
+        self._clock = clock
+        self._sessions: dict[str | None, Session] = {}
+        self._one = threading.Lock()
+        self._said: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The server's name."""
+        return self._server.name
+
+    def scrape(self, deadline: float) -> list[Fact]:
+        """Return what is known by `deadline` (monotonic, seconds). Safe for threads, which take turns."""
+        if not self._one.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
+            return self._failed("timeout", "another scrape has taken all the time")
+        try:
+            return self._scrape(deadline)
+        finally:
+            self._one.release()
+
+    def close(self) -> None:
+        """End the sessions."""
+        with self._one:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
+
+    def _scrape(self, deadline: float) -> list[Fact]:
+        try:
+            self._greet(deadline)
+        except (psycopg.Error, TimeoutError, SpecterError) as error:
+            return self._failed(_why(error), str(error))
+        outcomes = {each.name: self._run(each, deadline) for each in self._collectors}
+        self._say(None)
+        return [
+            *_state(None),
+            *(fact for name, outcome in outcomes.items() for fact in self._told(name, outcome)),
+        ]
+
+    def _greet(self, deadline: float) -> None:
+        """Make sure that the server answers: one that was restarted has ended the sessions."""
+        session = self._sessions.get(None)
+        if session is not None and session.usable():
+            try:
+                with session.within(GREETING):
+                    return
+            except (psycopg.Error, TimeoutError):
+                session.close()
+        with self._session(None, deadline).within(GREETING):
+            return
+
+    def _session(self, database: str | None, deadline: float) -> Session:
+        session = self._sessions.get(database)
+        if session is not None and session.usable():
+            return session
+        within = deadline - self._clock.monotonic()
+        if within < LEAST_TO_CONNECT:
+            raise TimeoutError("no time was left to connect")
+        session = Session.open(self._server.dsn, self._server.password_file, database, within)
+        self._sessions[database] = session
+        return session
+
+    def _run(self, collector: Collector, deadline: float) -> _Outcome:
+        outcome = _Outcome()
+        began = self._clock.monotonic()
+        databases = (None, *self._server.databases) if collector.per_database else (None,)
+        for database in databases:
+            try:
+                outcome.facts += self._ask(collector, database, deadline)
+            except (psycopg.Error, UnsupportedError, TimeoutError, SpecterError) as error:
+                outcome.reason = query_reason(error)
+                logger.debug("%s: %s: %s", self.name, collector.name, error)
+        outcome.seconds = self._clock.monotonic() - began
+        return outcome
+
+    def _ask(self, collector: Collector, database: str | None, deadline: float) -> Iterable[Fact]:
+        session = self._session(database, deadline)
+        within = min(collector.limit, deadline - self._clock.monotonic())
+        if within < LEAST:
+            raise TimeoutError("no time was left for it")
+        with session.within(within):
+            return list(collector.collect(session))
+
+    def _told(self, name: str, outcome: _Outcome) -> list[Fact]:
+        """Return a collector's facts up to its limit, and what became of it."""
+        limit = next(each.series for each in self._collectors if each.name == name)
+        unique = {(fact.metric.name, tuple(fact.labels)): fact for fact in outcome.facts}
+        kept = list(unique.values())[:limit]
+        return [
+            *kept,
+            *facts(
+                (metrics.PG_COLLECTOR_SUCCESS, [name], outcome.reason is None),
+                (metrics.PG_COLLECTOR_DURATION, [name], outcome.seconds),
+                (metrics.PG_COLLECTOR_FAILURE, [name, outcome.reason or ""], 1 if outcome.reason else None),
+                (metrics.PG_DROPPED, [name], len(outcome.facts) - len(kept)),
+            ),
+        ]
+
+    def _failed(self, reason: str, why: str) -> list[Fact]:
+        self._say(f"{reason}: {' '.join(why.split())}")
+        return _state(reason)
+
+    def _say(self, problem: str | None) -> None:
+        """Log a change, not each scrape."""
+        if problem != self._said:
+            if problem is None:
+                logger.info("%s: answers again", self.name)
+            else:
+                logger.warning("%s: %s", self.name, problem)
+        self._said = problem
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    # Otherwise it is the file with the password.
+    return connection_reason(error) if isinstance(error, psycopg.Error) else "auth"
+
+
+def _state(reason: str | None) -> list[Fact]:
+    return [
+        Fact(metrics.PG_UP, [], float(reason is None)),
+        *(Fact(metrics.PG_FAILURE, [each], float(each == reason)) for each in metrics.PG_FAILURE_REASONS),
+    ]

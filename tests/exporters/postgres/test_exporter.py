@@ -1,0 +1,82 @@
+"""The running exporter: scraped over HTTP, documented as it is, silent about passwords."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from specter_exporters.postgres.exposing import EXPOSED
+from specter_stack.programs import find_program
+from tests.exporters.serving import samples, until
+from tests.servers.postgres import PostgresServer, running_postgres
+from tests.servers.prometheus import free_port
+
+PAGE = (Path(__file__).parents[3] / "docs" / "exporters-postgres.md").read_text("utf-8")
+PASSWORD = "pass-word-of-the-watcher"
+
+
+@contextmanager
+def exporter(folder: Path, config: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
+    """Run the command as a user would; yield its URL, its process and its log."""
+    (folder / "postgres.yml").write_text(config)
+    log = folder / "log"
+    command = [sys.executable, "-m", "specter_core", "exporter", "postgres", "--config", "postgres.yml"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--web.listen-address", "127.0.0.1:0"], cwd=folder, stderr=output, stdout=output
+        )
+    try:
+        url = until(lambda: re.search(r"http://\S+", log.read_text()), "listening")[0]
+        yield url, process, log
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres(password=PASSWORD) as server:
+        yield server
+
+
+@pytest.mark.integration
+def test_a_scrape_is_sound_and_no_password_is_anywhere(postgres: PostgresServer, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{PASSWORD}\n")
+    (tmp_path / "wrong").write_text("another-pass-word\n")
+    gone = free_port()
+    config = f"""\
+servers:
+  - {{name: main, dsn: "{postgres.dsn}", password_file: secret}}
+  - {{name: refused, dsn: "{postgres.dsn}", password_file: wrong}}
+  - {{name: gone, dsn: "host=127.0.0.1 port={gone} user=me"}}
+"""
+    with exporter(tmp_path, config) as (url, process, log):
+        text = requests.get(f"{url}/metrics", timeout=20).text
+        shown = " ".join([*psutil.Process(process.pid).cmdline(), log.read_text(), text])
+        with requests.get(url, timeout=20) as page:
+            shown += page.text
+    up = {labels[0]: value for (name, labels), value in samples(text).items() if name == "specter_pg_up"}
+    assert up == {"main": 1, "refused": 0, "gone": 0}
+    why = {
+        labels[1]: labels[0]
+        for (name, labels), value in samples(text).items()
+        if name == "specter_pg_failure" and value
+    }
+    assert why == {"refused": "auth", "gone": "refused"}
+    assert "WARNING" in log.read_text()
+    assert "pass-word" not in shown
+    check = [str(find_program("promtool")), "check", "metrics"]
+    linted = subprocess.run(check, input=text, text=True, capture_output=True, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def test_every_metric_is_on_the_page_and_no_other() -> None:
+    named = set(re.findall(r"\bspecter_pg_\w+", PAGE))
+    assert named == {metric.name for metric in EXPOSED}
