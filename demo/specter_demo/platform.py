@@ -21,6 +21,8 @@ PORTS: Mapping[str, int] = {
     "payments": 8081,
     "app": 9840,
     "app-events": 9848,
+    "browser": 9852,
+    "browser-events": 9853,
     "detector": 9845,
     "logs": 9847,
     "signin": 9849,
@@ -64,6 +66,7 @@ def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, 
         business_token_file=layout.secrets / "business-token",
         signin_url=f"http://{LOOPBACK}:{ports['signin-events']}",
         signin_token_file=layout.secrets / "signin-token",
+        beacon_url=f"http://{LOOPBACK}:{ports['browser-events']}",
         traffic_utc_offset=utc_offset_hours,
     )
     return Platform(layout, ports, settings)
@@ -134,7 +137,7 @@ def _shop_services(platform: Platform) -> list[Service]:
 def _exporters(platform: Platform) -> list[Service]:
     """Return the exporters beside the shop: what it tells them, and what its logs say, is about it."""
     layout = platform.layout
-    folder = configure_exporters(layout, platform.settings.state_dir)
+    folder = configure_exporters(layout, platform.settings.state_dir, platform.ports["shop"])
     return [
         _exporter(
             platform,
@@ -148,6 +151,12 @@ def _exporters(platform: Platform) -> list[Service]:
             "signin",
             *("--config", str(folder / "signin.yml")),
             *("--events.listen-address", f"{LOOPBACK}:{platform.ports['signin-events']}"),
+        ),
+        _exporter(
+            platform,
+            "browser",
+            *("--config", str(folder / "browser.yml")),
+            *("--beacon.listen-address", f"{LOOPBACK}:{platform.ports['browser-events']}"),
         ),
         _exporter(
             platform,

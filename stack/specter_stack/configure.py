@@ -17,6 +17,8 @@ from specter_stack.service import Target
 NOTIFICATIONS_ADDRESS = "specter-notifications:9846"
 # The folder of the shop in docker-compose.yml, which the log exporter is told to read.
 SHOP_STATE = "/var/lib/specter/shop"
+# The port of the shop there, which the browser exporter finds in the origins of its pages.
+SHOP_PORT = ":8080"
 
 
 def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
@@ -51,8 +53,14 @@ def configure_alertmanager(layout: Layout, notifications: str) -> None:
     _link(folder / "secrets", layout.secrets)
 
 
-def configure_exporters(layout: Layout, shop_state: Path) -> Path:
-    """Write the exporters' configuration, for a shop whose files are in `shop_state`; return its folder."""
+def configure_exporters(layout: Layout, shop_state: Path, shop_port: int) -> Path:
+    """Write the exporters' configuration; return its folder.
+
+    Args:
+        layout: of the run.
+        shop_state: folder of the shop's files.
+        shop_port: where the shop listens.
+    """
     folder = layout.etc / "exporters"
     folder.mkdir(parents=True, exist_ok=True)
     signin = _document(layout, "stack/exporters/signin.yml")
@@ -61,7 +69,11 @@ def configure_exporters(layout: Layout, shop_state: Path) -> Path:
     logs = _document(layout, "stack/exporters/logs.yml")
     for log in logs["logs"]:
         log["files"] = [str(shop_state / Path(file).relative_to(SHOP_STATE)) for file in log["files"]]
-    for name, document in (("signin", signin), ("logs", logs)):
+    browser = _document(layout, "stack/exporters/browser.yml")
+    browser["allowed_origins"] = [
+        origin.replace(SHOP_PORT, f":{shop_port}") for origin in browser["allowed_origins"]
+    ]
+    for name, document in (("signin", signin), ("logs", logs), ("browser", browser)):
         _replace(folder / f"{name}.yml", yaml.safe_dump(document, sort_keys=False))
     return folder
 

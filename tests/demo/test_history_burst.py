@@ -12,6 +12,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from specter_core.errors import SpecterError
 from specter_demo.history.burst import REQUESTS, WARM_UP_ROUNDS, measure
+from specter_demo.history.views import DEVICES, PAGES
 from specter_demo.traffic.shape import ROUTES
 from specter_exporters.app import SpecterFlask
 from tests.servers.prometheus import free_port
@@ -55,8 +56,13 @@ def test_every_route_is_measured_in_its_share() -> None:
     assert set(calibration.routes) == set(ROUTES)
     assert all(cells.sum() == pytest.approx(1.0) for cells in calibration.probabilities.values())
     measured = asked[WARM_UP_ROUNDS * len(ROUTES) :]
-    assert len(measured) == REQUESTS
-    assert {route: measured.count(route) / REQUESTS for route in ROUTES} == ROUTES
+    assert len(measured) == REQUESTS + len(PAGES)
+    burst, pages = measured[:REQUESTS], measured[REQUESTS:]
+    assert {route: burst.count(route) / REQUESTS for route in ROUTES} == ROUTES
+    assert pages == [page.route for page in PAGES]
+    assert {(views.page, views.device) for views in calibration.views} == {
+        (page.template, device.name) for page in PAGES for device in DEVICES
+    }
 
 
 def test_a_route_that_only_fails_is_named() -> None:

@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -19,13 +21,17 @@ from specter_core.metrics import (
     SERVICE_REQUEST_RATE,
     STATUS,
     TARGET_INFO,
+    WEB_VITALS_P75,
+    Metric,
 )
 from specter_demo.history.calibration import BOUNDS, Calibration, Outcome
 from specter_demo.history.fill import SCRAPE_SECONDS, last_recorded, last_scraped, raw_tail, write
 from specter_demo.history.keeper import STEP_SECONDS, HistoryKeeper
 from specter_demo.history.simulate import Array, Series, counters, draw_requests, time_grid
+from specter_demo.history.views import WATCHED, Views, bounds, views_of
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.traffic.shape import ROUTES, TrafficShape
+from specter_demo.traffic.vitals import DESKTOP, MOBILE, Load, measure
 from specter_detector.packing import request
 from specter_detector.protobuf import record_of
 from specter_detector.remote_write import RemoteWriteClient
@@ -41,6 +47,8 @@ storage: {tsdb: {out_of_order_time_window: 30d}}
 """
 HOUR = 3600.0
 TARGET = {SERVICE: "shop", "instance": "shop-1", "job": "shop"}
+# What a page of the shop costs a browser.
+LOAD = Load(seconds=0.002, page_bytes=2500, script_bytes=0)
 COUNT = HTTP_SERVER_REQUEST_DURATION.count
 
 
@@ -119,6 +127,57 @@ def test_the_rate_goes_over_from_the_past_into_the_live_counters(prometheus: Pro
     assert [row["metric"] for row in versions] == [
         {"__name__": TARGET_INFO.name, **TARGET, "service_name": "shop", "service_version": "1.4.0"}
     ]
+
+
+def viewed(
+    until: float, seconds: float, views: Views, metric: Metric, name: str
+) -> tuple[Array, list[Series]]:
+    """Buckets of an exporter that started at `until`, of views that were each played by themselves."""
+    times = until + 1.0 + SCRAPE_SECONDS * np.arange(seconds // SCRAPE_SECONDS)
+    source, device = Random(4), DESKTOP if views.device == "desktop" else MOBILE
+    rate = views.share * TrafficShape().rate(views.route, times)
+    counts = np.zeros((len(times), len(bounds(metric))))
+    for row, number in enumerate(random(5).poisson(rate * SCRAPE_SECONDS).tolist()):
+        for _ in range(number):
+            value = measure(LOAD, device, source)[name] / 1000.0
+            counts[row, np.searchsorted(bounds(metric), value)] += 1
+    cumulative = np.cumsum(np.cumsum(counts, axis=0), axis=1)
+    labels = {SERVICE: "shop", "instance": "browser-1", "job": "browser", **views.labels}
+    written = ["+Inf" if np.isinf(bound) else str(float(bound)) for bound in bounds(metric)]
+    return times, [
+        Series(metric.bucket, {**labels, "le": le}, cumulative[:, index]) for index, le in enumerate(written)
+    ]
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_the_vitals_go_over_from_the_past_into_what_browsers_report(
+    prometheus: Prometheus, name: str
+) -> None:
+    # A fixed time, as the number of views at it decides how noisy the quantile is.
+    until, metric = 1_767_787_207.0, WATCHED[name]
+    views = views_of(lambda _path: LOAD, Random(3))
+    keeper = replace(keeper_in(prometheus.folder), calibration=replace(calibration(), views=views))
+    assert keeper.import_if_new(until, random())
+    prometheus.start()
+    keeper.lead_in(prometheus.url, until, "1.4.0", random(2))
+    for one in views:
+        write(prometheus.url, *viewed(until, 120.0, one, metric, name))
+        selector = f'page="{one.page}",device="{one.device}"'
+        (past,) = prometheus.values(f"avg_over_time({WEB_VITALS_P75[metric]}{{{selector}}}[6h])", at=until)
+        for at in np.arange(until - 30.0, until + 110.0, 10.0).tolist():
+            rates = f"rate({metric.bucket}{{{selector}}}[5m])"
+            (now,) = prometheus.values(f"histogram_quantile(0.75, sum by (le) ({rates}))", at=at)
+            assert now == pytest.approx(past, rel=0.2), (selector, at - until)
+
+
+def test_a_past_without_views_is_replaced_by_one_with_them(tmp_path: Path) -> None:
+    keeper = keeper_in(tmp_path, seconds=600.0)
+    assert keeper.import_if_new(time.time(), random())
+    assert not keeper.import_if_new(time.time(), random())
+    views = views_of(lambda _path: LOAD, Random(3))
+    assert replace(keeper, calibration=replace(calibration(), views=views)).import_if_new(
+        time.time(), random()
+    )
 
 
 def test_a_run_that_ended_a_minute_ago_is_not_mixed_with_made_up_counters(prometheus: Prometheus) -> None:

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from specter_demo import platform as platform_module
+from specter_demo.history.views import PAGES
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
 from specter_demo.settings import load_settings
+from specter_exporters.browser.config import load
 from specter_stack.layout import Layout
 from specter_stack.ports import FALLBACK_OFFSET, choose_ports
 from specter_stack.secret_files import NAMES
@@ -74,7 +76,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     assert set(built) - {"grafana"} == {
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "detector"),
-        *("app", "signin", "logs"),
+        *("app", "signin", "browser", "logs"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -85,7 +87,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
                 "labels": {"service": job, "instance": f"{job}-1"},
             }
         ]
-    for job in ("app", "signin", "logs"):
+    for job in ("app", "signin", "browser", "logs"):
         assert targets[job] == [
             {
                 "targets": [f"127.0.0.1:{platform.ports[job]}"],
@@ -119,6 +121,7 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
         assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
         assert told["SHOP_BUSINESS_URL"] == f"http://127.0.0.1:{ports['app-events']}"
         assert told["SHOP_SIGNIN_URL"] == f"http://127.0.0.1:{ports['signin-events']}"
+        assert told["SHOP_BEACON_URL"] == f"http://127.0.0.1:{ports['browser-events']}"
         assert f"port={ports['postgres']} " in told["SHOP_DATABASE_DSN"]
         assert told["SHOP_TRAFFIC_UTC_OFFSET"] == "5.25"
     detector = built["detector"].command
@@ -126,6 +129,21 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
     assert detector[detector.index("--web.listen-address") + 1] == f"127.0.0.1:{ports['detector']}"
     assert built["shop"].ready == f"http://127.0.0.1:{ports['shop']}/healthz"
     assert platform.url("shop") == built["shop"].url
+
+
+def test_the_beacon_takes_measurements_of_the_shop_s_pages_alone(
+    layout: Layout, services: tuple[Platform, Mapping[str, Service]]
+) -> None:
+    platform, built = services
+    beacon = load(layout.etc / "exporters" / "browser.yml").beacon
+    port = platform.ports["shop"]
+    assert beacon.origins.allows(f"http://127.0.0.1:{port}")
+    assert beacon.origins.allows(f"http://localhost:{port}")
+    assert not beacon.origins.allows("http://127.0.0.1:8080")
+    assert [beacon.pages.find(path) for path in ("/", "/products/7")] == [page.template for page in PAGES]
+    command = built["browser"].command
+    address = command[command.index("--beacon.listen-address") + 1]
+    assert platform.settings.beacon_url == f"http://{address}"
 
 
 def test_no_service_is_told_a_secret_only_where_it_is(

@@ -85,6 +85,22 @@ def test_product_page_shows_the_product_and_404_for_none(
         assert session.get(f"{shop.settings.url}/products/{missing}", timeout=5).status_code == 404
 
 
+def test_a_browser_gets_the_product_as_a_page(shop: RunningShop, session: requests.Session) -> None:
+    url = f"{shop.settings.url}/products/700"
+    chromium = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+    page = session.get(url, headers={"Accept": chromium}, timeout=5)
+    assert (page.headers["Content-Type"], page.headers["Vary"]) == ("text/html; charset=utf-8", "Accept")
+    assert f"<h1>{goods.product_name(700)}</h1>" in page.text
+    assert session.get(url, headers={"Accept": "application/json"}, timeout=5).json()["product_id"] == 700
+
+
+def test_pages_are_not_measured_where_nobody_takes_measurements(
+    shop: RunningShop, session: requests.Session
+) -> None:
+    assert shop.settings.beacon_url is None
+    assert "<script" not in session.get(f"{shop.settings.url}/", timeout=5).text
+
+
 def test_search_finds_names_that_start_so_most_popular_first(
     shop: RunningShop, session: requests.Session
 ) -> None:

@@ -249,7 +249,7 @@ def test_check_waits_for_the_end_of_the_alert_where_no_score_tells_of_the_fault_
     telling.check(REQUEST, Console(file=out), None)
     assert "MemoryLeak fires no more 0.0 s later" in out.getvalue()
 
-    monkeypatch.setattr(telling, "RESOLUTION_SECONDS", 0.0)
+    monkeypatch.setattr(telling, "RECOVERY_SECONDS", 0.0)
     telling.check(REQUEST, Console(file=out), None)
     assert "not yet, 0 s later: MemoryLeak fires no more" in out.getvalue()
 
@@ -338,7 +338,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
         "import 0",
         "stop shop",
         "start shop prometheus",
-        "start traffic",
+        "start browser traffic",
         "lead in 1.4.0 12",
         "fill 12",
         "start detector",

@@ -25,6 +25,7 @@ from specter_demo.traffic.shape import ROUTES as SHOP_ROUTES
 START = 1_700_000_000.0
 ALIASES = ("route_latency_p95", "route_request_rate")
 ROUTES = ("/", "/search", "/checkout")
+OF_VIEWS = 2 * 2 * 2  # LCP and INP of two pages on two classes of devices
 SCORED = (*ROUTES, *(f"/{number}" for number in range(9)))
 
 
@@ -115,7 +116,8 @@ class Story:
 
 
 def quiet_scores() -> dict[tuple[str, str], float]:
-    return {(alias, route): 0.4 for alias in ALIASES for route in SCORED}
+    of_requests = {(alias, route): 0.4 for alias in ALIASES for route in SCORED}
+    return of_requests | {("lcp_p75", f"{number}"): 0.4 for number in range(OF_VIEWS)}
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ def test_quiet_then_fault_then_score_alert_and_notification(story: Story) -> Non
         "family_alert_s": None,
     }
     assert story.said == [
-        "24 series are scored, all quiet",
+        "32 series are scored, all quiet",
         "fault: api-latency, a release drops the search index, so /search reads every product",
         "injected it",
         "anomaly score above 1 after 10.0 s",
@@ -371,7 +373,7 @@ def test_an_outage_is_borne_and_said_once(story: Story) -> None:
     story.prometheus.down = True
     before = len(story.said)
     seen = story.narrator.tick()
-    assert len(seen.scores) == 24  # the last known picture
+    assert len(seen.scores) == 32  # the last known picture
     story.tick(50)
     story.prometheus.down = False
     story.prometheus.score_is_up = story.prometheus.alert_fires = True
@@ -438,7 +440,8 @@ def test_no_query_asks_for_samples_older_than_the_story(story: Story) -> None:
 
 
 def test_the_narrator_waits_for_every_query_of_every_route_and_of_the_shop() -> None:
-    assert len(QUERY_SERIES) // 2 * (len(SHOP_ROUTES) + 1) == narrator_module.EXPECTED_SERIES
+    of_requests = len(QUERY_SERIES) // 2 * (len(SHOP_ROUTES) + 1)
+    assert of_requests + OF_VIEWS == narrator_module.EXPECTED_SERIES
 
 
 def test_what_a_score_tells_of_is_told_by_the_alert_on_anomalies() -> None:

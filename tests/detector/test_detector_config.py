@@ -227,12 +227,17 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
 
 def test_the_stacks_configuration_watches_the_recorded_layer() -> None:
     config = load(ROOT / "stack/detector/detector.yml")
-    assert {alias: query.expr for alias, query in config.reader.queries.items()} == metrics.QUERY_SERIES
+    recorded = metrics.QUERY_SERIES | {
+        "lcp_p75": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_LCP],
+        "inp_p75": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_INP],
+    }
+    assert {alias: query.expr for alias, query in config.reader.queries.items()} == recorded
     watched = [query for model in config.models.values() for query in model.queries]
-    assert sorted(watched) == sorted(metrics.QUERY_SERIES)
+    assert sorted(watched) == sorted(recorded)
     assert config.models["latency"].policy == Policy("above_expected", (0.05, 0.05), (0.5, 0.5))
     assert config.models["errors"].policy == Policy("above_expected", (0.02, 0.02))
     assert config.models["rates"].policy == Policy(min_dev=(0.1, 0.1), min_rel_dev=(0.3, 0.3))
+    assert config.models["vitals"].policy == Policy("above_expected", (0.05, 0.05), (0.5, 0.5))
     assert config.reader.queries["error_ratio"].data_range == (0.0, 1.0)
 
 

@@ -9,6 +9,8 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OWN_IMAGE = "specter-demo"
+# (service, variable) of what is told to somebody outside: a browser on the host calls a published port.
+FOR_THE_HOST = {("shop", "SHOP_BEACON_URL")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,14 @@ from specter_demo.settings import PREFIX, load_settings
 from specter_stack.postgres import SETTINGS as POSTGRES_SETTINGS
 from specter_stack.secret_files import NAMES
 from specter_stack.servers import PROMETHEUS_FLAGS
-from tests.stack.compose_file import CHECKOUT, Container, Mount, load_compose, load_containers
+from tests.stack.compose_file import (
+    CHECKOUT,
+    FOR_THE_HOST,
+    Container,
+    Mount,
+    load_compose,
+    load_containers,
+)
 from tests.stack.server_flags import AT_PINNED_VERSION, PROMETHEUS_3_FEATURES, installed_flags
 
 CONTAINERS = load_containers()
@@ -35,6 +42,7 @@ SHARED = {
     "blackbox": {"/etc/blackbox/blackbox.yml": "stack/blackbox/blackbox.yml"},
     "detector": {"/etc/specter/detector.yml": "stack/detector/detector.yml"},
     "signin": {"/etc/specter/signin.yml": "stack/exporters/signin.yml"},
+    "browser": {"/etc/specter/browser.yml": "stack/exporters/browser.yml"},
     "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
     "grafana": {
         "/etc/grafana/provisioning": "stack/grafana/provisioning",
@@ -55,7 +63,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("container", containers, ids=lambda container: container.name)
 
 
-LISTENING = ("prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "logs")
+LISTENING = ("prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "browser", "logs")
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)
 
@@ -260,7 +268,10 @@ def test_its_shop_variables_are_valid_settings(container: Container) -> None:
     settings = load_settings(container.environment, launcher_file=CHECKOUT / "no-such-file")
     for name, value in container.environment.items():
         assert str(getattr(settings, name.removeprefix(PREFIX).lower())) == value
-        if name.endswith("_URL"):
+        if (container.name, name) in FOR_THE_HOST:
+            host, _, port = value.removeprefix("http://").partition(":")
+            assert any((host, int(port)) == each.ports[-1][:2] for each in CONTAINERS.values() if each.ports)
+        elif name.endswith("_URL"):
             assert_url_of_a_service(value)
         elif name.endswith(("_DIR", "_FILE")):
             container.mount_of(value)

@@ -16,14 +16,14 @@ from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
 from specter_stack.programs import find_program
 from specter_stack.service import Service
-from tests.stack.compose_file import CHECKOUT, load_containers
+from tests.stack.compose_file import CHECKOUT, FOR_THE_HOST, load_containers
 from tests.stack.server_flags import CONFIGURATION_KEYS_REMOVED_IN_3, FUNCTIONS_REMOVED_IN_3
 
 CONTAINERS = load_containers()
 TARGETS = CHECKOUT / "stack/prometheus/targets"
 # Where the two differ on purpose.
 OWN_PATHS = {*("--config.file", "--config", "--storage.tsdb.path", "--storage.path", "--business.token-file")}
-LISTEN_FLAGS = {"--web.listen-address", "--business.listen-address", "--events.listen-address"}
+LISTEN_FLAGS = {f"--{what}.listen-address" for what in ("web", "business", "events", "beacon")}
 # The image has paths of its own, and listens on every interface of its container.
 GRAFANA_NATIVE_ONLY = ("GF_SERVER_HTTP_", "GF_PATHS_")
 GRAFANA_COMPOSE_ONLY = {"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_PLUGINS_PREINSTALL_DISABLED"}
@@ -97,7 +97,7 @@ def test_every_target_file_that_is_there_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "logs"]
+    "name", ["prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "browser", "logs"]
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
     expected = flags(run.services[name].command)
@@ -152,7 +152,9 @@ def test_the_shop_s_parts_are_told_what_they_are_told_natively(run: NativeRun) -
         given = {name: value for name, value in container.environment.items() if name.startswith("SHOP_")}
         assert given.keys() <= expected.keys()
         for name, value in given.items():
-            if name.endswith("_LISTEN"):
+            if (container.name, name) in FOR_THE_HOST:
+                assert value == expected[name]
+            elif name.endswith("_LISTEN"):
                 assert value == expected[name].replace(LOOPBACK, "0.0.0.0")
             elif not name.endswith(("_FILE", "_DIR")):
                 assert value == in_containers(expected[name])
@@ -162,7 +164,7 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications"):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
-    for name in ("app", "signin", "logs"):
+    for name in ("app", "signin", "browser", "logs"):
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 

@@ -95,10 +95,11 @@ def serve_inbox(listen: str | None) -> None:
 
 @serve.command("traffic")
 def serve_traffic() -> None:
-    """Send visitors' traffic to the shop."""
+    """Send visitors' traffic to the shop, and what their browsers measure to the beacon."""
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.traffic.browsers import Browsers  # noqa: PLC0415
     from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
     from specter_demo.traffic.dials import ATTACKS, LOAD  # noqa: PLC0415
     from specter_demo.traffic.generator import Generator, report  # noqa: PLC0415  (numpy: not for --help)
@@ -106,7 +107,8 @@ def serve_traffic() -> None:
     from specter_demo.traffic.workers import Workers  # noqa: PLC0415
 
     settings = load_settings(os.environ)
-    workers = Workers(lambda: ShopClient(settings.url))
+    workers = Workers(lambda: ShopClient(settings.url, viewed=browsers.view))
+    browsers = Browsers(settings.beacon_url, random.Random(), workers.count)
     generator = Generator(
         TrafficShape.from_settings(settings),
         load_factor=lambda: LOAD.read(settings.load_file),
@@ -118,9 +120,11 @@ def serve_traffic() -> None:
     )
     stop = _stop_on_signal()
     threading.Thread(target=report, args=(workers.outcomes, stop), name="report", daemon=True).start()
+    browsers.start()
     workers.start()
     generator.run(stop)
     workers.stop()
+    browsers.stop()
 
 
 def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: False) -> None:

@@ -21,6 +21,7 @@ from specter_core.metrics import (
     ROUTE,
     STATUS,
 )
+from specter_demo.history.views import Views
 
 BOUNDS = np.array([*DURATION_BUCKETS, np.inf])
 
@@ -58,11 +59,13 @@ def bucket_counts(exposition: str) -> Counts:
 class Calibration:
     """For each route: its outcomes, and the probability of each (outcome, bucket) cell.
 
-    `probabilities[route]` has shape (outcomes, 15) and sums to 1.
+    `probabilities[route]` has shape (outcomes, 15) and sums to 1. `views` are those of the pages that
+    browsers measure.
     """
 
     outcomes: Mapping[str, tuple[Outcome, ...]]
     probabilities: Mapping[str, NDArray[np.float64]]
+    views: tuple[Views, ...] = ()
 
     @property
     def routes(self) -> tuple[str, ...]:

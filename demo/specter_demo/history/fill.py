@@ -22,15 +22,18 @@ from specter_core.metrics import (
     SERVICE_VERSION,
     STATUS,
     TARGET_INFO,
+    Metric,
 )
 from specter_demo.history.calibration import BOUNDS, Calibration
 from specter_demo.history.simulate import Array, RateOf, Series, counters, draw_requests, time_grid
+from specter_demo.history.views import WATCHED, bounds, draw_views
 from specter_demo.story.prometheus import PrometheusClient
 from specter_detector.packing import request
 from specter_detector.protobuf import Record, record_of
 from specter_detector.remote_write import RemoteWriteClient
 from specter_detector.series import labels_of
 
+REQUESTS = HTTP_SERVER_REQUEST_DURATION
 TAIL_SECONDS = 360.0
 LOOKBACK = 300.0
 SCRAPE_SECONDS = 5.0
@@ -53,10 +56,12 @@ def last_recorded(client: PrometheusClient, service: str, now: float, within: fl
     return raw[-1][0] if raw else None
 
 
-def last_scraped(client: PrometheusClient, target: Mapping[str, str], before: float) -> float | None:
+def last_scraped(
+    client: PrometheusClient, target: Mapping[str, str], before: float, metric: Metric = REQUESTS
+) -> float | None:
     """Return when the counters of `target` last had a sample (epoch s), None if not in the tail's minutes."""
     labels = ",".join(f'{name}="{value}"' for name, value in target.items())
-    times = f"timestamp({HTTP_SERVER_REQUEST_DURATION.count}{{{labels}}})"
+    times = f"timestamp({metric.count}{{{labels}}})"
     found = client.query(f"max(max_over_time({times}[{TAIL_SECONDS:.0f}s:1s] @ {before:.3f}))")
     return found[0].value if found else None
 
@@ -75,21 +80,48 @@ def raw_tail(
     restart, which rate() takes in its stride. So does the tail, at its own beginning: it must not be
     mixed with samples of an earlier run, so it begins after them (`after`, epoch s).
     """
-    begin = until - TAIL_SECONDS if after is None else max(until - TAIL_SECONDS, after + MILLISECOND)
-    times = time_grid(begin, until, SCRAPE_SECONDS)
+    times = _tail_times(until, after)
     drawn = draw_requests(calibration, rate_of, times, SCRAPE_SECONDS, random)
     series = []
     for outcome, cumulative in counters(drawn, calibration).items():
         labels = {**target, METHOD: outcome.method, ROUTE: outcome.route, STATUS: outcome.status}
-        series += _histogram(labels, np.vstack([cumulative, np.zeros(len(BOUNDS))]))
+        series += _histogram(REQUESTS, BOUNDS, labels, _ended(cumulative))
     return np.append(times, until), series
 
 
-def _histogram(labels: Mapping[str, str], cumulative: Array) -> list[Series]:
-    metric = HTTP_SERVER_REQUEST_DURATION
+def vitals_tail(
+    calibration: Calibration,
+    rate_of: RateOf,
+    until: float,
+    target: Mapping[str, str],
+    random: np.random.Generator,
+    after: float | None = None,
+) -> tuple[Array, list[Series]]:
+    """Return (times, series) as `raw_tail` does, of the vitals that the browser exporter counts."""
+    times = _tail_times(until, after)
+    series = []
+    for views in calibration.views:
+        for name, counts in draw_views(views, rate_of, times, SCRAPE_SECONDS, random).items():
+            cumulative = np.cumsum(np.cumsum(counts, axis=0, dtype=np.float64), axis=1)
+            metric = WATCHED[name]
+            series += _histogram(metric, bounds(metric), {**target, **views.labels}, _ended(cumulative))
+    return np.append(times, until), series
+
+
+def _tail_times(until: float, after: float | None) -> Array:
+    begin = until - TAIL_SECONDS if after is None else max(until - TAIL_SECONDS, after + MILLISECOND)
+    return time_grid(begin, until, SCRAPE_SECONDS)
+
+
+def _ended(cumulative: Array) -> Array:
+    """Return counters with one more row: the zeros of the process that starts at the end."""
+    return np.vstack([cumulative, np.zeros(cumulative.shape[1])])
+
+
+def _histogram(metric: Metric, upper: Array, labels: Mapping[str, str], cumulative: Array) -> list[Series]:
     buckets = [
         Series(metric.bucket, {**labels, "le": _bound(bound)}, cumulative[:, index])
-        for index, bound in enumerate(BOUNDS)
+        for index, bound in enumerate(upper)
     ]
     return [*buckets, Series(metric.count, labels, cumulative[:, -1])]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from specter_core.errors import SpecterError
-from specter_core.metrics import SERVICE
+from specter_core.metrics import SERVICE, WEB_VITALS_LCP
 from specter_demo.files import write_atomically
 from specter_demo.history.blocks import import_blocks
 from specter_demo.history.calibration import Calibration
@@ -19,6 +19,7 @@ from specter_demo.history.fill import (
     last_scraped,
     raw_tail,
     version_tail,
+    vitals_tail,
     write,
 )
 from specter_demo.history.simulate import recorded_series, time_grid
@@ -66,6 +67,7 @@ class HistoryKeeper:
         described = asdict(self.shape) | {
             "utc_offset_hours": round(self.shape.utc_offset_hours, 2),
             "routes": ROUTES,
+            "views": [[views.page, views.device] for views in self.calibration.views],
         }
         if self._noted() == described and self.database.is_dir() and any(self.database.iterdir()):
             return False
@@ -98,10 +100,14 @@ class HistoryKeeper:
         To be called as soon as it answers: rates are computed from them within seconds.
         Where an earlier run ended within those minutes, they begin after it.
         """
-        target = {SERVICE: self.service, "instance": f"{self.service}-1", "job": self.service}
-        after = last_scraped(PrometheusClient(url), target, until)
-        times, series = raw_tail(self.calibration, self.shape.rate, until, target, random, after)
-        write(url, times, [*series, version_tail(times, target, version)])
+        client = PrometheusClient(url)
+        shop = {SERVICE: self.service, "instance": f"{self.service}-1", "job": self.service}
+        after = last_scraped(client, shop, until)
+        times, series = raw_tail(self.calibration, self.shape.rate, until, shop, random, after)
+        write(url, times, [*series, version_tail(times, shop, version)])
+        browsers = {SERVICE: self.service, "instance": "browser-1", "job": "browser"}
+        after = last_scraped(client, browsers, until, WEB_VITALS_LCP)
+        write(url, *vitals_tail(self.calibration, self.shape.rate, until, browsers, random, after))
 
     def fill_gap(self, url: str, until: float, random: np.random.Generator) -> int:
         """Write what was not recorded since the demo last ran, up to `until`; return the samples written."""

@@ -10,6 +10,7 @@ histogram_quantile's interpolation included
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,10 @@ from specter_core.metrics import (
     SERVICE_DURATION,
     SERVICE_ERROR_RATIO,
     SERVICE_REQUEST_RATE,
+    WEB_VITALS_P75,
 )
 from specter_demo.history.calibration import BOUNDS, Calibration, Outcome
+from specter_demo.history.views import QUANTILE, VIEW_WINDOW_SECONDS, WATCHED, Views, bounds, draw_views
 
 WINDOW_SECONDS = 60
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -71,10 +74,7 @@ def recorded_series(
     random: np.random.Generator,
 ) -> list[Series]:
     """Return the recorded layer of `service` at `times` (multiples of `step` seconds)."""
-    # The first windows need the minute before the first time.
-    lead = int(WINDOW_SECONDS / step)
-    first = times[0] if len(times) else 0.0
-    extended = np.concatenate([first + step * np.arange(-lead, 0), times])
+    lead, extended = _with_lead(times, WINDOW_SECONDS, step)
     drawn = draw_requests(calibration, rate_of, extended, step, random)
     series = []
     total = np.zeros((len(times), len(BOUNDS)))
@@ -85,7 +85,38 @@ def recorded_series(
         series += _level(ROUTE_REQUEST_RATE, ROUTE_ERROR_RATIO, ROUTE_DURATION, labels, window)
     service_labels = {SERVICE: service}
     series += _level(SERVICE_REQUEST_RATE, SERVICE_ERROR_RATIO, SERVICE_DURATION, service_labels, total)
+    for views in calibration.views:
+        series += _recorded_vitals(views, rate_of, times, step, service_labels, random)
     return series
+
+
+def _with_lead(times: Array, window: float, step: float) -> tuple[int, Array]:
+    """Return how many steps the windows of the first times need before them, and the times with those."""
+    lead = int(window / step)
+    first = times[0] if len(times) else 0.0
+    return lead, np.concatenate([first + step * np.arange(-lead, 0), times])
+
+
+def _recorded_vitals(
+    views: Views,
+    rate_of: RateOf,
+    times: Array,
+    step: float,
+    service: Mapping[str, str],
+    random: np.random.Generator,
+) -> list[Series]:
+    """Return the recorded quantile of each vital that is watched, of one page on one class of devices."""
+    lead, extended = _with_lead(times, VIEW_WINDOW_SECONDS, step)
+    drawn = draw_views(views, rate_of, extended, step, random)
+    labels = {**service, **views.labels}
+    return [
+        Series(
+            WEB_VITALS_P75[WATCHED[name]],
+            labels,
+            histogram_quantile(QUANTILE, rolling_sum(counts, lead)[lead:], bounds(WATCHED[name])),
+        )
+        for name, counts in drawn.items()
+    ]
 
 
 def _level(
@@ -100,15 +131,15 @@ def _level(
     ]
 
 
-def rolling_sum(counts: NDArray[np.int32], width: int) -> Array:
+def rolling_sum(counts: NDArray[np.integer[Any]], width: int) -> Array:
     """Return the sum of each row and the `width - 1` rows before it (fewer at the start), same shape."""
     sums = np.cumsum(counts, axis=0, dtype=np.float64)
     sums[width:] -= sums[:-width].copy()
     return sums
 
 
-def histogram_quantile(quantile: float, counts: Array) -> Array:
-    """Return the quantile of each row of bucket counts (shape (n, 15)) as Prometheus interpolates it.
+def histogram_quantile(quantile: float, counts: Array, bounds: Array = BOUNDS) -> Array:
+    """Return the quantile of each row of bucket counts (shape (n, bounds)) as Prometheus interpolates it.
 
     A row without observations is NaN; a quantile in the +Inf bucket is the
     highest finite bound.
@@ -118,13 +149,13 @@ def histogram_quantile(quantile: float, counts: Array) -> Array:
     rank = quantile * totals
     bucket = np.argmax(cumulative >= rank[:, None], axis=1)
     rows = np.arange(len(counts))
-    lower = np.concatenate([[0.0], BOUNDS[:-1]])[bucket]
-    upper = np.concatenate([BOUNDS[:-1], [BOUNDS[-2]]])[bucket]
+    lower = np.concatenate([[0.0], bounds[:-1]])[bucket]
+    upper = np.concatenate([bounds[:-1], [bounds[-2]]])[bucket]
     before = np.where(bucket > 0, cumulative[rows, np.maximum(bucket - 1, 0)], 0.0)
     inside = counts[rows, bucket]
     with np.errstate(invalid="ignore", divide="ignore"):
         value = lower + (upper - lower) * (rank - before) / inside
-    value = np.where(bucket == len(BOUNDS) - 1, BOUNDS[-2], value)
+    value = np.where(bucket == len(bounds) - 1, bounds[-2], value)
     return np.where(totals > 0, value, np.nan)
 
 

@@ -20,6 +20,7 @@ from specter_demo.shop.events import told
 from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import PaymentClient
 from specter_demo.shop.release import read_release
+from specter_demo.shop.scripts import ASSETS, Scripts, page_scripts, serve_scripts
 from specter_demo.shop.sign_ins import client_of
 from specter_exporters.app import MemoryRoom, Outgoing, SpecterFlask
 
@@ -54,11 +55,12 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     app.register_blueprint(account(pool, hear))
     payments = PaymentClient(settings.payment_url, Outgoing(extension.recorder))
     app.register_blueprint(checkout(pool, payments, hear.business))
+    scripts = page_scripts(app, version, settings.beacon_url)
     introduce(app, read_defect(settings.defect_file))
     app.register_error_handler(psycopg.OperationalError, _unavailable)
     app.register_error_handler(PoolTimeoutError, _unavailable)
     # Assigning wsgi_app is Flask's documented way to add middleware.
-    app.wsgi_app = BesideMeasuring(app.wsgi_app, health(pool, version))  # type: ignore[method-assign]
+    app.wsgi_app = BesideMeasuring(app.wsgi_app, beside(pool, version, scripts))  # type: ignore[method-assign]
     return app
 
 
@@ -76,24 +78,27 @@ def _log_requests(app: flask.Flask, settings: Settings, log: TextIO, version: st
 
 
 class BesideMeasuring:
-    """WSGI middleware: answer /healthz without measuring it.
+    """WSGI middleware: answer /healthz and serve scripts without measuring it.
 
-    Probes are no visitors, and the service's request rate is to be that of its visitors.
+    Probes are no visitors, and the service's request rate is to be that of its visitors. Scripts would come
+    from a content delivery network.
     """
 
-    def __init__(self, app: "WSGIApplication", probes: "WSGIApplication") -> None:
+    def __init__(self, app: "WSGIApplication", unmeasured: "WSGIApplication") -> None:
         self._app = app
-        self._probes = probes
+        self._unmeasured = unmeasured
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request."""
-        app = self._probes if environ.get("PATH_INFO") == HEALTH else self._app
+        path = environ.get("PATH_INFO", "")
+        app = self._unmeasured if path == HEALTH or path.startswith(ASSETS) else self._app
         return app(environ, start_response)
 
 
-def health(pool: Pool, version: str) -> flask.Flask:
-    """Return what answers /healthz: whether the shop can serve, and which version it is."""
-    app = flask.Flask(f"{__name__}.health", static_folder=None)
+def beside(pool: Pool, version: str, scripts: Scripts) -> flask.Flask:
+    """Return what serves `scripts` and answers /healthz: whether the shop can serve, and its version."""
+    app = flask.Flask(f"{__name__}.beside", static_folder=None)
+    serve_scripts(app, scripts)
 
     @app.get(HEALTH)
     def healthz() -> flask.typing.ResponseReturnValue:

@@ -42,9 +42,12 @@ def catalog(pool: Pool) -> flask.Blueprint:
             row = connection.execute(ONE, (product_id,)).fetchone()
         if row is None:
             return flask.jsonify(error="no such product"), 404
-        return flask.jsonify(
-            dict(zip(("product_id", "name", "description", "price_cents"), row, strict=True))
-        )
+        found = dict(zip(("product_id", "name", "description", "price_cents"), row, strict=True))
+        kinds = flask.request.accept_mimetypes
+        # A client that does not say gets JSON; a browser asks for a page.
+        if kinds.best_match(("application/json", "text/html")) == "text/html":
+            return flask.render_template("product.html", product=found), {"Vary": "Accept"}
+        return flask.jsonify(found), {"Vary": "Accept"}
 
     @routes.get("/search")
     def search() -> flask.typing.ResponseReturnValue:

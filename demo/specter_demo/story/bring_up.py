@@ -54,7 +54,9 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     # every one-minute rate in which the past and the live counters meet. Until then they are at zero.
     stack.start("shop", "prometheus")
     opened = clock.time()
-    stack.start("traffic")
+    # Scraped from its start on, unlike the shop, whose series begin with its requests: its zeros would come
+    # before the past that is written below.
+    stack.start("browser", "traffic")
     url = platform.url("prometheus")
     keeper.lead_in(url, opened, Control(platform.settings, clock).version, generator)
     written = keeper.fill_gap(url, opened, generator)

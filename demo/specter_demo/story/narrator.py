@@ -8,6 +8,7 @@ from pathlib import Path
 from specter_core.clock import Clock
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
+from specter_demo.history.views import DEVICES, PAGES, WATCHED
 from specter_demo.story.background import Background
 from specter_demo.story.observe import (
     NOTHING,
@@ -29,8 +30,8 @@ READY_SECONDS = 360.0
 PATIENCE_SECONDS = 420.0  # with scores that are quiet now and then, but never for long enough
 STAGE_SECONDS = 300.0
 OUTAGE_SECONDS = 60.0
-# Rate, error ratio and p95 of the shop as a whole and of each route.
-EXPECTED_SERIES = 3 * (1 + len(ROUTES))
+# Rate, error ratio and p95 of the shop as a whole and of each route; vitals by page and device.
+EXPECTED_SERIES = 3 * (1 + len(ROUTES)) + len(WATCHED) * len(PAGES) * len(DEVICES)
 
 
 class Phase(StrEnum):

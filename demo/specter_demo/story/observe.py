@@ -16,6 +16,7 @@ from specter_core.metrics import (
     ROUTE_REQUEST_RATE,
     SERVICE,
     WATCHDOG,
+    WEB_VITALS_LABELS,
 )
 from specter_demo.faults.fault import Fault
 from specter_demo.story.prometheus import PrometheusClient, Sample
@@ -86,9 +87,9 @@ def observe(client: PrometheusClient, since: float) -> Observation:
 
 
 def series_name(labels: Mapping[str, str]) -> str:
-    """Return a score's series as people say it: the query's alias and the route."""
-    alias, route = labels.get(FOR, "?"), labels.get(ROUTE)
-    return f"{alias} {route}" if route else alias
+    """Return a score's series as people say it: the query's alias, and the route or the page and device."""
+    about = (labels.get(name) for name in (ROUTE, *WEB_VITALS_LABELS))
+    return " ".join([labels.get(FOR, "?"), *filter(None, about)])
 
 
 def _by_route(samples: Iterable[Sample]) -> dict[str, float]:

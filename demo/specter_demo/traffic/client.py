@@ -2,24 +2,44 @@
 
 import http.client
 import select
-from urllib.parse import urlsplit
+import time
+from collections.abc import Callable
+from urllib.parse import urljoin, urlsplit
 
 from specter_demo.shop.trace import trace_id, traceparent
+from specter_demo.traffic.browsers import View
 from specter_demo.traffic.visitors import Request
 
 TIMEOUT = 10.0
 
 
 class ShopClient:
-    """Sends requests over one kept-alive connection; not for use by several threads at once."""
+    """Sends requests over one kept-alive connection; not for use by several threads at once.
 
-    def __init__(self, base_url: str, *, timeout: float = TIMEOUT) -> None:
+    Args:
+        base_url: of the shop.
+        timeout: seconds for each step of a request.
+        viewed: takes each page that was got, without blocking.
+        monotonic: seconds that never step back.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = TIMEOUT,
+        viewed: Callable[[View], None] = lambda _view: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._base_url = base_url
+        self._viewed = viewed
+        self._monotonic = monotonic
         parts = urlsplit(base_url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
 
     def send(self, request: Request) -> int:
-        """Send `request` and return the status of the answer, whose body is read and dropped.
+        """Send `request` and return the status of the answer.
 
         Raises:
             OSError: the shop cannot be reached or does not answer in time.
@@ -50,9 +70,16 @@ class ShopClient:
             headers["X-Forwarded-For"] = request.source
         if request.body is not None:
             headers["Content-Type"] = "application/json"
+        if request.accept:
+            headers["Accept"] = request.accept
+        started = self._monotonic()
         self._connection.request(request.method, request.path, request.body, headers)
         answer = self._connection.getresponse()
-        answer.read()
+        seconds = self._monotonic() - started
+        body = answer.read()
+        if answer.status == http.client.OK and answer.headers.get_content_type() == "text/html":
+            url = urljoin(self._base_url, request.path)
+            self._viewed(View(url, request.user_agent, request.source, body, seconds))
         return answer.status
 
     def _usable(self) -> bool:

@@ -15,7 +15,7 @@ FIRST_ADDRESS = ipaddress.IPv4Address("198.18.0.0")
 ADDRESSES = 1 << 17
 BROWSERS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
 )
 FIRST_PAGES = (1, 1, 1, 1, 1, 2, 2, 3, 4, 5)
@@ -25,12 +25,14 @@ FIRST_PAGES = (1, 1, 1, 1, 1, 2, 2, 3, 4, 5)
 class Request:
     """One HTTP request to the shop; `body` is JSON when there is one.
 
+    `accept` is the kind of answer that is wanted, any when it is empty.
     `source` is the address that the load balancer in front of the shop adds to `X-Forwarded-For`.
     """
 
     method: str
     path: str
     body: bytes | None = None
+    accept: str = ""
     source: str = ""
     user_agent: str = "specter-demo-traffic"
 
@@ -67,12 +69,12 @@ class Visitors:
 
     def _front(self) -> Request:
         page = self._source.choice(FIRST_PAGES)
-        return Request("GET", "/" if page == 1 else f"/?page={page}")
+        return _page("/" if page == 1 else f"/?page={page}")
 
     def _product(self) -> Request:
         if self._source.random() < UNKNOWN_PRODUCTS:
-            return Request("GET", f"/products/{goods.PRODUCTS + self._source.randint(1, 1000)}")
-        return Request("GET", f"/products/{self._popular_product()}")
+            return _page(f"/products/{goods.PRODUCTS + self._source.randint(1, 1000)}")
+        return _page(f"/products/{self._popular_product()}")
 
     def _search(self) -> Request:
         """The first word of a product's name and the beginning of its second, as one types."""
@@ -106,6 +108,10 @@ class Visitors:
 def login(customer: int, password: str) -> Request:
     """Return an attempt of customer number `customer` to sign in."""
     return _post("/login", {"email": goods.email(customer), "password": password})
+
+
+def _page(path: str) -> Request:
+    return Request("GET", path, accept="text/html")
 
 
 def _post(path: str, body: object) -> Request:
