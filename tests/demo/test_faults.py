@@ -15,7 +15,9 @@ from specter_core.clock import SystemClock
 from specter_core.errors import UsageError
 from specter_demo.faults import FAULTS, api_latency, find_fault, traffic_drop
 from specter_demo.faults.control import Control, ControlError
+from specter_demo.shop import goods
 from specter_demo.traffic.client import ShopClient
+from specter_demo.traffic.page import blocking_scripts
 from specter_demo.traffic.visitors import Request
 from tests.demo.shop_server import RunningShop, free_port, running_shop
 
@@ -162,6 +164,29 @@ def test_traffic_drop_changes_the_load_factor_only(shop: RunningShop) -> None:
     assert search_seconds(shop, samples=5) < 0.040
     traffic_drop.clear(shop.control)
     assert shop.control.load == 1.0
+
+
+def test_frontend_slow_makes_every_page_wait_for_a_script_that_no_server_metric_sees(
+    shop: RunningShop,
+) -> None:
+    url = shop.settings.url
+    before = requests.get(f"{url}/", timeout=5).text
+    assert blocking_scripts(before) == ()
+    find_fault("frontend-slow").inject(shop.control)
+    for path in ("/", "/products/7"):
+        html = requests.get(f"{url}{path}", headers={"Accept": "text/html"}, timeout=5).text
+        (script,) = blocking_scripts(html)
+        assert script == f"/assets/suggestions-{shop.control.version}.js"
+        loaded = requests.get(f"{url}{script}", timeout=10)
+        assert loaded.headers["Content-Type"] == "text/javascript; charset=utf-8"
+        assert loaded.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert len(loaded.content) > 7_500_000
+        assert f'"{goods.product_name(goods.PRODUCTS)}"'.encode() in loaded.content
+    assert requests.get(f"{url}/assets/suggestions-1.0.0.js", timeout=5).status_code == 404
+    assert "/assets" not in requests.get(f"{url}/metrics", timeout=5).text
+    find_fault("frontend-slow").clear(shop.control)
+    assert requests.get(f"{url}/", timeout=5).text == before
+    assert requests.get(f"{url}{script}", timeout=5).status_code == 404
 
 
 def test_release_that_never_answers_is_an_error_that_names_it(shop: RunningShop) -> None:

@@ -3,6 +3,7 @@
 from specter_core.errors import UsageError
 from specter_demo.faults import (
     api_latency,
+    frontend_slow,
     login_attack,
     memory_leak,
     new_error,
@@ -22,6 +23,7 @@ FAULTS = (
     login_attack.FAULT,
     new_error.FAULT,
     memory_leak.FAULT,
+    frontend_slow.FAULT,
 )
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 import flask
 
 from specter_core.errors import SpecterError
+from specter_demo.shop import goods
+from specter_demo.shop.scripts import scripts_of
 
 NONE = ""
 NEW_ERROR = "new-error"
 MEMORY_LEAK = "memory-leak"
+FRONTEND_SLOW = "frontend-slow"
 # One product page in so many has no price any more.
 EVERY = 12
 # Bytes that a catalog page leaves behind, and all that is kept: a demo should not end its machine.
@@ -67,4 +70,27 @@ def _memory_leak(app: flask.Flask) -> None:
         return response
 
 
-DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {NEW_ERROR: _new_error, MEMORY_LEAK: _memory_leak}
+def _frontend_slow(app: flask.Flask) -> None:
+    scripts_of(app).block("suggestions", suggestions())
+
+
+def suggestions() -> bytes:
+    """Return a script that knows every product by name and looks through all of them at each interaction."""
+    names = '","'.join(goods.product_name(number) for number in range(1, goods.PRODUCTS + 1))
+    return SUGGESTIONS.replace("NAMES", f'"{names}"').encode()
+
+
+# Names hold letters, digits and spaces only.
+SUGGESTIONS = """const goods = [NAMES];
+const suggest = () => {
+  const typed = (document.querySelector("input[name=q]")?.value ?? "").toLowerCase();
+  window.suggested = goods.map((name) => name.toLowerCase()).filter((name) => name.startsWith(typed)).sort();
+};
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, suggest);
+suggest();
+"""
+DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {
+    NEW_ERROR: _new_error,
+    MEMORY_LEAK: _memory_leak,
+    FRONTEND_SLOW: _frontend_slow,
+}

@@ -29,8 +29,8 @@ from specter_stack.service import Service
 
 POLL_SECONDS = 1.0
 HOLD_SECONDS = 60.0
-RECOVERY_SECONDS = 120.0  # of scores
-RESOLUTION_SECONDS = 300.0  # of an alert, which looks back over minutes
+# An alert or a web vital looks back over minutes.
+RECOVERY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +130,12 @@ def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
 def _see_recovery(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
     fault, cleared = narrator.fault, clock.time()
     injected = narrator.timeline.injected or cleared
-    bound = RECOVERY_SECONDS if fault.expects else RESOLUTION_SECONDS
-    while clock.time() - cleared < bound:
+    while clock.time() - cleared < RECOVERY_SECONDS:
         if is_over(narrator.client, fault, injected, cleared):
             say(f"{fault.end} {clock.time() - cleared:.1f} s later")
             return
         clock.sleep(POLL_SECONDS)
-    say(f"not yet, {bound:.0f} s later: {fault.end}")
+    say(f"not yet, {RECOVERY_SECONDS:.0f} s later: {fault.end}")
 
 
 def show(request: Request, console: Console, ask: Callable[[str], bool] | None) -> None:
