@@ -1723,6 +1723,6 @@ PG_SEQUENCE_USED = Metric(
     "specter_pg_sequence_used_ratio",
     "gauge",
     "Share of a sequence's values that are used up, by the smaller of its own limit and that of "
-    "the type of the column it feeds; the fullest are exposed.",
+    "the type of the column it feeds; the fullest are exposed, none below a tenth.",
     (SERVER, "database", "schema", "sequence"),
 )

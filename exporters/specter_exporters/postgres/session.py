@@ -23,9 +23,11 @@ Row = tuple[Any, ...]
 Query = str | sql.Composed
 
 # Names are looked up in the catalog alone, so that no function of a user's is run by chance.
+# Compiling a query on the catalog takes longer than running it.
 _SETTINGS = """
 SELECT set_config('search_path', 'pg_catalog', false),
        set_config('default_transaction_read_only', 'on', false),
+       set_config('jit', 'off', false),
        set_config('lock_timeout', %s, false)
 """
 

@@ -39,6 +39,8 @@ def both(primary: PostgresServer, standby: PostgresServer) -> Iterator[tuple[Ask
             for each in (primary, standby)
         )
         until(lambda: value(ask_standby, "specter_pg_wal_receiver_up"), "streaming")
+        # Before it has been seen whole once, how old it is may not be known.
+        until(lambda: found(ask_standby(), "specter_pg_replay_lag_seconds").get(()) == 0, "replaying")
         yield ask_primary, ask_standby
 
 

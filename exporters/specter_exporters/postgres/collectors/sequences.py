@@ -7,32 +7,37 @@ from specter_exporters.postgres.model import Fact
 from specter_exporters.postgres.session import Session
 
 MOST = 20
-# A column owns its sequence (serial, identity), or its default asks for the sequence's next value.
+# A column owns its sequence (serial, identity), or its default asks for the sequence's next value. Limits are
+# looked up for those alone that could be a tenth full: with a smallint column, that is from 3,277 on.
 _QUERY = """
-WITH feeds AS (
-  SELECT d.objid AS seq, d.refobjid AS rel, d.refobjsubid AS num
-  FROM pg_depend d
-  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-    AND d.refobjsubid > 0
-  UNION
-  SELECT d.refobjid, a.adrelid, a.adnum
-  FROM pg_depend d JOIN pg_attrdef a ON a.oid = d.objid
-  WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
-), limits AS (
-  SELECT f.seq,
-         min(CASE t.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END) AS most
-  FROM feeds f JOIN pg_attribute t ON t.attrelid = f.rel AND t.attnum = f.num GROUP BY 1
+WITH candidates AS MATERIALIZED (
+  SELECT * FROM (
+    SELECT s.seqrelid, s.seqmax, pg_sequence_last_value(s.seqrelid)::float8 AS last
+    FROM pg_sequence s
+    WHERE s.seqincrement > 0 AND NOT s.seqcycle AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE')
+  ) told WHERE last >= 0.1 * least(seqmax, 32767)
 ), used AS (
-  SELECT n.nspname, c.relname,
-         pg_sequence_last_value(s.seqrelid)::float8 / least(s.seqmax, coalesce(l.most, s.seqmax)) AS ratio
-  FROM pg_sequence s
+  SELECT n.nspname, c.relname, s.last / least(s.seqmax, coalesce(feeds.most, s.seqmax)) AS ratio
+  FROM candidates s
   JOIN pg_class c ON c.oid = s.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN limits l ON l.seq = s.seqrelid
-  WHERE s.seqincrement > 0 AND NOT s.seqcycle AND NOT pg_is_other_temp_schema(n.oid)
-    AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE')
+  CROSS JOIN LATERAL (
+    SELECT min(
+      CASE t.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647 END
+    ) AS most
+    FROM (
+      SELECT d.refobjid AS rel, d.refobjsubid AS num FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = s.seqrelid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+      UNION ALL
+      SELECT a.adrelid, a.adnum FROM pg_depend d JOIN pg_attrdef a ON a.oid = d.objid
+      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = s.seqrelid
+        AND d.classid = 'pg_attrdef'::regclass
+    ) f JOIN pg_attribute t ON t.attrelid = f.rel AND t.attnum = f.num
+  ) feeds
+  WHERE NOT pg_is_other_temp_schema(n.oid)
 )
-SELECT nspname, relname, ratio FROM used WHERE ratio IS NOT NULL ORDER BY ratio DESC, 1, 2 LIMIT %s
+SELECT nspname, relname, ratio FROM used WHERE ratio >= 0.1 ORDER BY ratio DESC, 1, 2 LIMIT %s
 """
 
 

@@ -6,24 +6,32 @@ from specter_core import metrics
 from specter_exporters.postgres.model import Fact, facts
 from specter_exporters.postgres.session import Session
 
-# pg_table_size() waits for a lock on the table; relpages does not.
+# pg_table_size() waits for a lock on the table; relpages does not. Not the view pg_stat_user_tables, which
+# asks for everything of every table before any is left out.
 _QUERY = """
 WITH counted AS (
-  SELECT s.*, c.relpages::float8 * current_setting('block_size')::int AS bytes,
-         s.n_tup_ins + s.n_tup_upd + s.n_tup_del AS changes,
+  SELECT c.oid, n.nspname, c.relname, c.relpages::float8 * current_setting('block_size')::int AS bytes,
+         pg_stat_get_dead_tuples(c.oid) AS dead, pg_stat_get_tuples_returned(c.oid) AS scanned,
+         pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
+           + pg_stat_get_tuples_deleted(c.oid) AS changed,
          count(*) OVER () AS tables
-  FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    AND n.nspname NOT LIKE 'pg\\_t%%'
 ), ranked AS (
-  SELECT *, least(row_number() OVER (ORDER BY bytes DESC, relid),
-                  row_number() OVER (ORDER BY n_dead_tup DESC, relid),
-                  row_number() OVER (ORDER BY seq_tup_read DESC, relid),
-                  row_number() OVER (ORDER BY changes DESC, relid)) AS place
+  SELECT *, least(row_number() OVER (ORDER BY bytes DESC, oid), row_number() OVER (ORDER BY dead DESC, oid),
+                  row_number() OVER (ORDER BY scanned DESC, oid),
+                  row_number() OVER (ORDER BY changed DESC, oid)) AS place
   FROM counted
-)
-SELECT tables, schemaname, relname, bytes, n_live_tup, n_dead_tup, seq_scan, seq_tup_read, idx_scan, changes,
-       extract(epoch FROM greatest(last_vacuum, last_autovacuum))::float8,
-       extract(epoch FROM greatest(last_analyze, last_autoanalyze))::float8
-FROM ranked ORDER BY place, relid LIMIT %s
+), chosen AS MATERIALIZED (SELECT * FROM ranked ORDER BY place, oid LIMIT %s)
+SELECT tables, nspname, relname, bytes, pg_stat_get_live_tuples(oid), dead, pg_stat_get_numscans(oid),
+       scanned, (SELECT sum(pg_stat_get_numscans(i.indexrelid))::int8 FROM pg_index i WHERE i.indrelid = oid),
+       changed,
+       extract(epoch FROM greatest(
+         pg_stat_get_last_vacuum_time(oid), pg_stat_get_last_autovacuum_time(oid)))::float8,
+       extract(epoch FROM greatest(
+         pg_stat_get_last_analyze_time(oid), pg_stat_get_last_autoanalyze_time(oid)))::float8
+FROM chosen ORDER BY place, oid
 """
 _EXPOSED = (
     metrics.PG_TABLE_BYTES,

@@ -1,0 +1,180 @@
+"""Exporters of databases: what a scrape of a PostgreSQL server takes, also while a table is locked.
+
+The server has a thousand tables with an index each. A scrape is a whole HTTP request to the running
+exporter, on a warm connection. Where `postgres_exporter` is on PATH, it is scraped in turn with ours.
+"""
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+import psutil
+import psycopg
+import requests
+
+from benchmarks import report
+from tests.servers.postgres import PostgresServer, running_postgres
+from tests.servers.prometheus import free_port
+
+TABLES = 1000
+PEER = "postgres_exporter"
+WITHIN = 30.0
+UP = "specter_pg_collector_success"
+
+
+@click.command("data")
+@click.option("--runs", default=40, show_default=True, help="Scrapes of each exporter, in turn.")
+def suite(runs: int) -> None:
+    """Time scrapes of a PostgreSQL server with a thousand tables."""
+    with running_postgres() as server, ExitStack() as stack:
+        fill(server)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours, process = stack.enter_context(ours_running(server, folder))
+        peer = stack.enter_context(peer_running(server))
+        times = alternate({"ours": ours, **({"peer": peer} if peer else {})}, runs)
+        baseline = statistics.median(times["peer"]) if peer else None
+        report(
+            "postgres_scrape_ms",
+            statistics.median(times["ours"]),
+            "ms",
+            baseline=baseline,
+            baseline_name=PEER if peer else "",
+        )
+        report("postgres_rss_mb", process.memory_info().rss / 1e6, "MB")
+        with locked(server):
+            report("postgres_locked_scrape_ms", scrape(ours), "ms")
+
+
+def fill(server: PostgresServer) -> None:
+    """Make the tables, with a row each."""
+    with connect(server) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        for number in range(TABLES):
+            connection.execute(f"CREATE TABLE t{number} (id serial PRIMARY KEY, v text)".encode())
+            connection.execute(f"INSERT INTO t{number} (v) VALUES ('v')".encode())
+
+
+def connect(server: PostgresServer) -> "psycopg.Connection[tuple[object, ...]]":
+    """Return a session of the superuser."""
+    return psycopg.connect(server.dsn, password=server.password, autocommit=True)
+
+
+@contextmanager
+def ours_running(server: PostgresServer, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Run our exporter; yield where it is scraped."""
+    config, log = folder / "postgres.yml", folder / "log"
+    config.write_text(
+        f'servers: [{{name: main, dsn: "{server.dsn}", password_file: "{server.password_file}"}}]\n'
+    )
+    command = [sys.executable, "-m", "specter_core", "exporter", "postgres", "--config", str(config)]
+    with (
+        log.open("wb") as output,
+        running([*command, "--web.listen-address", "127.0.0.1:0"], output) as process,
+    ):
+        url = waited(lambda: re.search(r"http://\S+", log.read_text()))
+        yield f"{url[0]}/metrics", psutil.Process(process.pid)
+
+
+@contextmanager
+def peer_running(server: PostgresServer) -> Iterator[str | None]:
+    """Run postgres_exporter with its defaults; yield where, None if it is not installed."""
+    program = shutil.which(PEER) or shutil.which(f"prometheus-{PEER.replace('_', '-')}")
+    if program is None:
+        yield None
+        return
+    port = free_port()
+    environment = {
+        **os.environ,
+        "DATA_SOURCE_URI": f"{server.host}:{server.port}/{server.database}?sslmode=disable",
+        "DATA_SOURCE_USER": server.user,
+        "DATA_SOURCE_PASS_FILE": str(server.password_file),
+    }
+    with running([program, f"--web.listen-address=127.0.0.1:{port}"], subprocess.DEVNULL, environment):
+        url = f"http://127.0.0.1:{port}/metrics"
+        waited(lambda: answers(url))
+        yield url
+
+
+@contextmanager
+def running(
+    command: list[str], output: object, environment: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program until the end of the block."""
+    process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(WITHIN)
+
+
+def answers(url: str) -> bool:
+    """Return whether something answers at `url`."""
+    try:
+        return requests.get(url, timeout=WITHIN).ok
+    except requests.ConnectionError:
+        return False
+
+
+def waited(ask: Callable[[], object]) -> "re.Match[str]":
+    """Poll `ask` until it answers something true."""
+    deadline = time.monotonic() + WITHIN
+    while not (found := ask()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing came within {WITHIN:g} s")
+        time.sleep(0.05)
+    return found  # type: ignore[return-value]
+
+
+def alternate(urls: dict[str, str], runs: int) -> dict[str, list[float]]:
+    """Return the milliseconds of `runs` scrapes of each, in turn, after a few that warm up."""
+    times: dict[str, list[float]] = {name: [] for name in urls}
+    for run in range(runs + 6):
+        for name, url in urls.items():
+            took = scrape(url)
+            if run >= 6:
+                times[name].append(took)
+    return times
+
+
+def scrape(url: str) -> float:
+    """Return the milliseconds of a scrape in which nothing failed."""
+    began = time.perf_counter()
+    answer = requests.get(url, timeout=WITHIN)
+    took = 1000 * (time.perf_counter() - began)
+    failed = [line for line in answer.text.splitlines() if line.startswith(UP) and not line.endswith(" 1.0")]
+    if not answer.ok or failed:
+        raise RuntimeError(f"{url}: {answer.status_code}, {failed}")
+    return took
+
+
+@contextmanager
+def locked(server: PostgresServer) -> Iterator[None]:
+    """Lock a table exclusively, and let three sessions wait for it."""
+    with connect(server) as holder, ExitStack() as stack:
+        holder.execute("BEGIN; LOCK TABLE t1 IN ACCESS EXCLUSIVE MODE")
+        threads = []
+        for _ in range(3):
+            session = stack.enter_context(connect(server))
+            threads.append(threading.Thread(target=session.execute, args=(b"SELECT FROM t1",)))
+            threads[-1].start()
+        waited(lambda: _waiting(holder) == 3)
+        yield
+        holder.execute("ROLLBACK")
+        for thread in threads:
+            thread.join()
+
+
+def _waiting(session: "psycopg.Connection[tuple[object, ...]]") -> int:
+    [(count,)] = session.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchall()
+    return int(str(count))

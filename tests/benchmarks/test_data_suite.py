@@ -1,0 +1,19 @@
+"""`python -m benchmarks data` on a real server with a few tables."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import data
+
+
+@pytest.mark.integration
+def test_scrapes_of_a_server_are_timed_and_one_beside_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "TABLES", 20)
+    monkeypatch.setenv("PATH", "/nowhere-with-a-peer")
+    done = CliRunner().invoke(data.suite, ["--runs", "2"], catch_exceptions=False)
+    results = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert list(results) == ["postgres_scrape_ms", "postgres_rss_mb", "postgres_locked_scrape_ms"]
+    assert all(line["value"] > 0 for line in results.values())
+    assert "baseline" not in results["postgres_scrape_ms"]
