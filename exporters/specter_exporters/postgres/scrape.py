@@ -45,7 +45,7 @@ class Scraper:
         self._clock = clock
         self._sessions: dict[str | None, Session] = {}
         self._one = threading.Lock()
-        self._said: str | None = None
+        self._said: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class Scraper:
         try:
             self._greet(deadline)
         except (psycopg.Error, TimeoutError, SpecterError) as error:
-            return self._failed(_why(error), str(error))
+            return self._failed(_why(error), _line(error))
         outcomes = {each.name: self._run(each, deadline) for each in self._collectors}
         self._say(None)
         return [
@@ -108,11 +108,14 @@ class Scraper:
         began = self._clock.monotonic()
         databases = (None, *self._server.databases) if collector.per_database else (None,)
         for database in databases:
+            what = collector.name if database is None else f"{collector.name} in {database}"
             try:
                 outcome.facts += self._ask(collector, database, deadline)
             except (psycopg.Error, UnsupportedError, TimeoutError, SpecterError) as error:
                 outcome.reason = query_reason(error)
-                logger.debug("%s: %s: %s", self.name, collector.name, error)
+                self._say(f"{outcome.reason}: {_line(error)}", what)
+            else:
+                self._say(None, what)
         outcome.seconds = self._clock.monotonic() - began
         return outcome
 
@@ -140,17 +143,25 @@ class Scraper:
         ]
 
     def _failed(self, reason: str, why: str) -> list[Fact]:
-        self._say(f"{reason}: {' '.join(why.split())}")
+        self._say(f"{reason}: {why}")
         return _state(reason)
 
-    def _say(self, problem: str | None) -> None:
+    def _say(self, problem: str | None, what: str = "") -> None:
         """Log a change, not each scrape."""
-        if problem != self._said:
-            if problem is None:
-                logger.info("%s: answers again", self.name)
-            else:
-                logger.warning("%s: %s", self.name, problem)
-        self._said = problem
+        before = self._said.pop(what, None)
+        if problem is not None:
+            self._said[what] = problem
+        if problem == before:
+            return
+        where = f"{self.name}: {what}".removesuffix(": ")
+        if problem is None:
+            logger.info("%s: answers again", where)
+        else:
+            logger.warning("%s: %s", where, problem)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _why(error: Exception) -> str:

@@ -57,6 +57,7 @@ class Session:
 
         Raises:
             psycopg.Error: the server was not reached, or refused.
+            TimeoutError: it took the connection and answered nothing.
             SpecterError: the password's file cannot be read.
         """
         more: dict[str, Any] = {} if database is None else {"dbname": database}
@@ -66,12 +67,14 @@ class Session:
         connection = psycopg.connect(
             dsn, autocommit=True, connect_timeout=timeout, application_name=APPLICATION, **more
         )
+        session = cls(connection)
         try:
-            connection.execute(_SETTINGS, [f"{LOCK_WITHIN * 1000:.0f}ms"])
+            with session.within(timeout):
+                session.rows(_SETTINGS, [f"{LOCK_WITHIN * 1000:.0f}ms"])
         except BaseException:
             connection.close()
             raise
-        return cls(connection)
+        return session
 
     def rows(self, query: Query, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of `query`.
@@ -107,6 +110,8 @@ class Session:
             raise
         finally:
             timer.cancel()
+            # Or it might cut what is asked next.
+            timer.join()
 
     def usable(self) -> bool:
         """Return whether the connection can be asked again."""
@@ -119,11 +124,9 @@ class Session:
 
 def _cut(connection: "psycopg.Connection[Row]", done: threading.Event) -> None:
     """End the connection of a thread that waits for an answer: it cannot be killed, its socket can."""
-    if connection.closed:
-        return
-    done.set()
-    with socket.socket(fileno=os.dup(connection.fileno())) as end:
-        try:
+    try:
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            done.set()
             end.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the server has closed it meanwhile, which is what was wanted
-            return
+    except (psycopg.Error, OSError):  # it is closed already, which is what was wanted
+        return

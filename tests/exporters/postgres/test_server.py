@@ -269,6 +269,23 @@ def test_other_databases_are_looked_into_when_they_are_named(
     assert ("postgres",) in found(seen, "specter_pg_tables")
 
 
+def test_what_a_collector_lacks_is_logged_once_and_its_return_too(
+    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]", caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "specter_exporters.postgres")
+    with asking(watched) as scrape:
+        scrape()
+        schema.execute("DROP EXTENSION pg_stat_statements")
+        scrape()
+        scrape()
+        schema.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+        scrape()
+    assert caplog.messages == [
+        "main: statements: unsupported: pg_stat_statements is not installed in database postgres",
+        "main: statements: answers again",
+    ]
+
+
 def test_a_wrong_password_is_said_and_the_right_one_taken_without_a_restart(watched: Server) -> None:
     assert watched.password_file is not None
     watched.password_file.write_text("wrong\n")
