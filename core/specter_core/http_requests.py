@@ -2,11 +2,10 @@
 
 from io import BufferedReader
 
-from cheroot.server import ChunkedRFile, HTTPConnection, HTTPRequest
+from cheroot.server import ChunkedRFile, HTTPRequest
 from cheroot.server import HeaderReader as CherootHeaderReader
 
-# A chunk's size and its extensions, which nobody uses.
-MAX_CHUNK_LINE_BYTES = 256
+from specter_core.http_framing import MAX_CHUNK_LINE_BYTES
 
 
 class ChunkLineError(ValueError):
@@ -14,28 +13,37 @@ class ChunkLineError(ValueError):
 
 
 class HeaderReader(CherootHeaderReader):
-    """Joins what is repeated of `X-Forwarded-For`, and drops names with underscores.
+    """Joins repeated `X-Forwarded-For`, drops `Expect` and names with underscores, takes one body length.
 
     `X_Forwarded_For` would be the same variable for an application, and no proxy writes it. cheroot has a
-    reader that drops them too, but it compares text with the bytes of a name.
+    reader that drops them too, but it compares text with the bytes of a name. What `Expect` asks for was done
+    before the body came.
     """
 
     def __call__(self, rfile: BufferedReader, hdict: dict[bytes, bytes] | None = None) -> dict[bytes, bytes]:
-        """Read headers from `rfile` into `hdict`."""
+        """Read headers from `rfile` into `hdict`.
+
+        Raises:
+            ValueError: they are none, or do not say one length of the body.
+        """
         found: dict[bytes, bytes] = super().__call__(rfile, _Joining() if hdict is None else _Joining(hdict))
+        if not found.get(b"Content-Length", b"0").isdigit():
+            raise ValueError("Content-Length is no number")
         if hdict is None:
             return found
         hdict.update(found)
         return hdict
 
     def _allow_header(self, key_name: bytes) -> bool:
-        return b"_" not in key_name
+        return b"_" not in key_name and key_name != b"Expect"
 
 
 class _Joining(dict[bytes, bytes]):
     def __setitem__(self, name: bytes, value: bytes) -> None:
         if name == b"X-Forwarded-For" and name in self:
             value = self[name] + b", " + value
+        elif name == b"Content-Length" and self.get(name, value) != value:
+            raise ValueError("Content-Length has two values")
         super().__setitem__(name, value)
 
 
@@ -91,9 +99,3 @@ class Request(HTTPRequest):
         if self.chunked_read and not self.rfile.closed:
             self.close_connection = True
         super().send_headers()
-
-
-class Connection(HTTPConnection):
-    """A connection that reads its requests in this way."""
-
-    RequestHandlerClass = Request

@@ -23,10 +23,10 @@ from pydantic import AfterValidator, Field, model_validator
 from specter_core.config import Schema, load_config
 from specter_core.errors import SpecterError, UsageError
 from specter_core.guards import BasicAuth, HostCheck
+from specter_core.http_limits import Limits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-    from cheroot.wsgi import Server as CherootServer
 
 R = TypeVar("R")
 
@@ -37,9 +37,7 @@ CLIENT_AUTH = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 10 * 1024 * 1024
-KEPT_CONNECTIONS = 10
 
 
 class TlsServerConfig(Schema):
@@ -184,7 +182,8 @@ class WebServer:
         options: where and how to listen.
         threads: how many requests are served at once.
         max_body_bytes: of a request; a larger one is answered with 413.
-        connections: how many are kept open between requests; an idle one costs no thread.
+        limits: what its clients may take of it. A connection costs a thread only while a request of it is
+            served.
     """
 
     def __init__(
@@ -194,20 +193,18 @@ class WebServer:
         *,
         threads: int = 8,
         max_body_bytes: int = MAX_BODY_BYTES,
-        connections: int = KEPT_CONNECTIONS,
+        limits: Limits | None = None,
     ) -> None:
-        from cheroot.wsgi import Server  # noqa: PLC0415  (imports ssl adapters; not for --help)
-
-        from specter_core.http_requests import Connection  # noqa: PLC0415
+        from specter_core.http_server import Server  # noqa: PLC0415  (imports ssl adapters; not for --help)
 
         self.options = options
-        self._server: CherootServer = Server(
-            (options.host, options.port), secured(app, options), numthreads=threads, server_name="specter"
+        self._server = Server(
+            (options.host, options.port),
+            secured(app, options),
+            threads=threads,
+            max_body_bytes=max_body_bytes,
+            limits=limits or Limits(),
         )
-        self._server.ConnectionClass = Connection
-        self._server.max_request_header_size = MAX_HEADER_BYTES
-        self._server.max_request_body_size = max_body_bytes
-        self._server.keep_alive_conn_limit = connections
         tls = options.config.tls_server_config
         if tls is not None:
             self._server.ssl_adapter = _tls_adapter(tls)
@@ -250,14 +247,14 @@ def _reason(error: OSError) -> str:
 
 
 def _tls_adapter(tls: TlsServerConfig) -> object:
-    from cheroot.ssl.builtin import BuiltinSSLAdapter  # noqa: PLC0415  (only for TLS)
+    from specter_core.http_server import TlsAdapter  # noqa: PLC0415  (not for --help)
 
     for path in (tls.cert_file, tls.key_file, tls.client_ca_file):
         if path is not None and not path.is_file():
             raise SpecterError(f"tls_server_config: {path} does not exist")
     try:
         # Without a password OpenSSL would stop and ask for one on the terminal.
-        adapter = BuiltinSSLAdapter(str(tls.cert_file), str(tls.key_file), private_key_password="")
+        adapter = TlsAdapter(str(tls.cert_file), str(tls.key_file), private_key_password="")
         adapter.context.minimum_version = TLS_VERSIONS[tls.min_version]
         if tls.client_ca_file:
             adapter.context.load_verify_locations(str(tls.client_ca_file))

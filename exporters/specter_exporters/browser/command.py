@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from specter_core.http_limits import Limits
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 # A larger body is refused by the server itself, without being counted.
 MAX_READ_BYTES = 1024 * 1024
-CONNECTIONS = 500
+LIMITS = Limits(idle=500)
 
 
 @click.command("browser")
@@ -67,9 +68,7 @@ def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Call
     site = exporter_site(vitals.registry, title="Specter browser exporter", telemetry_path=web.telemetry_path)
     servers = [
         WebServer(site, web, threads=4),
-        WebServer(
-            beacon_app(vitals, config.beacon), beacon, max_body_bytes=MAX_READ_BYTES, connections=CONNECTIONS
-        ),
+        WebServer(beacon_app(vitals, config.beacon), beacon, max_body_bytes=MAX_READ_BYTES, limits=LIMITS),
     ]
     started: list[WebServer] = []
     try:

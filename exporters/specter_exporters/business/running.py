@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from specter_core.catalogue import load_catalogue, platform_catalogue
 from specter_core.config import read_secret_file
 from specter_core.errors import UsageError
+from specter_core.http_limits import Limits
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.business.business import Business
@@ -18,7 +19,7 @@ from specter_exporters.site import exporter_site
 
 LOGGER = logging.getLogger(__name__)
 SAVE_EVERY = 60.0
-CONNECTIONS = 500
+LIMITS = Limits(idle=500)
 MIN_KEY = 16
 MAX_KEY = 64
 
@@ -66,7 +67,7 @@ class AppExporter:
         )
         self._metrics = WebServer(site, web, threads=4)
         # What the endpoint refuses for its size is read to its end, so that the connection can go on.
-        self._events = WebServer(endpoint, events, max_body_bytes=2 * MAX_BODY_BYTES, connections=CONNECTIONS)
+        self._events = WebServer(endpoint, events, max_body_bytes=2 * MAX_BODY_BYTES, limits=LIMITS)
 
     @property
     def metrics_url(self) -> str:
