@@ -6,6 +6,8 @@ from specter_core import metrics
 from specter_core.metrics import Metric
 
 DEVICES = frozenset({"desktop", "mobile", "tablet"})
+# As everywhere, `other` is what is not in a list, whether it was said or not.
+OTHER_DEVICE = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,8 @@ VITALS = {
     "FCP": Vital(metrics.WEB_VITALS_FCP),
     "TTFB": Vital(metrics.WEB_VITALS_TTFB),
 }
+
+
+def device_class(said: object) -> str:
+    """Return a device's label: one of `DEVICES`, `OTHER_DEVICE` for everything else and for nothing."""
+    return said if isinstance(said, str) and said in DEVICES else OTHER_DEVICE

@@ -3,6 +3,8 @@
 import string
 import tracemalloc
 from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
@@ -59,6 +61,46 @@ def test_a_template_of_plain_text_finds_itself(segments: list[str]) -> None:
     template = "/" + "/".join(segments)
     assert template_error(template) is None
     assert Pages([template]).find(template) == template
+
+
+COMPOSED, TAKEN_APART = "caf\u00e9", "cafe\u0301"
+BEYOND_ASCII = ["/caf\u00e9", "/\u5546\u54c1/{id}", "/o%CC%88l/{rest:path}", "/a%20b", "/%7Bid%7D/x"]
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        (f"/{COMPOSED}", "/caf\u00e9"),
+        (f"/{TAKEN_APART}", "/caf\u00e9"),
+        ("/caf%C3%A9", "/caf\u00e9"),
+        ("/caf%c3%a9/?x=%C3", "/caf\u00e9"),
+        ("/cafe%CC%81", "/caf\u00e9"),
+        ("/caf%E9", OTHER),
+        ("/caf%25C3%25A9", OTHER),
+        ("/%E5%95%86%E5%93%81/7", "/\u5546\u54c1/{id}"),
+        ("/\u5546\u54c1/a%2Fb", "/\u5546\u54c1/{id}"),
+        ("/\u5546\u54c1%2F7", OTHER),
+        ("/\u5546\u54c1/%FF%0A%3F", "/\u5546\u54c1/{id}"),
+        ("/\u00f6l/a/b", "/o%CC%88l/{rest:path}"),
+        ("/a%20b", "/a%20b"),
+        ("/a b", "/a%20b"),
+        ("/%7bid%7d/x", "/%7Bid%7D/x"),
+        ("/7/x", OTHER),
+    ],
+)
+def test_letters_beyond_ascii_match_raw_and_encoded_however_they_are_composed(
+    path: str, template: str
+) -> None:
+    assert Pages(BEYOND_ASCII).find(path) == template
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Z", "Cc"), exclude_characters="/{}?#%"), min_size=1))
+def test_a_template_of_any_letters_finds_what_a_browser_makes_of_it(segment: str) -> None:
+    template = f"/{segment}/{{id}}"
+    assert template_error(template) is None
+    pages = Pages([template])
+    for form in ("NFC", "NFD"):
+        assert pages.find(quote(normalize(form, f"/{segment}/7"))) == template
 
 
 def test_without_templates_everything_is_other() -> None:

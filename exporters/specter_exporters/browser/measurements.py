@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from specter_exporters.browser.pages import Pages
-from specter_exporters.vitals import DEVICES, VITALS
+from specter_exporters.vitals import DEVICES, OTHER_DEVICE, VITALS, device_class
 
 MAX_ID = 100
 MAX_PATH = 2048
-OTHER_DEVICE = "other"
 REASONS = ("shape", "name", "value", "id", "page", "device")
 
 
@@ -61,9 +60,7 @@ def measurement(item: Any, pages: Pages) -> Measurement:
             "device", f"device must be one of {', '.join(sorted(DEVICES))}, {OTHER_DEVICE}"
         )
     value = _value(name, item.get("value"))
-    if device not in DEVICES:
-        device = OTHER_DEVICE
-    return Measurement(hash((name, identifier)), name, value, pages.find(page), device)
+    return Measurement(hash((name, identifier)), name, value, pages.find(page), device_class(device))
 
 
 def _value(name: str, given: Any) -> float:

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from unicodedata import normalize
+from urllib.parse import unquote
 
 OTHER = "other"
 VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)(:path)?\}")
 SEGMENT = re.compile(r"[^/{}?#\s]+")
+ENCODED_SLASH = re.compile("(%2f)", re.IGNORECASE)
 
 
 def template_error(template: str) -> str | None:
@@ -32,6 +35,8 @@ class Pages:
     """Find the template of a path.
 
     A template without variables goes before those with some; of these the first that fits is taken.
+    Browsers percent-encode a path, and Unicode composes a letter in more than one way: templates and
+    paths are compared decoded from UTF-8, in normal form C. A slash that is encoded ends no segment.
 
     Args:
         templates: valid ones, see `template_error`.
@@ -39,7 +44,7 @@ class Pages:
 
     def __init__(self, templates: Sequence[str]) -> None:
         self.templates = tuple(templates)
-        self._exact = {template for template in templates if "{" not in template}
+        self._exact = {_decoded(template): template for template in templates if "{" not in template}
         self._patterns = [template for template in templates if "{" in template]
         # One group a template, in their order. Where a segment ends is certain, so nothing backtracks.
         self._match = re.compile("|".join(f"({_regex(one)})" for one in self._patterns)).fullmatch
@@ -47,11 +52,19 @@ class Pages:
     def find(self, path: str) -> str:
         """Return the template that `path` is of, `OTHER` if it is of none; a query in it does not count."""
         path = path.partition("?")[0].partition("#")[0]
-        path = path.rstrip("/") or "/"
-        if path in self._exact:
-            return path
+        path = _decoded(path.rstrip("/") or "/")
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
         found = self._match(path) if self._patterns else None
         return OTHER if found is None or found.lastindex is None else self._patterns[found.lastindex - 1]
+
+
+def _decoded(path: str) -> str:
+    if path.isascii() and "%" not in path:
+        return path
+    parts = ENCODED_SLASH.split(path)
+    return normalize("NFC", "".join("%2F" if ENCODED_SLASH.match(part) else unquote(part) for part in parts))
 
 
 def _regex(template: str) -> str:
@@ -59,7 +72,7 @@ def _regex(template: str) -> str:
     for segment in template[1:].split("/"):
         variable = VARIABLE.fullmatch(segment)
         if variable is None:
-            parts.append(re.escape(segment))
+            parts.append(re.escape(_decoded(segment)))
         else:
             parts.append("(?s:.+)" if variable[2] else "[^/]+")
     return "/" + "/".join(parts)

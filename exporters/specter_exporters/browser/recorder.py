@@ -10,10 +10,10 @@ from prometheus_client.metrics_core import Metric as Family
 from specter_core import metrics
 from specter_core.clock import Clock, SystemClock
 from specter_core.metrics import Metric
-from specter_exporters.browser.measurements import OTHER_DEVICE, REASONS, Measurement
+from specter_exporters.browser.measurements import REASONS, Measurement
 from specter_exporters.browser.pages import OTHER
 from specter_exporters.browser.settling import Settling
-from specter_exporters.vitals import DEVICES, VITALS
+from specter_exporters.vitals import DEVICES, OTHER_DEVICE, VITALS
 
 HOLD_SECONDS = 60.0
 REMEMBER_SECONDS = 1800.0

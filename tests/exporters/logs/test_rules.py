@@ -239,8 +239,8 @@ def test_web_vitals(count: Count) -> None:
     page = "/products/{id}"
     name = "specter_web_vitals_lcp_seconds"
     assert reading.value(f"{name}_bucket", page=page, device="mobile", le="2.5") == 1
-    assert reading.value(f"{name}_bucket", page=page, device="unknown", le="2.5") == 0
-    assert reading.value(f"{name}_bucket", page=page, device="unknown", le="3.0") == 1
+    assert reading.value(f"{name}_bucket", page=page, device="other", le="2.5") == 0
+    assert reading.value(f"{name}_bucket", page=page, device="other", le="3.0") == 1
     assert reading.value("specter_web_vitals_cls_sum", page="/", device="desktop") == 0.09
     assert reading.value("specter_log_field_errors_total", metric="specter_web_vitals_inp_seconds") == 1
     assert reading.value("specter_log_field_errors_total", metric=name) == 1

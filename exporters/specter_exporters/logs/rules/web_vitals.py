@@ -5,9 +5,7 @@ from specter_exporters.logs.fields import Fields, as_number, getter
 from specter_exporters.logs.routes import Router
 from specter_exporters.logs.rules.model import Context, Rule
 from specter_exporters.logs.schema import VitalsSchema
-from specter_exporters.vitals import DEVICES, VITALS
-
-UNKNOWN = "unknown"
+from specter_exporters.vitals import DEVICES, VITALS, device_class
 
 
 def web_vitals_rule(settings: VitalsSchema, context: Context) -> Rule:
@@ -31,9 +29,8 @@ def web_vitals_rule(settings: VitalsSchema, context: Context) -> Rule:
         if value is None or value * vital.scale > vital.largest:
             errors[name]()
             return
-        page, device = get_page(fields), get_device(fields)
+        page = get_page(fields)
         route = router.route(page)[0] if type(page) is str else ""
-        kind = device if type(device) is str and device in DEVICES else UNKNOWN
-        family.find(route, kind)[0].observe(value * vital.scale)
+        family.find(route, device_class(get_device(fields)))[0].observe(value * vital.scale)
 
     return rule
