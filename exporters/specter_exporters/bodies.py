@@ -1,16 +1,23 @@
 """Bodies of HTTP requests: read up to a limit whatever a client sends, and as JSON and nothing beyond it."""
 
 import json
+from collections.abc import Container
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cheroot.errors import MaxSizeExceeded
+
+from specter_exporters.answers import JSON
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, WSGIEnvironment
 
 PIECE = 4096
 UNREADABLE = (OSError, ValueError, MaxSizeExceeded)
+
+
+class BodyTypeError(Exception):
+    """The body is of another type by its headers, or compressed."""
 
 
 class BodyTooLargeError(Exception):
@@ -25,13 +32,17 @@ class NoJsonError(Exception):
     """The body is no JSON; the message says why and quotes nothing of it."""
 
 
-def read_body(environ: "WSGIEnvironment", limit: int) -> bytes:
-    """Return the body of a request, at most `limit` bytes.
+def read_body(environ: "WSGIEnvironment", limit: int, types: Container[str] = frozenset({JSON})) -> bytes:
+    """Return the body of a request, of one of `types` and at most `limit` bytes.
 
     Raises:
+        BodyTypeError: it is of another type, or compressed.
         BodyTooLargeError: it is larger.
         BodyBrokenError: it cannot be read to its end.
     """
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if kind not in types or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise BodyTypeError
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length[:20]) > limit:
         raise BodyTooLargeError

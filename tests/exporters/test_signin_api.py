@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -162,12 +163,22 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
     assert api.refused() == {"too_large": 1}
 
 
-def test_a_body_without_length_or_of_another_type_is_refused() -> None:
+def test_a_body_in_chunks_is_taken_and_one_that_ends_early_refused() -> None:
     api = Api()
-    problem(
-        api.client.post(SIGNINS, headers=WRITE, environ_overrides={"CONTENT_TYPE": "application/json"}), 411
-    )
+    chunked = {"CONTENT_TYPE": "application/json", "wsgi.input": BytesIO(json.dumps([ATTEMPT]).encode())}
+    assert api.client.post(SIGNINS, headers=WRITE, environ_overrides=chunked).status_code == 202
+    short = {**chunked, "wsgi.input": BytesIO(b"["), "CONTENT_LENGTH": "2"}
+    problem(api.client.post(SIGNINS, headers=WRITE, environ_overrides=short), 400)
+    large = {**chunked, "wsgi.input": BytesIO(b" " * (2**20 + 1))}
+    problem(api.client.post(SIGNINS, headers=WRITE, environ_overrides=large), 413)
+    assert api.refused() == {"unreadable": 1, "too_large": 1}
+    assert api.attempts() == 1
+
+
+def test_a_body_of_another_type_or_compressed_is_refused() -> None:
+    api = Api()
     problem(api.post([ATTEMPT], content_type="text/plain"), 415)
+    problem(api.post([ATTEMPT], {**WRITE, "Content-Encoding": "gzip"}), 415)
     assert api.post([ATTEMPT], content_type="application/json; charset=utf-8").status_code == 202
 
 

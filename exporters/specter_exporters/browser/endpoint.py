@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from specter_core.clock import Clock, SystemClock
 from specter_exporters import bodies
 from specter_exporters.answers import Answer, Headers, ProblemError, as_json
-from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, NoJsonError, load_json
+from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError, NoJsonError, load_json
 from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.browser.measurements import MeasurementError, measurement
 from specter_exporters.browser.openapi import BEACON, DOCUMENT, MAX_MEASUREMENTS, document
@@ -174,16 +174,15 @@ def _origin(environ: "WSGIEnvironment") -> str:
 
 def _items(environ: "WSGIEnvironment") -> list[Any]:
     """Return the measurements in the body: one, or a list of them."""
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind not in CONTENT_TYPES or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+    try:
+        found = load_json(bodies.read_body(environ, MAX_BODY_BYTES, CONTENT_TYPES))
+    except BodyTypeError:
         raise ProblemError(
             415,
             "the body is neither text/plain nor application/json",
             "Send JSON, not compressed.",
             reason="content_type",
-        )
-    try:
-        found = load_json(bodies.read_body(environ, MAX_BODY_BYTES))
+        ) from None
     except BodyTooLargeError:
         raise _too_large(f"the body may have {MAX_BODY_BYTES} bytes") from None
     except BodyBrokenError:

@@ -1,11 +1,16 @@
 """The OpenAPI 3.1 document of the beacon."""
 
-from typing import Any
+from specter_exporters.browser.measurements import MAX_ID, MAX_PATH, REASONS
+from specter_exporters.openapi import (
+    Json,
+    one_or_many,
+    openapi,
+    problem_responses,
+    problem_schema,
+    refused_items,
+)
+from specter_exporters.vitals import DEVICES, OTHER_DEVICE, VITALS
 
-from specter_exporters.browser.measurements import MAX_ID, MAX_PATH, OTHER_DEVICE, REASONS
-from specter_exporters.vitals import DEVICES, VITALS
-
-Json = dict[str, Any]
 BEACON = "/beacon"
 DOCUMENT = "/openapi.json"
 MAX_MEASUREMENTS = 20
@@ -23,38 +28,24 @@ PROBLEMS = {
 
 def document() -> Json:
     """Return the document."""
-    one = {"$ref": "#/components/schemas/Measurement"}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_MEASUREMENTS}
-    content = {"schema": {"oneOf": [one, many]}}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Specter browser beacon",
-            "version": "1",
-            "description": "Takes what the web-vitals package measures. Browsers of allowed origins only.",
+    post = {
+        "operationId": "send",
+        "summary": "Count one measurement, or a list of them.",
+        "parameters": [{"name": "Origin", "in": "header", "required": True, "schema": {"type": "string"}}],
+        "requestBody": {
+            "required": True,
+            "description": "The header may say text/plain, which needs no preflight.",
+            "content": {"application/json": {"schema": one_or_many("Measurement", MAX_MEASUREMENTS)}},
         },
-        "paths": {
-            BEACON: {
-                "post": {
-                    "operationId": "send",
-                    "summary": "Count one measurement, or a list of them.",
-                    "parameters": [
-                        {"name": "Origin", "in": "header", "required": True, "schema": {"type": "string"}}
-                    ],
-                    "requestBody": {
-                        "required": True,
-                        "description": "The header may say text/plain, which needs no preflight.",
-                        "content": {"application/json": content},
-                    },
-                    "responses": {
-                        "204": {"description": "All are taken."},
-                        **{str(status): _problem(status, text) for status, text in PROBLEMS.items()},
-                    },
-                }
-            }
-        },
-        "components": {"schemas": {"Measurement": _measurement(), "Problem": _problem_schema()}},
+        "responses": {"204": {"description": "All are taken."}, **problem_responses(PROBLEMS)},
     }
+    problem = problem_schema(refused_items("Measurements", REASONS))
+    return openapi(
+        "Specter browser beacon",
+        "Takes what the web-vitals package measures. Browsers of allowed origins only.",
+        {BEACON: {"post": post}},
+        {"schemas": {"Measurement": _measurement(), "Problem": problem}},
+    )
 
 
 def _measurement() -> Json:
@@ -86,40 +77,4 @@ def _measurement() -> Json:
         },
         "required": ["name", "value", "id", "page"],
         "anyOf": values,
-    }
-
-
-def _problem(status: int, text: str) -> Json:
-    said: Json = {"description": text}
-    if status != 421:
-        said["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    if status == 429:
-        said["headers"] = {
-            "Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
-        }
-    return said
-
-
-def _problem_schema() -> Json:
-    text = {"type": "string"}
-    refused = {
-        "type": "object",
-        "properties": {
-            "index": {"type": "integer", "minimum": 0},
-            "reason": {"enum": list(REASONS)},
-            "detail": text,
-        },
-        "required": ["index", "reason", "detail"],
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text,
-            "action": text,
-            "accepted": {"type": "integer", "description": "Measurements that are taken all the same."},
-            "refused": {"type": "array", "items": refused},
-        },
-        "required": ["title", "status", "detail", "action"],
     }

@@ -14,11 +14,11 @@ from specter_core import metrics
 from specter_core.clock import Clock, SystemClock
 from specter_exporters import bodies
 from specter_exporters.answers import JSON, PROBLEM_JSON, Answer, ProblemError, as_json
-from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, NoJsonError, load_json
+from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError, NoJsonError, load_json
 from specter_exporters.business.answers import problem
 from specter_exporters.business.business import Business
 from specter_exporters.business.idempotency import Idempotency, Key
-from specter_exporters.business.openapi import document
+from specter_exporters.business.openapi import MAX_EVENTS, document
 from specter_exporters.business.senders import Senders
 from specter_exporters.business.validation import FIELDS, EventRefusedError, Observation
 from specter_exporters.token_bucket import TokenBucket
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_EVENTS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 KEY = re.compile(r"[!-~]{1,255}")
 RATE = 50_000.0
@@ -197,11 +196,10 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
     Raises:
         ProblemError: it is not JSON by its headers, too large, or cannot be read.
     """
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind != JSON or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise problem(415, "the body must be application/json, not compressed")
     try:
         return bodies.read_body(environ, MAX_BODY_BYTES)
+    except BodyTypeError:
+        raise problem(415, "the body must be application/json, not compressed") from None
     except BodyTooLargeError:
         raise problem(413, f"the body may have {MAX_BODY_BYTES} bytes") from None
     except BodyBrokenError as error:

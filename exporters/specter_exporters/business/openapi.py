@@ -1,13 +1,22 @@
 """The OpenAPI 3.1 document of the endpoint, with the names of its catalogue."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from specter_core.catalogue import Catalogue, Unit
 from specter_exporters.business.validation import FIELDS, MAX_QUANTITY, MAX_TEXT, QUANTITIES
+from specter_exporters.openapi import (
+    BEARER,
+    TEXT,
+    Json,
+    one_or_many,
+    openapi,
+    problem_responses,
+    problem_schema,
+    ref,
+    refused_items,
+)
 
-Json = dict[str, Any]
-
+MAX_EVENTS = 1000
 PROBLEMS = {
     400: "The body or the Idempotency-Key cannot be read.",
     401: "There is no token, or a wrong one.",
@@ -18,31 +27,30 @@ PROBLEMS = {
     429: "The sender sends more than it may; Retry-After says for how long to wait.",
     500: "The request failed by a defect.",
 }
-WITH_RETRY = (409, 429)
 
 
 def document(catalogue: Catalogue) -> Json:
     """Return the document."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Business events",
-            "version": "1",
-            "description": "Send business events to be counted. Each valid event is counted once, at the "
-            "time at which it arrives.",
-        },
-        "paths": {"/api/v1/events": {"post": _post()}},
-        "components": {
-            "schemas": {"Event": _event(catalogue), "Counted": _counted(), "Problem": _problem_schema()},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-        "security": [{"token": []}],
+    known = {
+        "type": "object",
+        "description": "By field: the names that are known there.",
+        "additionalProperties": {"type": "array", "items": TEXT},
     }
+    problem = problem_schema({**refused_items("Events", fields=("field",)), "known": known})
+    described = openapi(
+        "Business events",
+        "Send business events to be counted. Each valid event is counted once, at the time at which it "
+        "arrives.",
+        {"/api/v1/events": {"post": _post()}},
+        {
+            "schemas": {"Event": _event(catalogue), "Counted": _counted(), "Problem": problem},
+            "securitySchemes": {"token": BEARER},
+        },
+    )
+    return {**described, "security": [{"token": []}]}
 
 
 def _post() -> Json:
-    one = {"$ref": "#/components/schemas/Event"}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}
     return {
         "operationId": "send",
         "summary": "Count one event, or a batch of them.",
@@ -58,15 +66,15 @@ def _post() -> Json:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"oneOf": [one, many]}}},
+            "content": {"application/json": {"schema": one_or_many("Event", MAX_EVENTS)}},
         },
         "responses": {
             "200": {
                 "description": "All are counted.",
                 "headers": {"Idempotency-Replayed": {"schema": {"type": "string", "const": "true"}}},
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Counted"}}},
+                "content": {"application/json": {"schema": ref("Counted")}},
             },
-            **{str(status): _problem(status, text) for status, text in PROBLEMS.items()},
+            **problem_responses(PROBLEMS),
         },
     }
 
@@ -123,46 +131,4 @@ def _counted() -> Json:
         "properties": {"accepted": {"type": "integer", "minimum": 1}},
         "required": ["accepted"],
         "additionalProperties": False,
-    }
-
-
-def _problem(status: int, text: str) -> Json:
-    said: Json = {
-        "description": text,
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    if status in WITH_RETRY:
-        said["headers"] = {
-            "Retry-After": {"required": True, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
-        }
-    if status == 401:
-        said["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
-    return said
-
-
-def _problem_schema() -> Json:
-    text = {"type": "string"}
-    refused = {
-        "type": "object",
-        "properties": {
-            "index": {"type": "integer", "minimum": 0}, "reason": text, "field": text, "detail": text,
-        },
-        "required": ["index", "reason", "field", "detail"],
-    }  # fmt: skip
-    return {
-        "type": "object",
-        "properties": {
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text,
-            "action": text,
-            "accepted": {"type": "integer", "description": "Events that are counted all the same."},
-            "refused": {"type": "array", "items": refused},
-            "known": {
-                "type": "object",
-                "description": "By field: the names that are known there.",
-                "additionalProperties": {"type": "array", "items": text},
-            },
-        },
-        "required": ["title", "status", "detail", "action"],
     }

@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from specter_core.clock import Clock, SystemClock
+from specter_exporters import bodies
 from specter_exporters.answers import JSON, Answer, ProblemError, as_json
+from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
 from specter_exporters.proxies import TrustedProxies
 from specter_exporters.signin.events import NO_PROXIES, EventError, ingest_json
 from specter_exporters.signin.openapi import BREACHES, DOCUMENT, SIGNINS, document
@@ -57,6 +59,7 @@ def signin_api(signins: SignIns, options: ApiOptions, clock: Clock | None = None
         except Exception:
             LOGGER.exception("%s failed", environ.get("PATH_INFO"))
             answer = ProblemError(500, "the request failed by a defect", "The log says where.").answer()
+        bodies.drain(environ)
         return answer.send(environ, start_response, (("Cache-Control", "no-store"),))
 
     return app
@@ -116,16 +119,19 @@ class SignInApi:
         return Answer(202, as_json({"accepted": accepted}))
 
     def _body(self, environ: "WSGIEnvironment") -> bytes:
-        if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != JSON:
-            raise ProblemError(415, "the body is not JSON", f"Send the header Content-Type: {JSON}.")
-        length = environ.get("CONTENT_LENGTH", "")
-        if not (length.isascii() and length.isdecimal()):
-            raise ProblemError(411, "the length of the body is not given", "Send a Content-Length.")
-        if int(length) > MAX_BODY:
+        try:
+            return bodies.read_body(environ, MAX_BODY)
+        except BodyTypeError:
+            detail, action = "the body is not JSON", f"Send the header Content-Type: {JSON}, not compressed."
+            raise ProblemError(415, detail, action) from None
+        except BodyTooLargeError:
             self._signins.refuse("too_large")
-            raise ProblemError(413, f"the body is larger than {MAX_BODY} bytes", "Send smaller batches.")
-        body: bytes = environ["wsgi.input"].read(int(length))
-        return body
+            detail = f"the body is larger than {MAX_BODY} bytes"
+            raise ProblemError(413, detail, "Send smaller batches.") from None
+        except BodyBrokenError:
+            self._signins.refuse("unreadable")
+            detail = "the body cannot be read to its end"
+            raise ProblemError(400, detail, "Send as many bytes as Content-Length says.") from None
 
     def _list(self, environ: "WSGIEnvironment") -> Answer:
         _check_token(environ, self._options.read_token, "read")

@@ -18,7 +18,7 @@ from specter_exporters.signin.traffic import RequestView
 from specter_exporters.signin.user_agents import CLASSES
 
 OTHER = "other"
-REASONS = ("invalid", "rate_limited", "too_large", "unauthorized")
+REASONS = ("invalid", "rate_limited", "too_large", "unauthorized", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,21 @@
 """The OpenAPI 3.1 document of the API, and its pieces for a server that mounts it beside others."""
 
-from typing import Any
-
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from specter_exporters.openapi import BEARER, Json, openapi, problem_responses, problem_schema, ref
 from specter_exporters.signin.events import EVENTS
-from specter_exporters.signin.schemas import AcceptedModel, BreachesModel, BreachesRequest, ProblemModel
+from specter_exporters.signin.schemas import AcceptedModel, BreachesModel, BreachesRequest
 
-Json = dict[str, Any]
 SIGNINS = "/api/v1/signins"
 BREACHES = "/api/v1/suspected-breaches"
 DOCUMENT = "/api/v1/openapi.json"
 REF = "#/components/schemas/{model}"
 PROBLEMS = {
+    400: "The body cannot be read to its end.",
     401: "The token is missing or wrong.",
     403: "No such token is configured.",
     405: "The path takes another method.",
-    411: "The length of the body is not given.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     421: "The Host header names another machine.",
@@ -30,21 +28,17 @@ ALWAYS = (405, 421, 500)
 
 def document() -> Json:
     """Return the document of the API when it is served alone."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Specter sign-in exporter",
-            "version": "1",
-            "description": "Takes sign-ins as events, and lists accounts that may be in wrong hands.",
-        },
-        "paths": paths(),
-        "components": components(),
-    }
+    return openapi(
+        "Specter sign-in exporter",
+        "Takes sign-ins as events, and lists accounts that may be in wrong hands.",
+        paths(),
+        components(),
+    )
 
 
 def paths() -> Json:
     """Return the paths."""
-    events = {"required": True, "content": {"application/json": {"schema": _ref("SignInEvents")}}}
+    events = {"required": True, "content": {"application/json": {"schema": ref("SignInEvents")}}}
     return {
         SIGNINS: {
             "post": {
@@ -52,7 +46,7 @@ def paths() -> Json:
                 "summary": "Record a batch of events: all of them, or none if one is invalid.",
                 "requestBody": events,
                 "security": [{"write_token": []}],
-                "responses": _responses(202, AcceptedModel, 401, 403, 411, 413, 415, 422, 429),
+                "responses": _responses(202, AcceptedModel, 400, 401, 403, 413, 415, 422, 429),
             }
         },
         BREACHES: {
@@ -70,30 +64,27 @@ def paths() -> Json:
 def components() -> Json:
     """Return the schemas and security schemes that the paths refer to."""
     _, answers = models_json_schema(
-        [(model, "serialization") for model in (AcceptedModel, BreachesModel, ProblemModel)],
+        [(model, "serialization") for model in (AcceptedModel, BreachesModel)],
         ref_template=REF,
     )
     events = EVENTS.json_schema(ref_template=REF)
-    bearer = {"type": "http", "scheme": "bearer"}
     return {
-        "schemas": {**answers["$defs"], **events.pop("$defs"), "SignInEvents": events},
-        "securitySchemes": {"write_token": bearer, "read_token": bearer},
+        "schemas": {
+            **answers["$defs"],
+            **events.pop("$defs"),
+            "SignInEvents": events,
+            "Problem": problem_schema(),
+        },
+        "securitySchemes": {"write_token": BEARER, "read_token": BEARER},
     }
 
 
 def _responses(status: int, model: type[BaseModel], *problems: int) -> Json:
-    found: Json = {
-        str(status): {
-            "description": (model.__doc__ or "").strip(),
-            "content": {"application/json": {"schema": _ref(model.__name__)}},
-        }
+    content = {"application/json": {"schema": ref(model.__name__)}}
+    return {
+        str(status): {"description": (model.__doc__ or "").strip(), "content": content},
+        **problem_responses({problem: PROBLEMS[problem] for problem in sorted({*problems, *ALWAYS})}),
     }
-    for problem in sorted({*problems, *ALWAYS}):
-        found[str(problem)] = {
-            "description": PROBLEMS[problem],
-            "content": {"application/problem+json": {"schema": _ref("ProblemModel")}},
-        }
-    return found
 
 
 def _parameters(model: type[BaseModel]) -> list[Json]:
@@ -108,7 +99,3 @@ def _parameters(model: type[BaseModel]) -> list[Json]:
         }
         for name, field in schema["properties"].items()
     ]
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": REF.format(model=name)}

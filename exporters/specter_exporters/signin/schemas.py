@@ -39,12 +39,3 @@ class BreachesRequest(BaseModel):
 
     limit: int = Field(default=100, ge=1, le=1000, description="How many.")
     before: int | None = Field(default=None, ge=1, le=2**53, description="Only those with smaller numbers.")
-
-
-class ProblemModel(BaseModel):
-    """An error, as problem JSON (RFC 9457)."""
-
-    title: str
-    status: int
-    detail: str
-    action: str = Field(description="What to do.")
