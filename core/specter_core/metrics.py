@@ -398,7 +398,7 @@ AUTH_LOCKOUTS = Metric(
 AUTH_EVENTS_REFUSED = Metric(
     "specter_auth_events_refused_total",
     "counter",
-    "Requests with sign-in events that were not taken: invalid, rate_limited, too_large, unauthorized.",
+    "Requests with sign-in events not taken: invalid, rate_limited, too_large, unauthorized, unreadable.",
     ("reason",),
 )
 HTTP_USER_AGENT_REQUESTS = Metric(

@@ -3,7 +3,9 @@
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,6 +55,24 @@ def test_the_listeners_are_apart(running: Running) -> None:
     assert requests.get(f"{running.beacon_url}/-/healthy", timeout=WITHIN).status_code == 200
     labels = '{device="mobile",page="/product/{id}"}'
     assert running.scrape()[f"specter_web_vitals_lcp_seconds_sum{labels}"] == 1.2345
+
+
+def test_clients_that_drip_do_not_keep_a_browser_waiting(running: Running) -> None:
+    address = urlsplit(running.beacon_url)
+    head = f"POST /beacon HTTP/1.1\r\nHost: localhost\r\nOrigin: {SHOP}\r\n".encode()
+    with ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=WITHIN))
+            for _ in range(100)
+        ]
+        for byte in head[:3]:
+            for one in slow:
+                one.sendall(bytes([byte]))
+            start = time.monotonic()
+            assert post(running, json.dumps(LCP).encode()).status_code == 204
+            assert time.monotonic() - start < 2
+        slow[0].sendall(head[3:] + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}")
+        assert slow[0].recv(65536).startswith(b"HTTP/1.1 422 ")
 
 
 def test_what_is_refused_is_told_counted_and_leaves_the_connection_usable(running: Running) -> None:
