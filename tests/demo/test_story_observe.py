@@ -144,6 +144,8 @@ def test_the_observation_joins_routes_scores_and_alerts(prometheus: Prometheus) 
             severity=severity,
             service="shop",
         )
+    view = {"service": "shop", "page": "/", "device": "mobile"}
+    put(prometheus, "ALERTS", 1.0, now, alertname="LcpPoor", alertstate="pending", severity="warning", **view)
     seen = observe(client, now - 60.0)
     assert seen.routes == (RouteView("/", 2.5, 0.02, 1.7), RouteView("[id]", 1.5, None, None))
     assert dict(seen.scores) == {
@@ -155,6 +157,7 @@ def test_the_observation_joins_routes_scores_and_alerts(prometheus: Prometheus) 
     assert seen.alerts == (
         AlertView("ServiceDown", "critical", "firing", "shop"),
         AlertView("LatencyHigh", "warning", "firing", "shop"),
+        AlertView("LcpPoor", "warning", "pending", "shop / mobile"),
     )
 
 

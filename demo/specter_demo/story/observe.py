@@ -24,6 +24,9 @@ from specter_demo.story.prometheus import PrometheusClient, Sample
 SHOP = "shop"
 OF_SHOP = f'{SERVICE}="{SHOP}"'
 QUIET_ALERTS = {WATCHDOG}
+# Which part of a service: a route, or a page on a class of devices.
+PLACE = (ROUTE, *WEB_VITALS_LABELS)
+ABOUT = (SERVICE, FOR, *PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def observe(client: PrometheusClient, since: float) -> Observation:
 
 def series_name(labels: Mapping[str, str]) -> str:
     """Return a score's series as people say it: the query's alias, and the route or the page and device."""
-    about = (labels.get(name) for name in (ROUTE, *WEB_VITALS_LABELS))
+    about = (labels.get(name) for name in PLACE)
     return " ".join([labels.get(FOR, "?"), *filter(None, about)])
 
 
@@ -107,7 +110,7 @@ def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
         labels = sample.labels
         if labels["alertname"] in QUIET_ALERTS:
             continue
-        about = " ".join(labels[key] for key in (SERVICE, FOR, ROUTE) if labels.get(key))
+        about = " ".join(labels[key] for key in ABOUT if labels.get(key))
         severity = labels.get("severity", "none")
         views.append(AlertView(labels["alertname"], severity, labels["alertstate"], about))
     return sorted(views, key=lambda view: (view.severity, view.name, view.about))
