@@ -17,15 +17,20 @@ def annotate(
     service: bool = True,
     board: str = metrics.DASHBOARD_MAIN_STATUS,
     to_detector: bool = False,
+    to_host: bool = False,
 ) -> dict[str, str]:
     """Return the annotations of `alert`.
 
     `description` holds the value and what is expected, `action` the first
     thing to do. `service` says whether the alert has a `service` label to link with, `board` is the uid
-    of the dashboard to look at, and `to_detector` says that it is the one of the alert's detector.
+    of the dashboard to look at, and `to_detector` and `to_host` say that it is the one of the alert's
+    detector or host.
     """
-    link = settings.dashboard_url(service=service, board=board)
-    dashboard = settings.detector_dashboard_url() if to_detector else link
+    dashboard = settings.dashboard_url(service=service, board=board)
+    if to_detector:
+        dashboard = settings.detector_dashboard_url()
+    elif to_host:
+        dashboard = settings.hosts_dashboard_url()
     return {
         "summary": summary,
         "description": description,
@@ -49,6 +54,7 @@ class Told(Said):
     service: NotRequired[bool]
     board: NotRequired[str]
     to_detector: NotRequired[bool]
+    to_host: NotRequired[bool]
 
 
 def annotated_alert(

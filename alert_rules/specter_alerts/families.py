@@ -13,6 +13,9 @@ from specter_alerts import (
     detector_process,
     detector_scores,
     frontend,
+    host_disks,
+    host_processes,
+    hosts,
     http,
     logs,
     meta,
@@ -36,6 +39,10 @@ def _detector(settings: Settings) -> list[RuleGroup]:
     return [detector_scores.group(settings), detector_data.group(settings), detector_process.group(settings)]
 
 
+def _hosts(settings: Settings) -> list[RuleGroup]:
+    return [*hosts.groups(settings), host_disks.group(settings), *host_processes.groups(settings)]
+
+
 FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "http": _http,
     "signin": signin.groups,
@@ -46,6 +53,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "frontend": frontend.groups,
     "deployments": deployments.groups,
     "dependencies": dependencies.groups,
+    "hosts": _hosts,
     "detector": _detector,
     "meta": meta.groups,
 }

@@ -30,7 +30,8 @@ def _single() -> str:
 
 
 def _leak(settings: Settings) -> AlertRule:
-    scales = "\nor\n".join(_growing(step, settings) for step in settings.leak_steps)
+    memory, started = _memory(settings), _process(metrics.PROCESS_START, settings)
+    scales = "\nor\n".join(growing(memory, started, TARGET, step, settings) for step in settings.leak_steps)
     shown = _mebibytes(settings.leak_bytes)
     steps = " or ".join(settings.leak_steps)
     return _memory_alert(
@@ -46,7 +47,7 @@ def _leak(settings: Settings) -> AlertRule:
 def _leak_fast(settings: Settings) -> AlertRule:
     step, least = settings.leak_fast_step, settings.leak_fast_bytes
     factor, usual_over = number(settings.leak_fast_factor), settings.usual_over
-    averages = _averages(step, settings)
+    averages = _averages(_memory(settings), step)
     newest, whole = f"{averages[0]} - {averages[1]}", f"({averages[0]} - {averages[-1]})"
     grown = [f"{later} - {before} > {number(least)}" for later, before in pairwise(averages)]
     # What warms up grows less and less.
@@ -64,7 +65,7 @@ def _leak_fast(settings: Settings) -> AlertRule:
     return _memory_alert(
         settings,
         "MemoryLeakFast",
-        f"{conditions}\nand on ({TARGET})\n{_older(_times(step, GROWTHS + 1), settings)}\n"
+        f"{conditions}\nand on ({TARGET})\n{_older(started, _times(step, GROWTHS + 1))}\n"
         f"and on ({TARGET})\n{known}\n{_single()}",
         f"by {_mebibytes(least)} or more in each of {GROWTHS} steps of {step} one after the other, to over "
         f"{factor} times the median of {usual_over}",
@@ -120,23 +121,27 @@ def _memory(settings: Settings) -> str:
     return _process(metrics.PROCESS_MEMORY, settings)
 
 
-def _averages(step: str, settings: Settings) -> list[str]:
+def _averages(memory: str, step: str) -> list[str]:
     """Return the memory's averages over `step`, the newest first."""
     return [
-        f"avg_over_time({_memory(settings)}[{step}]{f' offset {_times(step, back)}' if back else ''})"
+        f"avg_over_time({memory}[{step}]{f' offset {_times(step, back)}' if back else ''})"
         for back in range(GROWTHS + 1)
     ]
 
 
-def _growing(step: str, settings: Settings) -> str:
-    averages = _averages(step, settings)
+def growing(memory: str, started: str, same: str, step: str, settings: Settings) -> str:
+    """Return by how many bytes an hour `memory` grows, where it did in each of `GROWTHS` steps.
+
+    `started` is when the process started, which is before them, of the same labels `same`.
+    """
+    averages = _averages(memory, step)
     growth = number(settings.leak_growth)
     grown = [f"  {later} > {growth} * {before}" for later, before in pairwise(averages)]
     enough = f"  {_an_hour(step, f'({averages[0]} - {averages[-1]})', settings.leak_bytes)}"
     # A process that started among these steps warms up.
-    old = f"  {_older(_times(step, GROWTHS + 2), settings)}"
+    old = f"  {_older(started, _times(step, GROWTHS + 2))}"
     conditions = "\n  and\n".join([enough, *grown])
-    return f"{conditions}\n  and on ({TARGET})\n{old}"
+    return f"{conditions}\n  and on ({same})\n{old}"
 
 
 def _an_hour(step: str, whole: str, least: float) -> str:
@@ -145,8 +150,8 @@ def _an_hour(step: str, whole: str, least: float) -> str:
     return f"{factor} * {whole} > {factor} * {number(least)}"
 
 
-def _older(age: str, settings: Settings) -> str:
-    return f"time() - {_process(metrics.PROCESS_START, settings)} > {_seconds(age)}"
+def _older(started: str, age: str) -> str:
+    return f"time() - {started} > {_seconds(age)}"
 
 
 def _mebibytes(count: float) -> str:

@@ -152,6 +152,55 @@ class Settings:
     # What is usual is known of a process that was restarted, or of a service as old as this.
     leak_fast_known_seconds: float = 900.0
 
+    # Hosts. Processes that run or want to, for each CPU, while hardly any time is left: builds and imports
+    # make it two for a while. Where the kernel tells, some process must also have waited half of the time.
+    host_load_per_cpu: float = 3.0
+    host_cpu_used_ratio: float = 0.9
+    host_cpu_pressure: float = 0.5
+    host_saturated_for: str = "15m"
+    host_memory_ratio: float = 0.05
+    # Share of time in which nothing went on for want of memory; pages a second, both in and out, without it.
+    host_memory_pressure: float = 0.1
+    host_swap_pages: float = 1000.0
+    host_memory_for: str = "5m"
+    # Full is a share and a size: a twentieth of a large disk is plenty.
+    host_disk_ratio: float = 0.05
+    host_disk_bytes: float = 5 * 2**30
+    host_disk_for: str = "5m"
+    # A disk fills up within a day at the pace of six hours, three of which there must be, and little is left.
+    host_disk_soon_ratio: float = 0.25
+    host_disk_pace: str = "6h"
+    host_disk_known: str = "3h"
+    host_disk_soon_seconds: float = 86_400.0
+    host_disk_soon_for: str = "30m"
+    host_inodes_ratio: float = 0.05
+    # What was mounted read-only all day is meant to be.
+    host_read_only_within: str = "1d"
+    # Requests that wait at a disk, on average, while it is never idle.
+    host_disk_queue: float = 10.0
+    host_disk_busy_ratio: float = 0.95
+    host_network_error_ratio: float = 0.01
+    host_network_for: str = "10m"
+    host_conntrack_ratio: float = 0.8
+    # Beyond what a scrape takes: the host's time is read within it.
+    host_clock_seconds: float = 2.0
+    host_clock_for: str = "10m"
+    host_unsynchronised_for: str = "30m"
+    host_down_for: str = "1m"
+    host_exporter_down_for: str = "5m"
+    unit_failed_for: str = "2m"
+    # Restarts by systemd or PM2 within a quarter of an hour: releases and repairs are fewer.
+    supervisor_restarts: int = 3
+    supervisor_restarts_within: str = "15m"
+    # A release takes a group away for less.
+    group_absent_for: str = "2m"
+    group_remembered: str = "1h"
+    group_files_ratio: float = 0.8
+    group_leak_step: str = "1h"
+    # What they hold is data, which grows.
+    group_data_stores: str = "postgres|redis|rabbitmq|prometheus"
+    pm2_errored_for: str = "1m"
+
     # Events that the shipped rules take as critical, and the funnels. None: the shipped catalogue.
     catalogue: Catalogue | None = None
     # Below the objective is a warning. Below nine tenths of it, a critical event pages.
@@ -179,6 +228,8 @@ class Settings:
 
     detector_job: str = "detector"
     probe_job: str = "blackbox"
+    # Of node_exporter, process-exporter and PM2's module: a host that is down has an alert of its own.
+    host_jobs: str = "node|process|pm2"
 
     runbook_base: str = "https://github.com/specter-observability/specter/blob/main/alert_rules/runbooks"
     dashboard_base: str = "http://localhost:3000"
@@ -199,7 +250,14 @@ class Settings:
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""
-        url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DETECTOR}/detector"
+        return self._of_instance(metrics.DASHBOARD_DETECTOR)
+
+    def hosts_dashboard_url(self) -> str:
+        """Return the link to the dashboard of the alert's host, of all where it names none."""
+        return self._of_instance(metrics.DASHBOARD_HOSTS)
+
+    def _of_instance(self, board: str) -> str:
+        url = f"{self.dashboard_base}/d/{board}/{board.removeprefix('specter-')}"
         return f"{url}{{{{ with $labels.instance }}}}?var-instance={{{{ . | urlquery }}}}{{{{ end }}}}"
 
 

@@ -1011,6 +1011,70 @@ PROCESS_MEMORY = "process_resident_memory_bytes"
 PROCESS_START = "process_start_time_seconds"
 PROCESS_OPEN_FDS = "process_open_fds"
 
+# --- hosts: node_exporter ---
+
+NODE_CPU = "node_cpu_seconds_total"
+NODE_LOAD = "node_load5"
+# Shares of time in which something waited, of kernels that tell (pressure stall information).
+NODE_PRESSURE_CPU = "node_pressure_cpu_waiting_seconds_total"
+NODE_PRESSURE_MEMORY = "node_pressure_memory_stalled_seconds_total"
+NODE_PRESSURE_IO = "node_pressure_io_stalled_seconds_total"
+NODE_MEMORY_AVAILABLE = "node_memory_MemAvailable_bytes"
+NODE_MEMORY_TOTAL = "node_memory_MemTotal_bytes"
+NODE_SWAPPED_IN = "node_vmstat_pswpin"
+NODE_SWAPPED_OUT = "node_vmstat_pswpout"
+NODE_OOM_KILLS = "node_vmstat_oom_kill"
+NODE_DISK_AVAILABLE = "node_filesystem_avail_bytes"
+NODE_DISK_SIZE = "node_filesystem_size_bytes"
+NODE_DISK_READ_ONLY = "node_filesystem_readonly"
+NODE_INODES_FREE = "node_filesystem_files_free"
+NODE_INODES = "node_filesystem_files"
+NODE_DISK_BUSY = "node_disk_io_time_seconds_total"
+NODE_DISK_QUEUE = "node_disk_io_time_weighted_seconds_total"
+NODE_RECEIVED_BYTES = "node_network_receive_bytes_total"
+NODE_RECEIVED_PACKETS = "node_network_receive_packets_total"
+NODE_RECEIVE_ERRORS = "node_network_receive_errs_total"
+NODE_SENT_BYTES = "node_network_transmit_bytes_total"
+NODE_SENT_PACKETS = "node_network_transmit_packets_total"
+NODE_SEND_ERRORS = "node_network_transmit_errs_total"
+NODE_CONNTRACK = "node_nf_conntrack_entries"
+NODE_CONNTRACK_LIMIT = "node_nf_conntrack_entries_limit"
+NODE_TIME = "node_time_seconds"
+NODE_CLOCK_SYNCHRONISED = "node_timex_sync_status"
+NODE_BOOT_TIME = "node_boot_time_seconds"
+SYSTEMD_UNIT_STATE = "node_systemd_unit_state"
+SYSTEMD_RESTARTS = "node_systemd_service_restart_total"
+# Without a disk of their own, or read-only and always full.
+NODE_DISKS = 'fstype!~"tmpfs|ramfs|devtmpfs|overlay|squashfs|iso9660|fuse.*|nsfs|autofs"'
+# Not those of containers, which come and go.
+NODE_CARDS = 'device!~"lo|veth.*|docker.*|br-.*|cni.*|cali.*|flannel.*|tap.*|virbr.*"'
+
+# --- processes by group: process-exporter ---
+
+GROUP_PROCESSES = "namedprocess_namegroup_num_procs"
+GROUP_STARTED = "namedprocess_namegroup_oldest_start_time_seconds"
+GROUP_FILES_RATIO = "namedprocess_namegroup_worst_fd_ratio"
+GROUP_MEMORY = "namedprocess_namegroup_memory_bytes"
+GROUP_CPU = "namedprocess_namegroup_cpu_seconds_total"
+
+# --- applications under PM2: pm2-prom-module ---
+
+PM2_STATUS = "pm2_app_status"
+PM2_INSTANCES = "pm2_app_instances"
+PM2_RESTARTS = "pm2_app_restart_count"
+PM2_MEMORY = "pm2_app_total_memory"
+PM2_STOPPED, PM2_ERRORED = 3, 4  # values of the status
+
+# --- what is recorded of hosts and processes ---
+
+HOST_CPU_USED = "service_instance:node_cpu_used:ratio_rate5m"
+HOST_LOAD = "service_instance:node_load:per_cpu"
+HOST_MEMORY_AVAILABLE = "service_instance:node_memory_available:ratio"
+HOST_DISK_FREE = "service_instance_mountpoint:node_filesystem_available:ratio"
+HOST_INODES_FREE = "service_instance_mountpoint:node_filesystem_inodes_free:ratio"
+HOST_GROUP_PROCESSES = "service_instance_groupname:namedprocess_processes:count"
+HOST_GROUP_MEMORY = "service_instance_groupname:namedprocess_resident_bytes:mean"
+
 # --- what alerts and dashboards know of each other ---
 
 WATCHDOG = "Watchdog"  # the alert that always fires
@@ -1022,6 +1086,7 @@ DASHBOARD_SIGNIN = "specter-sign-in"
 DASHBOARD_LOGS = "specter-logs"
 DASHBOARD_FRONTEND = "specter-frontend"
 DASHBOARD_DEPENDENCIES = "specter-dependencies"
+DASHBOARD_HOSTS = "specter-hosts"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

@@ -62,9 +62,19 @@ def service_graph(title: str, description: str, targets: list[Query], **options:
     return graph(title, description, targets, links=[service_link()], **options)
 
 
-def _link_to(service: str) -> Json:
+def host_link() -> Json:
+    """Return a data link to the same dashboard for the host of the clicked series."""
+    return _link_to("${__field.labels.instance}", "instance", "This host only")
+
+
+def host_row_link() -> Json:
+    """Return a data link to the same dashboard for the host in the clicked table row."""
+    return _link_to("${__data.fields.instance}", "instance", "This host only")
+
+
+def _link_to(value: str, variable: str = "service", title: str = "This service only") -> Json:
     here = "/d/${__dashboard.uid}?${datasource:queryparam}&${__url_time_range}"
-    return {"title": "This service only", "url": f"{here}&var-service={service}"}
+    return {"title": title, "url": f"{here}&var-{variable}={value}"}
 
 
 def datasource() -> Any:

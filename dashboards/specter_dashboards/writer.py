@@ -9,6 +9,7 @@ from specter_dashboards.business_board import business_board
 from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
+from specter_dashboards.hosts_board import hosts_board
 from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
@@ -23,6 +24,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "business": business_board,
     "detector": detector_board,
     "frontend": frontend_board,
+    "hosts": hosts_board,
 }
 
 

@@ -161,6 +161,9 @@ AVAILABILITY = [
             'up{service="shop",job="blackbox",instance="http://shop/"}': "0x60",
             'up{service="detector",job="detector",instance="d"}': "0x60",
             'up{job="node",instance="n"}': "0x60",
+            **{
+                f'up{{service="shop",job="{job}",instance="n"}}': "0x60" for job in ("node", "process", "pm2")
+            },
         },
         {"1m": [], "5m": []},
     ),

@@ -12,6 +12,7 @@ from tests.alert_rules import (
     detector_cases,
     detector_health_cases,
     frontend_cases,
+    host_cases,
     http_cases,
     log_cases,
     other_cases,
@@ -30,6 +31,7 @@ CASES = [
     *detector_cases.CASES,
     *detector_health_cases.CASES,
     *frontend_cases.CASES,
+    *host_cases.CASES,
     *other_cases.CASES,
 ]
 

@@ -35,6 +35,7 @@ NAMES = {
     "dependencies.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
+    "hosts.rules.yml",
     "meta.rules.yml",
     "alertmanager.yml",
 }

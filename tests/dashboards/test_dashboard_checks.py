@@ -28,6 +28,7 @@ CHOSEN_BY = {
     "application": "service",
     "business": "event",
     "detector": "instance",
+    "hosts": "instance",
 }
 BUILT_IN = {
     "__rate_interval",
@@ -76,6 +77,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
     assert BOARDS["frontend"]["uid"] == metrics.DASHBOARD_FRONTEND
+    assert BOARDS["hosts"]["uid"] == metrics.DASHBOARD_HOSTS
     assert len({b["uid"] for b in BOARDS.values()}) == len(BOARDS)
 
 
@@ -189,6 +191,12 @@ def test_web_vitals_are_limited_to_the_chosen_services_pages_and_devices() -> No
         assert not {name for name in unlimited(board, label) if name.startswith("service_page_device:")}
 
 
+def test_what_is_said_of_hosts_is_limited_to_the_chosen_ones() -> None:
+    of_services = {metrics.ALERTS, metrics.ANOMALY_SCORE, metrics.SERVICE_DEPLOYED}
+    assert unlimited(BOARDS["hosts"], "service") == set()
+    assert unlimited(BOARDS["hosts"], "instance") <= of_services
+
+
 def test_every_vital_is_drawn_against_its_limits() -> None:
     drawn = {
         panel["title"]: [step["value"] for step in thresholds_of(panel)[0]][-2:]
@@ -241,6 +249,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("application", "label_values(up, service)"),
         ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
+        ("hosts", 'label_values(up{job=~"node|process|pm2"}, instance)'),
         (
             "frontend",
             "label_values(service_page_device:specter_web_vitals_lcp_seconds:count_increase5m, page)",
@@ -286,6 +295,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_BUSINESS: of_services,
         metrics.DASHBOARD_DETECTOR: ["Alerts firing", "Configuration read"],
         metrics.DASHBOARD_FRONTEND: of_services,
+        metrics.DASHBOARD_HOSTS: of_services,
     }
     assert board["links"][0]["type"] == "dashboards"
     assert [a["name"] for a in board["annotations"]["list"]] == names[board["uid"]]
@@ -366,12 +376,21 @@ def test_what_is_wrong_now_comes_first() -> None:
         "Endpoint",
         "Event: $event",
     ]
+    assert heads(BOARDS["hosts"]) == [
+        "What is wrong now",
+        "CPU and memory",
+        "Disks",
+        "Network and clock",
+        "systemd",
+        "Process groups",
+        "PM2",
+    ]
     assert heads(BOARDS["detector"]) == ["Health", "Data", "Scoring", "Writing", "Learning", "Resources"]
 
 
 def test_runbooks_name_panels_that_are_there() -> None:
     titles = {name: {panel["title"] for panel in panels(board)} for name, board in BOARDS.items()}
-    for name in ("sign-in", "logs"):
+    for name in ("sign-in", "logs", "hosts"):
         runbooks = [
             rule.alert
             for group in all_groups()

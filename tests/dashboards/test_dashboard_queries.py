@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from specter_core import metrics
-from specter_dashboards import application_queries, business_queries
+from specter_dashboards import application_queries, business_queries, hosts_queries
 from specter_dashboards.detector_queries import (
     anomalous_ratio,
     cpu,
@@ -35,12 +35,13 @@ from specter_dashboards.signin_queries import (
 )
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
-from tests.dashboards import signin_and_logs
+from tests.dashboards import hosts, signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
 GAUGES = {
     **signin_and_logs.GAUGES,
+    **hosts.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -172,6 +173,7 @@ GAUGES = {
 }
 COUNTERS = (
     *signin_and_logs.COUNTERS,
+    *hosts.COUNTERS,
     "specter_beacon_requests_total",
     'specter_beacon_refused_total{reason="origin"}',
     'specter_beacon_measurements_refused_total{reason="value"}',
@@ -273,7 +275,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[str]:
     static = [{"targets": targets, "labels": {"service": "shop"}}] if targets else []
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "shop", "static_configs": static}],
+        "scrape_configs": [{"job_name": "shop", "static_configs": static, "honor_labels": True}],
     }
     (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
     with (folder / "log").open("w", encoding="utf-8") as log:
@@ -473,3 +475,22 @@ def test_an_empty_prometheus_gives_no_number_at_all(tmp_path: Path) -> None:
             for where, expr, instant in expressions(build(name))
         }
     assert {where: result for where, result in found.items() if result} == {}
+
+
+@pytest.mark.integration
+def test_hosts_that_are_down_units_that_failed_and_groups_that_are_gone_are_counted(server: str) -> None:
+    counted = {
+        name: [float(sample["value"][1]) for sample in ask(server, expr)]
+        for name, expr in (
+            ("down", hosts_queries.down()),
+            ("failed", hosts_queries.failed_units()),
+            ("absent", hosts_queries.absent_groups()),
+        )
+    }
+    assert counted == {"down": [1], "failed": [1], "absent": [1]}
+    [unit] = ask(server, hosts_queries.failed_list())
+    assert unit["metric"]["name"] == "celery.service"
+    # Only a group with a process has an age.
+    [age] = ask(server, hosts_queries.group_age())
+    assert age["metric"] == {"service": "shop", "instance": "a", "groupname": "celery"}
+    assert 3600 <= float(age["value"][1]) < 3900

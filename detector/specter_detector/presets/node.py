@@ -1,12 +1,11 @@
 """Hosts, through node_exporter."""
 
+from specter_core import metrics
 from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source
 
-CPU = "node_cpu_seconds_total"
-# Without a disk of their own, or read-only and always full.
-DISKS = '{fstype!~"tmpfs|ramfs|devtmpfs|overlay|squashfs|iso9660|fuse.*|nsfs|autofs"}'
-# Not those of containers, which come and go.
-CARDS = '{device!~"lo|veth.*|docker.*|br-.*|cni.*|cali.*|flannel.*|tap.*|virbr.*"}'
+CPU = metrics.NODE_CPU
+DISKS = f"{{{metrics.NODE_DISKS}}}"
+CARDS = f"{{{metrics.NODE_CARDS}}}"
 
 
 def free(kind: str) -> Source:
