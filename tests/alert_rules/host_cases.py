@@ -15,7 +15,7 @@ def series(metric: str, labels: dict[str, str], /, **more: str) -> str:
 
 
 def told(
-    symptom: str, summary: str, description: str, labels: dict[str, str] = NODE, **more: str
+    symptom: str, summary: str, description: str, labels: dict[str, str] = NODE, /, **more: str
 ) -> list[Firing]:
     return [Firing({**labels, **more}, summary, description, symptom)]
 
