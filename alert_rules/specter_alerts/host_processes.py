@@ -181,8 +181,8 @@ def _group_memory(settings: Settings) -> AlertRule:
         keep_firing=step,
         summary="The memory of {{ $labels.groupname }} on host {{ $labels.instance }} grows without end",
         description=(
-            "A process of group {{ $labels.groupname }} on host {{ $labels.instance }} holds "
-            "{{ $value | humanize1024 }}B more each hour, on average, and grew by "
+            "A process of group {{ $labels.groupname }} on host {{ $labels.instance }} grows by "
+            "{{ $value | humanize1024 }}B an hour on average: by "
             f"{number(settings.leak_growth * 100 - 100)}% in each of {GROWTHS} steps of {step} one after the "
             f"other, {shown} or more together; expected memory that levels off."
         ),

@@ -599,10 +599,10 @@ GROUPS = [
         growing(f"{400 * 2**20}x300 {400 * 2**20}+{2 * 2**20}x300 {1000 * 2**20}x400"),
         {
             "5h": [],
-            "9h": told(
+            "9h30m": told(
                 "memory of celery of web-1",
                 "The memory of celery on host web-1 grows without end",
-                "A process of group celery on host web-1 holds 409MiB on average, and grew by 10% in each "
+                "A process of group celery on host web-1 grows by 60MiB an hour on average: by 10% in each "
                 "of "
                 "3 steps of 1h one after the other, 64MiB or more together; expected memory that levels off.",
                 GROUP,
