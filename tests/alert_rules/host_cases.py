@@ -20,9 +20,11 @@ def told(
     return [Firing({**labels, **more}, summary, description, symptom)]
 
 
-def case(alert: str, name: str, given: dict[str, str], expected: dict[str, list[Firing]]) -> Case:
-    """One sample a minute."""
-    return Case(alert, "hosts", name, given, expected, interval="1m")
+def case(
+    alert: str, name: str, given: dict[str, str], expected: dict[str, list[Firing]], interval: str = "1m"
+) -> Case:
+    """One sample a minute, or every five where an alert looks back for hours."""
+    return Case(alert, "hosts", name, given, expected, interval=interval)
 
 
 def up(job: str, values: str, instance: str = "web-1") -> dict[str, str]:
@@ -352,7 +354,7 @@ DISKS = [
     case(
         "HostDiskFullSoon",
         "fires at 20 MiB a minute with a seventh left, and resolves when somebody makes room",
-        disk(f"{gib(24, -0.02, 480)} {gib(60, 0, 200)}"),
+        disk(f"{gib(24, -0.1, 96)} {gib(60, 0, 40)}"),
         {
             "2h": [],
             "7h": told(
@@ -364,24 +366,26 @@ DISKS = [
             ),
             "9h": [],
         },
+        interval="5m",
     ),
     case(
         "HostDiskFullSoon",
         "is silent in the first hours, while there is plenty, and at a slow pace",
         {
-            **disk(gib(20, -0.05, 170)),
+            **disk(gib(20, -0.25, 34)),
             series("node_filesystem_avail_bytes", {**NODE, "instance": "web-2"}, **MOUNTED): gib(
-                90, -0.1, 600
+                90, -0.5, 120
             ),
             series(
                 "node_filesystem_size_bytes", {**NODE, "instance": "web-2"}, **MOUNTED
             ): f"{100 * GIB}x800",
             series("node_filesystem_avail_bytes", {**NODE, "instance": "db-1"}, **MOUNTED): gib(
-                20, -0.001, 600
+                20, -0.005, 120
             ),
             series("node_filesystem_size_bytes", {**NODE, "instance": "db-1"}, **MOUNTED): f"{100 * GIB}x800",
         },
         {"2h": [], "2h45m": [], "8h": []},
+        interval="5m",
     ),
     case(
         "HostInodesLow",
@@ -522,8 +526,8 @@ def growing(step: str, group: str = "celery") -> dict[str, str]:
     labels = {**GROUP, "groupname": group}
     return {
         series("namedprocess_namegroup_memory_bytes", labels, memtype="resident"): step,
-        series(COUNT, labels): "2x1000",
-        series(STARTED, labels): "0x1000",
+        series(COUNT, labels): "2x200",
+        series(STARTED, labels): "0x200",
     }
 
 
@@ -596,7 +600,7 @@ GROUPS = [
         "ProcessGroupMemoryGrowing",
         "fires when each of three hours added to it, and resolves when it levels off",
         # 200 MiB, and from the fifth hour on 1 MiB a minute for each of the two.
-        growing(f"{400 * 2**20}x300 {400 * 2**20}+{2 * 2**20}x300 {1000 * 2**20}x400"),
+        growing(f"{400 * 2**20}x60 {400 * 2**20}+{10 * 2**20}x60 {1000 * 2**20}x80"),
         {
             "5h": [],
             "9h30m": told(
@@ -609,12 +613,14 @@ GROUPS = [
             ),
             "15h": [],
         },
+        interval="5m",
     ),
     case(
         "ProcessGroupMemoryGrowing",
         "is silent on what holds data",
-        growing(f"{400 * 2**20}x300 {400 * 2**20}+{2 * 2**20}x300", "redis"),
+        growing(f"{400 * 2**20}x60 {400 * 2**20}+{10 * 2**20}x60", "redis"),
         {"5h": [], "9h": []},
+        interval="5m",
     ),
 ]
 
