@@ -16,6 +16,9 @@ COPY dashboards/specter_dashboards/ dashboards/specter_dashboards/
 COPY alert_rules/specter_alerts/ alert_rules/specter_alerts/
 COPY stack/specter_stack/ stack/specter_stack/
 COPY demo/specter_demo/ demo/specter_demo/
+# Of the coaching service, which has an image of its own, what its made-up past is derived from.
+COPY demo/coaching/model.json demo/coaching/model.json
+COPY demo/coaching/package.json demo/coaching/package.json
 # Editable, because the wheel holds neither stack nor demo.
 RUN ["/opt/venv/bin/python", "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--editable", "."]
 # The lock has one list for everything; of it the image drops the group `dev`. pip goes last: it does the work.
@@ -36,8 +39,8 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /src /src
 # A new volume takes the owner of the folder that it is mounted on. 65534 is the user that Prometheus runs as.
 RUN ["install", "--directory", "--owner=10001", "--group=10001", \
-     "/var/lib/specter", "/var/lib/specter-logs", "/secrets/postgres", "/secrets/notifications", "/secrets/grafana", \
-     "/secrets/business", "/secrets/signin", "/secrets/signin-read"]
+     "/var/lib/specter", "/var/lib/specter-logs", "/var/lib/coaching", "/secrets/postgres", "/secrets/notifications", "/secrets/grafana", \
+     "/secrets/business", "/secrets/coaching", "/secrets/signin", "/secrets/signin-read"]
 RUN ["install", "--directory", "--owner=65534", "--group=65534", "/prometheus"]
 USER 10001:10001
 ENTRYPOINT ["specter"]

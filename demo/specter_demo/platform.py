@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specter_demo.coaching.node import SOURCE, NodeRuntime
 from specter_demo.files import write_atomically
 from specter_demo.settings import LAUNCHER_FILE, PREFIX, Settings
 from specter_stack.configure import configure_alertmanager, configure_exporters, configure_prometheus
@@ -28,17 +29,22 @@ PORTS: Mapping[str, int] = {
     "signin": 9849,
     "signin-events": 9850,
     "notifications": 9846,
+    "coaching": 8082,
+    "coaching-logs": 9854,
 }
+COACHING = ("coaching", "coaching-logs")
+"""The services that are there only where there is Node.js."""
 SPECTER = (sys.executable, "-m", "specter_core")
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Everything that a run of the demo consists of."""
+    """Everything that a run of the demo consists of; without `node` there is no coaching service."""
 
     layout: Layout
     ports: Mapping[str, int]
     settings: Settings
+    node: NodeRuntime | None = None
 
     def url(self, name: str) -> str:
         """Return the base URL of the server called `name`."""
@@ -50,7 +56,9 @@ class Platform:
         return self.layout.state / LAUNCHER_FILE
 
 
-def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, int]) -> Platform:
+def build_platform(
+    layout: Layout, utc_offset_hours: float, ports: Mapping[str, int], node: NodeRuntime | None = None
+) -> Platform:
     """Derive the shop's settings from `ports`, one for each name in `PORTS`."""
     settings = Settings(
         state_dir=layout.state / "shop",
@@ -67,9 +75,10 @@ def build_platform(layout: Layout, utc_offset_hours: float, ports: Mapping[str, 
         signin_url=f"http://{LOOPBACK}:{ports['signin-events']}",
         signin_token_file=layout.secrets / "signin-token",
         beacon_url=f"http://{LOOPBACK}:{ports['browser-events']}",
+        coaching_url=None if node is None else f"http://{LOOPBACK}:{ports['coaching']}",
         traffic_utc_offset=utc_offset_hours,
     )
-    return Platform(layout, ports, settings)
+    return Platform(layout, ports, settings, node)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -86,6 +95,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
         *base_services(layout, ports),
         *_exporters(platform),
         *_shop_services(platform),
+        *_coaching_services(platform),
         _detector(platform),
     ]
     grafana, sentence = grafana_service(layout, ports["grafana"], platform.url("prometheus"))
@@ -95,7 +105,8 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
     targets = [target for service in services for target in service.targets]
     configure_prometheus(layout, [*targets, *_probes(platform)])
     configure_alertmanager(layout, f"{LOOPBACK}:{ports['notifications']}")
-    platform.settings.state_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (platform.settings.state_dir, _coaching_state(layout)):
+        folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{name}={value}\n" for name, value in sorted(environment_of(platform.settings).items())]
     write_atomically(platform.launcher_file, "".join(lines))
     return tuple(services)
@@ -134,15 +145,53 @@ def _shop_services(platform: Platform) -> list[Service]:
     ]
 
 
+def _coaching_services(platform: Platform) -> list[Service]:
+    """Return the service with none of our code, and the exporter that reads its log; none without Node.js."""
+    node, layout = platform.node, platform.layout
+    if node is None:
+        return []
+    address = f"{LOOPBACK}:{platform.ports['coaching']}"
+    service = Service(
+        "coaching",
+        (str(node.program), str(SOURCE / "service.js")),
+        ready=f"http://{address}/healthz",
+        environment={
+            "NODE_PATH": str(node.packages),
+            "COACHING_LISTEN": address,
+            "COACHING_LOG_FILE": str(_coaching_state(layout) / "coaching.log"),
+            "COACHING_EVENTS_URL": platform.url("app-events"),
+            "COACHING_TOKEN_FILE": str(layout.secrets / "coaching-token"),
+        },
+        targets=(Target("coaching", address, {"service": "coaching", "instance": "coaching-1"}),),
+        url=f"http://{address}",
+    )
+    logs = _exporter(
+        platform,
+        "coaching-logs",
+        *("--config", str(layout.etc / "exporters" / "coaching-logs.yml")),
+        *("--storage.path", str(layout.state / "coaching-logs-exporter")),
+        kind="logs",
+        service="coaching",
+    )
+    return [service, logs]
+
+
+def _coaching_state(layout: Layout) -> Path:
+    return layout.state / "coaching"
+
+
 def _exporters(platform: Platform) -> list[Service]:
     """Return the exporters beside the shop: what it tells them, and what its logs say, is about it."""
     layout = platform.layout
-    folder = configure_exporters(layout, platform.settings.state_dir, platform.ports["shop"])
+    folder = configure_exporters(
+        layout, platform.settings.state_dir, platform.ports["shop"], _coaching_state(layout)
+    )
     return [
         _exporter(
             platform,
             "app",
             *("--business.token-file", f"shop={layout.secrets / 'business-token'}"),
+            *("--business.token-file", f"coaching={layout.secrets / 'coaching-token'}"),
             *("--business.listen-address", f"{LOOPBACK}:{platform.ports['app-events']}"),
             *("--storage.path", str(layout.state / "app")),
         ),
@@ -167,13 +216,16 @@ def _exporters(platform: Platform) -> list[Service]:
     ]
 
 
-def _exporter(platform: Platform, name: str, *options: str) -> Service:
-    address = f"{LOOPBACK}:{platform.ports[name]}"
+def _exporter(
+    platform: Platform, name: str, *options: str, kind: str | None = None, service: str = "shop"
+) -> Service:
+    """Return the exporter called `name` beside `service`; `kind` is its command, if not the name."""
+    address, kind = f"{LOOPBACK}:{platform.ports[name]}", kind or name
     return Service(
         name,
-        (*SPECTER, "exporter", name, *options, "--web.listen-address", address),
+        (*SPECTER, "exporter", kind, *options, "--web.listen-address", address),
         ready=f"http://{address}/-/healthy",
-        targets=(Target(name, address, {"service": "shop", "instance": f"{name}-1"}),),
+        targets=(Target(kind, address, {"service": service, "instance": f"{name}-1"}),),
         url=f"http://{address}",
     )
 
@@ -198,9 +250,11 @@ def _detector(platform: Platform) -> Service:
 
 def _probes(platform: Platform) -> list[Target]:
     blackbox, ports = platform.ports["blackbox"], platform.ports
+    coaching = [probe(blackbox, "coaching", "http_2xx", f"{platform.url('coaching')}/healthz")]
     return [
         probe(blackbox, "shop", "http_2xx", f"{platform.url('shop')}/healthz"),
         probe(blackbox, "payments", "http_2xx", f"{platform.url('payments')}/healthz"),
         probe(blackbox, "postgres", "tcp_connect", f"{LOOPBACK}:{ports['postgres']}"),
         probe(blackbox, "redis", "tcp_connect", f"{LOOPBACK}:{ports['redis']}"),
+        *(coaching if platform.node is not None else []),
     ]

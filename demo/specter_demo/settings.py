@@ -46,6 +46,7 @@ class Settings(Schema):
         signin_url: base URL of the exporter that takes sign-ins and requests; None sends none.
         signin_token_file: file with the token for it.
         beacon_url: base URL at which browsers tell the exporter what they measured; None measures nothing.
+        coaching_url: base URL of the coaching service; None means that there is none.
         traffic_peak: requests/s on a weekday at 15:00.
         traffic_floor: requests/s that traffic never falls below.
         traffic_utc_offset: local time minus UTC, hours.
@@ -66,6 +67,7 @@ class Settings(Schema):
     signin_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     signin_token_file: Path | None = None
     beacon_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    coaching_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     traffic_peak: float = Field(default=24.0, gt=0, le=1000)
     traffic_floor: float = Field(default=6.0, ge=0, le=1000)
     traffic_utc_offset: float = Field(default=0.0, ge=-24, le=24)

@@ -15,8 +15,9 @@ from specter_stack.service import Target
 # The name that docker-compose.yml gives the receiver of notifications; Alertmanager
 # 0.25 cannot read a webhook's URL from a file, so natively this one name is replaced.
 NOTIFICATIONS_ADDRESS = "specter-notifications:9846"
-# The folder of the shop in docker-compose.yml, which the log exporter is told to read.
+# Where the shop and the coaching service have their files in docker-compose.yml, which log exporters read.
 SHOP_STATE = "/var/lib/specter/shop"
+COACHING_STATE = "/var/lib/coaching"
 # The port of the shop there, which the browser exporter finds in the origins of its pages.
 SHOP_PORT = ":8080"
 
@@ -53,27 +54,33 @@ def configure_alertmanager(layout: Layout, notifications: str) -> None:
     _link(folder / "secrets", layout.secrets)
 
 
-def configure_exporters(layout: Layout, shop_state: Path, shop_port: int) -> Path:
+def configure_exporters(layout: Layout, shop_state: Path, shop_port: int, coaching_state: Path) -> Path:
     """Write the exporters' configuration; return its folder.
 
     Args:
         layout: of the run.
         shop_state: folder of the shop's files.
         shop_port: where the shop listens.
+        coaching_state: folder of the coaching service's files.
     """
     folder = layout.etc / "exporters"
     folder.mkdir(parents=True, exist_ok=True)
     signin = _document(layout, "stack/exporters/signin.yml")
     for name, path in signin["api"].items():
         signin["api"][name] = str(layout.secrets / Path(path).name)
-    logs = _document(layout, "stack/exporters/logs.yml")
-    for log in logs["logs"]:
-        log["files"] = [str(shop_state / Path(file).relative_to(SHOP_STATE)) for file in log["files"]]
     browser = _document(layout, "stack/exporters/browser.yml")
     browser["allowed_origins"] = [
         origin.replace(SHOP_PORT, f":{shop_port}") for origin in browser["allowed_origins"]
     ]
-    for name, document in (("signin", signin), ("logs", logs), ("browser", browser)):
+    documents = {"signin": signin, "browser": browser}
+    for name, shared, state in (
+        ("logs", SHOP_STATE, shop_state),
+        ("coaching-logs", COACHING_STATE, coaching_state),
+    ):
+        documents[name] = _document(layout, f"stack/exporters/{name}.yml")
+        for log in documents[name]["logs"]:
+            log["files"] = [str(state / Path(file).relative_to(shared)) for file in log["files"]]
+    for name, document in documents.items():
         _replace(folder / f"{name}.yml", yaml.safe_dump(document, sort_keys=False))
     return folder
 

@@ -24,6 +24,7 @@ from specter_core.metrics import (
     WEB_VITALS_P75,
     Metric,
 )
+from specter_demo.coaching.past import coaching_past
 from specter_demo.history.calibration import BOUNDS, Calibration, Outcome
 from specter_demo.history.fill import SCRAPE_SECONDS, last_recorded, last_scraped, raw_tail, write
 from specter_demo.history.keeper import STEP_SECONDS, HistoryKeeper
@@ -228,6 +229,30 @@ def test_the_tail_has_the_labels_of_a_scrape_and_cumulative_buckets() -> None:
     assert front[-1].values.tolist() == front[-2].values.tolist()
 
 
+def test_a_service_beside_the_shop_has_a_past_of_its_own(prometheus: Prometheus) -> None:
+    until = time.time() - 90.0
+    coaching = coaching_past(TrafficShape())
+    keeper = replace(keeper_in(prometheus.folder), beside=(coaching,))
+    assert keeper.import_if_new(until - HOUR, random())
+    prometheus.start()
+    keeper.lead_in(prometheus.url, until, "1.4.0", random(2))
+    written = keeper.fill_gap(prometheus.url, until, random(3))
+    routes = len(ROUTES) + len(coaching.calibration.routes)
+    # Of so few requests some routes have had none in a minute, and then no quantiles.
+    most = len(time_grid(until - HOUR, until, STEP_SECONDS)) * 5 * (2 + routes)
+    assert 0.99 * most <= written <= most
+    found = times_of(prometheus, SERVICE_REQUEST_RATE, until, 'service="coaching"')
+    assert found == time_grid(until - 7 * HOUR, until, STEP_SECONDS).tolist()
+    # As a scrape of the live service labels its counters and its version.
+    target = {SERVICE: "coaching", "instance": "coaching-1", "job": "coaching"}
+    rows = prometheus.query(f'{COUNT}{{service="coaching",{ROUTE}="/advice/:topic"}}', at=until)
+    outcome = {METHOD: "GET", ROUTE: "/advice/:topic", STATUS: "200"}
+    assert [row["metric"] for row in rows] == [{"__name__": COUNT, **target, **coaching.labels, **outcome}]
+    versions = prometheus.query(f'{TARGET_INFO.name}{{service="coaching"}}', at=until)
+    release = {"service_name": "coaching", "service_version": coaching.version}
+    assert [row["metric"] for row in versions] == [{"__name__": TARGET_INFO.name, **target, **release}]
+
+
 # --- gaps ---
 
 
@@ -339,6 +364,15 @@ def test_another_shape_replaces_the_history(tmp_path: Path) -> None:
         assert keeper.import_if_new(now, random())
         assert not keeper.import_if_new(now, random())
     assert not (tmp_path / "data" / "old").exists()
+
+
+def test_a_service_more_or_less_replaces_the_history(tmp_path: Path) -> None:
+    now = time.time()
+    alone = keeper_in(tmp_path, seconds=60.0)
+    both = replace(alone, beside=(coaching_past(TrafficShape()),))
+    for keeper in (alone, both, alone):
+        assert keeper.import_if_new(now, random())
+        assert not keeper.import_if_new(now, random())
 
 
 def test_a_note_without_a_database_means_a_new_history(tmp_path: Path) -> None:

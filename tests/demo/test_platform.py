@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from specter_demo import platform as platform_module
+from specter_demo.coaching.node import SOURCE, NodeRuntime
 from specter_demo.history.views import PAGES
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
 from specter_demo.settings import load_settings
@@ -19,6 +20,7 @@ from specter_stack.secret_files import NAMES
 from specter_stack.service import Service
 
 SECRET = "not-to-be-seen-"
+NODE = NodeRuntime(Path("/opt/bin/node"), Path("/opt/packages/node_modules"))
 
 
 def occupy(stack: ExitStack) -> int:
@@ -53,7 +55,7 @@ def services(
     with ExitStack() as stack:
         taken = {name: occupy(stack) for name in PORTS}
         monkeypatch.setattr(platform_module, "postgres_service", _no_cluster)
-        platform = build_platform(layout, 5.25, choose_ports(taken))
+        platform = build_platform(layout, 5.25, choose_ports(taken), NODE)
         for name, port in taken.items():
             fallbacks = range(port + FALLBACK_OFFSET, port + FALLBACK_OFFSET + 200)
             assert platform.ports[name] in fallbacks
@@ -76,30 +78,38 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     assert set(built) - {"grafana"} == {
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "detector"),
-        *("app", "signin", "browser", "logs"),
+        *("app", "signin", "browser", "logs", "coaching", "coaching-logs"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
-    for job in ("shop", "detector", "prometheus", "alertmanager", "node"):
+    for job in ("shop", "coaching", "detector", "prometheus", "alertmanager", "node"):
         assert targets[job] == [
             {
                 "targets": [f"127.0.0.1:{platform.ports[job]}"],
                 "labels": {"service": job, "instance": f"{job}-1"},
             }
         ]
-    for job in ("app", "signin", "browser", "logs"):
-        assert targets[job] == [
-            {
-                "targets": [f"127.0.0.1:{platform.ports[job]}"],
-                "labels": {"service": "shop", "instance": f"{job}-1"},
-            }
-        ]
+    beside_the_shop = {
+        job: {
+            "targets": [f"127.0.0.1:{platform.ports[job]}"],
+            "labels": {"service": "shop", "instance": f"{job}-1"},
+        }
+        for job in ("app", "signin", "browser", "logs")
+    }
+    beside_the_coach = {
+        "targets": [f"127.0.0.1:{platform.ports['coaching-logs']}"],
+        "labels": {"service": "coaching", "instance": "coaching-logs-1"},
+    }
+    for job in ("app", "signin", "browser"):
+        assert targets[job] == [beside_the_shop[job]]
+    assert targets["logs"] == [beside_the_shop["logs"], beside_the_coach]
     probed = {group["labels"]["service"]: group["labels"]["__param_target"] for group in targets["blackbox"]}
     assert probed == {
         "shop": f"http://127.0.0.1:{platform.ports['shop']}/healthz",
         "payments": f"http://127.0.0.1:{platform.ports['payments']}/healthz",
         "postgres": f"127.0.0.1:{platform.ports['postgres']}",
         "redis": f"127.0.0.1:{platform.ports['redis']}",
+        "coaching": f"http://127.0.0.1:{platform.ports['coaching']}/healthz",
     }
     assert {group["targets"][0] for group in targets["blackbox"]} == {
         f"127.0.0.1:{platform.ports['blackbox']}"
@@ -120,6 +130,7 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
         assert told["SHOP_PAYMENT_URL"] == f"http://127.0.0.1:{ports['payments']}"
         assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
         assert told["SHOP_BUSINESS_URL"] == f"http://127.0.0.1:{ports['app-events']}"
+        assert told["SHOP_COACHING_URL"] == f"http://127.0.0.1:{ports['coaching']}"
         assert told["SHOP_SIGNIN_URL"] == f"http://127.0.0.1:{ports['signin-events']}"
         assert told["SHOP_BEACON_URL"] == f"http://127.0.0.1:{ports['browser-events']}"
         assert f"port={ports['postgres']} " in told["SHOP_DATABASE_DSN"]
@@ -144,6 +155,37 @@ def test_the_beacon_takes_measurements_of_the_shop_s_pages_alone(
     command = built["browser"].command
     address = command[command.index("--beacon.listen-address") + 1]
     assert platform.settings.beacon_url == f"http://{address}"
+
+
+def test_the_coaching_service_is_run_by_node_with_its_packages_and_a_token_of_its_own(
+    layout: Layout, services: tuple[Platform, Mapping[str, Service]]
+) -> None:
+    platform, built = services
+    coaching = built["coaching"]
+    assert coaching.command == (str(NODE.program), str(SOURCE / "service.js"))
+    assert coaching.environment == {
+        "NODE_PATH": str(NODE.packages),
+        "COACHING_LISTEN": f"127.0.0.1:{platform.ports['coaching']}",
+        "COACHING_LOG_FILE": str(layout.state / "coaching" / "coaching.log"),
+        "COACHING_EVENTS_URL": f"http://127.0.0.1:{platform.ports['app-events']}",
+        "COACHING_TOKEN_FILE": str(layout.secrets / "coaching-token"),
+    }
+    assert f"coaching={layout.secrets / 'coaching-token'}" in built["app"].command
+    read = yaml.safe_load((layout.etc / "exporters" / "coaching-logs.yml").read_text())
+    assert read["logs"][0]["files"] == [coaching.environment["COACHING_LOG_FILE"]]
+    assert built["coaching-logs"].command[3:5] == ("exporter", "logs")
+
+
+def test_without_node_everything_else_is_there(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform_module, "postgres_service", _no_cluster)
+    platform = build_platform(layout, 0.0, PORTS)
+    built = {service.name: service for service in build_services(platform, lambda _: None)}
+    assert {"shop", "traffic", "app", "logs", "detector"} <= built.keys()
+    assert not {"coaching", "coaching-logs"} & built.keys()
+    assert "SHOP_COACHING_URL" not in built["traffic"].environment
+    targets = layout.etc / "prometheus" / "targets"
+    assert not (targets / "coaching.yml").exists()
+    assert "coaching" not in (targets / "logs.yml").read_text() + (targets / "blackbox.yml").read_text()
 
 
 def test_no_service_is_told_a_secret_only_where_it_is(

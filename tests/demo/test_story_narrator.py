@@ -155,7 +155,7 @@ def deliver(story: Story, received_at: float, alert: str = "AnomalyDetected") ->
         "received_at": received_at,
         "status": "firing",
         "alertname": alert,
-        "labels": {"for": "route_latency_p95"} if alert == "AnomalyDetected" else {"service": "shop"},
+        "labels": {"service": "shop"} | ({"for": "route_latency_p95"} if alert == "AnomalyDetected" else {}),
     }
     with story.narrator.notifications.open("a") as file:
         file.write(json.dumps(line) + "\n")
@@ -248,6 +248,14 @@ def test_a_score_that_rises_starts_the_wait_anew(story: Story) -> None:
     assert story.phase() is Phase.FAULT
 
 
+def test_another_service_s_anomaly_is_no_part_of_the_story(story: Story) -> None:
+    story.prometheus.alerts = [
+        {"alertname": "AnomalyDetected", "alertstate": "firing", "service": "coaching"}
+    ]
+    story.tick()
+    assert story.phase() is Phase.QUIET
+
+
 @pytest.mark.parametrize(
     ("scores", "alerts", "reason"),
     [
@@ -258,7 +266,7 @@ def test_a_score_that_rises_starts_the_wait_anew(story: Story) -> None:
         (dict.fromkeys(quiet_scores(), float("nan")), [], "nothing is scored"),
         (
             quiet_scores(),
-            [{"alertname": "AnomalyDetected", "alertstate": "pending"}],
+            [{"alertname": "AnomalyDetected", "alertstate": "pending", "service": "shop"}],
             "AnomalyDetected is up",
         ),
     ],

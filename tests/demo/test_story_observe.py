@@ -56,7 +56,7 @@ def put(prometheus: Prometheus, name: str, value: float | None, at: float, **lab
 def test_what_an_earlier_run_wrote_is_not_seen(prometheus: Prometheus) -> None:
     client, now = PrometheusClient(prometheus.url), time.time()
     score = {"service": "shop", "for_": "route_latency_p95", "http_route": "/search"}
-    alert = {"alertname": "AnomalyDetected", "alertstate": "firing", "for_": "route_latency_p95"}
+    alert = {**score, "alertname": "AnomalyDetected", "alertstate": "firing"}
     put(prometheus, "anomaly_score", 7.0, now - 30.0, **score)
     put(prometheus, "ALERTS", 1.0, now - 30.0, **alert)
     assert prometheus.values("anomaly_score") == [7.0]  # Prometheus shows it for five minutes
@@ -90,6 +90,8 @@ def test_only_what_the_fault_should_disturb_counts(prometheus: Prometheus) -> No
     put(prometheus, "anomaly_score", 9.0, now, service="other", for_="latency_p95")
     put(prometheus, "ALERTS", 1.0, now, alertname="AnomalyDetected", alertstate="firing", for_="request_rate")
     put(prometheus, "ALERTS", 1.0, now, alertname="LatencyHigh", alertstate="firing", for_="latency_p95")
+    elsewhere = {"service": "coaching", "for_": "latency_p95"}
+    put(prometheus, "ALERTS", 1.0, now, alertname="AnomalyDetected", alertstate="firing", **elsewhere)
     assert not score_is_up(client, FAULT, now - 60.0)
     assert not alert_fires(client, FAULT, now - 60.0)
     put(prometheus, "anomaly_score", 9.0, now, service="shop", for_="latency_p95")
@@ -155,9 +157,9 @@ def test_the_observation_joins_routes_scores_and_alerts(prometheus: Prometheus) 
     }
     assert seen.highest == ("route_latency_p95 /", 1.7)
     assert seen.alerts == (
-        AlertView("ServiceDown", "critical", "firing", "shop"),
-        AlertView("LatencyHigh", "warning", "firing", "shop"),
-        AlertView("LcpPoor", "warning", "pending", "shop / mobile"),
+        AlertView("ServiceDown", "critical", "firing", "shop", "shop"),
+        AlertView("LatencyHigh", "warning", "firing", "shop", "shop"),
+        AlertView("LcpPoor", "warning", "pending", "shop / mobile", "shop"),
     )
 
 
@@ -209,6 +211,7 @@ def test_the_first_delivery_after_the_fault_counts(tmp_path: Path) -> None:
         + line(102.0, alertname="LatencyHigh")
         + line(103.0, labels={"for": "request_rate"})
         + line(104.0, labels={})
+        + line(105.0, labels={"for": "route_latency_p95", "service": "coaching"})
         + line(105.5)
         + line(106.0)
     )

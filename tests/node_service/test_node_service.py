@@ -1,18 +1,20 @@
 """A Node service without Specter's code is watched like a Python one: by the rules, its log, its events."""
 
 import json
+import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import flask
+import numpy as np
 import pytest
 import requests
 import yaml
@@ -21,23 +23,40 @@ from prometheus_client import CollectorRegistry
 from specter_core import metrics
 from specter_core.catalogue import platform_catalogue
 from specter_core.web import WebOptions, WebServer
+from specter_demo.coaching.node import SOURCE, NodeError, find_node, installed_packages
+from specter_demo.coaching.past import coaching_past
+from specter_demo.history.calibration import bucket_counts
+from specter_demo.traffic.shape import TrafficShape
 from specter_exporters.app import SpecterFlask
 from specter_exporters.business import Business
 from specter_exporters.business.endpoint import BusinessEndpoint
 from specter_exporters.business.senders import Senders
 from tests.exporters.serving import until
-from tests.node_service.installed import HERE, installed_service
 from tests.servers.prometheus import Prometheus, running_prometheus
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(shutil.which("npm") is None, reason="Node and npm are not installed"),
-]
+
+def why_not() -> str:
+    """Return why there can be no Node service here; with Node.js there must be one, or the tests fail."""
+    try:
+        find_node()
+    except NodeError as error:
+        return str(error)
+    return ""
+
+
+WHY_NOT = why_not()
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = (CHECKOUT / "docs/other-languages.md").read_text(encoding="utf-8")
 RULES = (CHECKOUT / "alert_rules/generated/http.rules.yml").read_text(encoding="utf-8")
+DURATION = metrics.HTTP_SERVER_REQUEST_DURATION.name
 TOKEN = "a-token-of-the-coach-0123456789"
+# Quick, and so that every end of a session fails.
+MODEL = {
+    "/advice/:topic": {"median_seconds": 0.005, "sigma": 0.1, "failed": 0, "tokens": 40},
+    "/sessions/:id/end": {"median_seconds": 0.005, "sigma": 0.1, "failed": 1, "tokens": 40},
+}
 # Three requests that succeed, one that fails.
 ROUND = (
     ("GET", "/advice/sleep"),
@@ -52,10 +71,13 @@ PAUSE = 0.05
 class NodeService:
     """Where the service listens, and what it writes."""
 
-    url: str
-    metrics_address: str
+    address: str
     log: Path
     process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
 
 
 def from_document(key: str) -> dict[str, Any]:
@@ -66,18 +88,29 @@ def from_document(key: str) -> dict[str, Any]:
 
 
 @contextmanager
-def node_service(folder: Path, events_url: str) -> Iterator[NodeService]:
+def node_service(folder: Path, events_url: str, model: object = MODEL) -> Iterator[NodeService]:
     """Install and start the service; it is stopped by SIGTERM."""
-    token, log = folder / "token", folder / "coach.log"
+    token, log, model_file = folder / "token", folder / "coaching.log", folder / "model.json"
     token.write_text(TOKEN, encoding="utf-8")
-    command = ["node", "service.js", str(log), events_url, str(token)]
-    process = subprocess.Popen(command, cwd=installed_service(), stdout=subprocess.PIPE, text=True)
+    model_file.write_text(json.dumps(model), encoding="utf-8")
+    environment = {
+        "NODE_PATH": str(installed_packages(print, seconds=240.0)),
+        "COACHING_LISTEN": "127.0.0.1:0",
+        "COACHING_LOG_FILE": str(log),
+        "COACHING_EVENTS_URL": events_url,
+        "COACHING_TOKEN_FILE": str(token),
+        "COACHING_MODEL_FILE": str(model_file),
+    }
+    process = subprocess.Popen(
+        [str(find_node()), str(SOURCE / "service.js")],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stdout is not None
-        ports = json.loads(process.stdout.readline())
-        yield NodeService(
-            f"http://127.0.0.1:{ports['service']}", f"127.0.0.1:{ports['metrics']}", log, process
-        )
+        port = json.loads(process.stdout.readline())["port"]
+        yield NodeService(f"127.0.0.1:{port}", log, process)
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -89,7 +122,7 @@ def node_service(folder: Path, events_url: str) -> Iterator[NodeService]:
 def business() -> Iterator[tuple[CollectorRegistry, str]]:
     """The exporter's registry, and the URL on which it takes events."""
     registry = CollectorRegistry()
-    endpoint = BusinessEndpoint(Business(platform_catalogue(), registry), Senders({"coach": TOKEN}))
+    endpoint = BusinessEndpoint(Business(platform_catalogue(), registry), Senders({"coaching": TOKEN}))
     server = WebServer(endpoint, WebOptions("127.0.0.1", 0))
     server.start()
     yield registry, server.url
@@ -147,7 +180,7 @@ def driven(*urls: str) -> Iterator[None]:
 def configuration(node: NodeService, python_url: str) -> str:
     """Return a Prometheus that scrapes both, the Node service as the page says."""
     scrape = from_document("scrape_configs")["scrape_configs"][0]
-    scrape["static_configs"][0]["targets"] = [node.metrics_address]
+    scrape["static_configs"][0]["targets"] = [node.address]
     plain = {
         "job_name": "python",
         "static_configs": [
@@ -181,12 +214,12 @@ def test_the_rules_say_of_it_what_they_say_of_a_python_service(
     ):
 
         def complete() -> dict[str, dict[tuple[str, str], float]] | None:
-            both = {service: recorded(prometheus, service) for service in ("coach", "python")}
+            both = {service: recorded(prometheus, service) for service in ("coaching", "python")}
             rates = [both[service].get((metrics.ROUTE_REQUEST_RATE, "sessions"), 0.0) for service in both]
-            return both if min(rates) > 0.5 and both["coach"].keys() == both["python"].keys() else None
+            return both if min(rates) > 0.5 and both["coaching"].keys() == both["python"].keys() else None
 
         both = until(complete, "both services are recorded")
-    coach, python = both["coach"], both["python"]
+    coach, python = both["coaching"], both["python"]
     # Rate, error ratio and three quantiles, of the service and of its two routes.
     assert len(coach) == 5 * 3
     for name, where, expected in (
@@ -202,8 +235,17 @@ def test_the_rules_say_of_it_what_they_say_of_a_python_service(
 
 
 def test_its_version_is_told_as_a_python_service_tells_it(node: NodeService) -> None:
-    text = requests.get(f"http://{node.metrics_address}/metrics", timeout=5).text
-    assert 'target_info{service_name="coach",service_version="2.3.1"} 1' in text.splitlines()
+    text = requests.get(f"{node.url}/metrics", timeout=5).text
+    version = json.loads((SOURCE / "package.json").read_text(encoding="utf-8"))["version"]
+    assert f'target_info{{service_name="coaching",service_version="{version}"}} 1' in text.splitlines()
+
+
+def test_scrapes_and_probes_of_it_are_no_requests(node: NodeService) -> None:
+    for _ in range(3):
+        requests.get(f"{node.url}/healthz", timeout=5).raise_for_status()
+        text = requests.get(f"{node.url}/metrics", timeout=5).text
+    assert "http_server_request_duration_count" not in text
+    assert not node.log.read_text(encoding="utf-8")
 
 
 def test_its_business_events_are_counted(node: NodeService, business: tuple[CollectorRegistry, str]) -> None:
@@ -224,23 +266,52 @@ def test_its_log_is_read_by_the_log_exporter(tmp_path: Path, node: NodeService) 
     until(lambda: node.log.read_text(encoding="utf-8").count("\n") == len(ROUND), "the log has its lines")
     config = tmp_path / "logs.yml"
     config.write_text(yaml.safe_dump(from_document("logs")), encoding="utf-8")
-    command = [sys.executable, "-m", "specter_core", "exporter", "logs", "try", str(config), "coach"]
+    command = [sys.executable, "-m", "specter_core", "exporter", "logs", "try", str(config), "coaching"]
     done = subprocess.run(command, input=node.log.read_bytes(), capture_output=True, check=True, timeout=60)
     assert done.stderr == b""
     lines = done.stdout.decode().splitlines()
-    assert 'specter_log_lines_total{level="error",log="coach"} 1.0' in lines
-    assert 'specter_log_lines_total{level="info",log="coach"} 3.0' in lines
+    assert 'specter_log_lines_total{level="error",log="coaching"} 1.0' in lines
+    assert 'specter_log_lines_total{level="info",log="coaching"} 3.0' in lines
     served = (
         'specter_log_http_requests_total{http_request_method="POST",http_response_status_code="500",'
-        'http_route="/sessions/{id}/end",log="coach"} 1.0'
+        'http_route="/sessions/{id}/end",log="coaching"} 1.0'
     )
     assert served in lines
 
 
-def test_the_lock_names_versions_and_hashes_and_no_registry() -> None:
-    packages = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    installed = {name: package for name, package in packages.items() if name}
-    assert len(installed) > 50
-    for name, package in installed.items():
-        assert package["integrity"].startswith("sha512-"), name
-        assert "resolved" not in package, name
+def test_a_visitor_sees_no_error_where_the_model_gives_no_advice(
+    tmp_path: Path, business: tuple[CollectorRegistry, str]
+) -> None:
+    away = {"/advice/:topic": MODEL["/advice/:topic"] | {"failed": 1}}
+    with node_service(tmp_path, business[1], away) as running:
+        answer = requests.get(f"{running.url}/advice/sleep", timeout=5)
+        assert (answer.status_code, answer.json()["from"]) == (200, "the prepared ones")
+
+        def failed() -> bool:
+            labels = {"event": "coaching_session", "outcome": "failed", "reason": "provider_error"}
+            return business[0].get_sample_value(metrics.BUSINESS_EVENTS.name, labels) == 1.0
+
+        until(failed, "the failure is counted")
+        assert '"level":50' in running.log.read_text(encoding="utf-8")
+
+
+def test_it_takes_as_long_as_its_made_up_past_says(
+    tmp_path: Path, business: tuple[CollectorRegistry, str]
+) -> None:
+    past = coaching_past(TrafficShape())
+    model = json.loads((SOURCE / "model.json").read_text(encoding="utf-8"))
+    with node_service(tmp_path, business[1], model) as running:
+
+        def ask(number: int) -> None:
+            requests.get(f"{running.url}/advice/{number}", timeout=10).raise_for_status()
+
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(ask, range(200)))
+        text = requests.get(f"{running.url}/metrics", timeout=5).text
+    found = bucket_counts(text.replace("http_server_request_duration", DURATION))
+    (outcome, counts) = found.popitem()
+    assert not found
+    assert (outcome,) == past.calibration.outcomes["/advice/:topic"]
+    expected = past.calibration.probabilities["/advice/:topic"][0]
+    # A share of 200 has a standard deviation of at most 0.035; a busy machine adds some milliseconds.
+    assert np.cumsum(counts) / 200 == pytest.approx(np.cumsum(expected), abs=0.2)

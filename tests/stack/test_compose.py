@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from specter_core.cli import root
 from specter_demo.platform import PORTS
@@ -44,6 +45,7 @@ SHARED = {
     "signin": {"/etc/specter/signin.yml": "stack/exporters/signin.yml"},
     "browser": {"/etc/specter/browser.yml": "stack/exporters/browser.yml"},
     "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
+    "coaching-logs": {"/etc/specter/coaching-logs.yml": "stack/exporters/coaching-logs.yml"},
     "grafana": {
         "/etc/grafana/provisioning": "stack/grafana/provisioning",
         "/etc/specter/dashboards": "dashboards/generated",
@@ -54,6 +56,7 @@ SECRET_READERS = {
     "notifications-token": {"alertmanager", "specter-notifications"},
     "grafana-admin-password": {"grafana"},
     "business-token": {"app", "shop"},
+    "coaching-token": {"app", "coaching"},
     "signin-token": {"signin", "shop"},
     "signin-read-token": {"signin"},
 }
@@ -63,7 +66,10 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("container", containers, ids=lambda container: container.name)
 
 
-LISTENING = ("prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "browser", "logs")
+LISTENING = (
+    *("prometheus", "alertmanager", "node", "blackbox", "detector"),
+    *("app", "signin", "browser", "logs", "coaching-logs"),
+)
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)
 
@@ -98,10 +104,11 @@ def test_it_is_restarted_and_checked_or_runs_once(container: Container) -> None:
         assert not container.ports
     else:
         assert container.body["restart"] == "unless-stopped"
-        kind, program, *_ = container.body["healthcheck"]["test"]
+        kind, program, *words = container.body["healthcheck"]["test"]
+        assert all(isinstance(word, str) for word in words)
         assert kind == "CMD"
         # What each image has: BusyBox or Alpine, the servers' own clients, our Python.
-        known = {"postgres": "pg_isready", "redis": "redis-cli"}
+        known = {"postgres": "pg_isready", "redis": "redis-cli", "coaching": "node"}
         assert program == known.get(container.name, "python" if container.own else "wget")
 
 
@@ -125,7 +132,9 @@ def test_it_listens_on_the_port_that_is_published(container: Container) -> None:
     assert container.flags["--web.listen-address"] == f"0.0.0.0:{PORTS[container.name]}"
 
 
-@parametrize([each for each in LONG_RUNNING if each.body["healthcheck"]["test"][1] in {"wget", "python"}])
+@parametrize(
+    [each for each in LONG_RUNNING if each.body["healthcheck"]["test"][1] in {"wget", "python", "node"}]
+)
 def test_its_healthcheck_asks_the_port_that_it_listens_on(container: Container) -> None:
     asked = re.search(r"([\w.-]+):(\d+)", " ".join(container.body["healthcheck"]["test"][-2:]))
     assert asked
@@ -174,6 +183,21 @@ def test_servers_start_in_the_order_of_the_native_run() -> None:
     assert "history-fill" in all_needs("detector")
     assert "specter-notifications" in all_needs("alertmanager")
     assert "prometheus" in all_needs("grafana")
+
+
+def test_the_coaching_service_is_built_from_its_own_folder_and_told_its_own() -> None:
+    container = CONTAINERS["coaching"]
+    assert container.body["pull_policy"] == "build"
+    assert (CHECKOUT / container.body["build"] / "Dockerfile").is_file()
+    told = container.environment
+    assert told["COACHING_LISTEN"] == f"0.0.0.0:{PORTS['coaching']}"
+    assert_url_of_a_service(told["COACHING_EVENTS_URL"])
+    # What it writes is what the exporter beside it reads.
+    exporter = yaml.safe_load((CHECKOUT / "stack/exporters/coaching-logs.yml").read_text(encoding="utf-8"))
+    assert exporter["logs"][0]["files"] == [told["COACHING_LOG_FILE"]]
+    assert not container.mount_of(told["COACHING_LOG_FILE"]).read_only
+    read = CONTAINERS["coaching-logs"].mount_of(told["COACHING_LOG_FILE"])
+    assert (read.source, read.read_only) == (container.mount_of(told["COACHING_LOG_FILE"]).source, True)
 
 
 def test_one_service_builds_our_image_and_the_others_only_use_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from specter_demo import platform as native
+from specter_demo.coaching.node import NodeRuntime
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
 from specter_stack.configure import NOTIFICATIONS_ADDRESS
 from specter_stack.layout import Layout
@@ -69,7 +70,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> NativeRun:
         patch.setenv("PATH", str(grafana.parent), prepend=":")
         # Creating a cluster takes a second, and its settings are compared elsewhere.
         patch.setattr(native, "postgres_service", lambda *_: Service("postgres", (), ready="tcp://"))
-        platform = build_platform(layout, 0.0, native.PORTS)
+        node = NodeRuntime(folder / "node", folder / "node_modules")
+        platform = build_platform(layout, 0.0, native.PORTS, node)
         services = build_services(platform, lambda _: None)
     return NativeRun(platform, services)
 
@@ -97,7 +99,11 @@ def test_every_target_file_that_is_there_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["prometheus", "alertmanager", "node", "blackbox", "detector", "app", "signin", "browser", "logs"]
+    "name",
+    [
+        *("prometheus", "alertmanager", "node", "blackbox", "detector"),
+        *("app", "signin", "browser", "logs", "coaching-logs"),
+    ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
     expected = flags(run.services[name].command)
@@ -160,11 +166,23 @@ def test_the_shop_s_parts_are_told_what_they_are_told_natively(run: NativeRun) -
                 assert value == in_containers(expected[name])
 
 
+def test_the_coaching_service_is_told_what_it_is_told_natively(run: NativeRun) -> None:
+    expected = dict(run.services["coaching"].environment)
+    # The image has the packages beside the service.
+    del expected["NODE_PATH"]
+    given = CONTAINERS["coaching"].environment
+    assert given.keys() == expected.keys()
+    assert given["COACHING_LISTEN"] == expected["COACHING_LISTEN"].replace(LOOPBACK, "0.0.0.0")
+    assert given["COACHING_EVENTS_URL"] == in_containers(expected["COACHING_EVENTS_URL"])
+    for name in ("COACHING_LOG_FILE", "COACHING_TOKEN_FILE"):
+        assert Path(given[name]).name == Path(expected[name]).name
+
+
 def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications"):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
-    for name in ("app", "signin", "browser", "logs"):
+    for name in ("app", "signin", "browser", "logs", "coaching-logs"):
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 

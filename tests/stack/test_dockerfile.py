@@ -105,6 +105,21 @@ def needed(roots: Iterable[str]) -> set[str]:
     return {name for name, _ in found}
 
 
+def test_the_coaching_service_s_image_has_a_pinned_node_and_every_file_of_it() -> None:
+    folder = CHECKOUT / str(CONTAINERS["coaching"].body["build"])
+    text = (folder / "Dockerfile").read_text(encoding="utf-8")
+    match = re.search(r"^FROM node:(\d+\.\d+\.\d+)-bookworm-slim$", text, re.MULTILINE)
+    assert match
+    package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    assert match[1] in SpecifierSet(package["engines"]["node"])
+    copied = {name for line in re.findall(r"^COPY (.*) \./$", text, re.MULTILINE) for name in line.split()}
+    assert copied == {path.name for pattern in ("*.js", "*.json") for path in folder.glob(pattern)}
+    container = CONTAINERS["coaching"]
+    assert f"USER {container.body['user']}" in text
+    install = json.loads(re.findall(r"^RUN (.*--directory.*)$", text, re.MULTILINE)[0])
+    assert {"--owner=10001", *(str(mount.target) for mount in container.mounts)} <= set(install)
+
+
 def test_a_new_volume_belongs_to_those_who_write_it() -> None:
     owners: dict[str, int] = {}
     for command in commands():

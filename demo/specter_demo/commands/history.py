@@ -100,6 +100,7 @@ def _keeper(settings: Settings, database: Path) -> "HistoryKeeper":
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.coaching.past import coaching_past  # noqa: PLC0415
     from specter_demo.history.burst import measure  # noqa: PLC0415
     from specter_demo.history.keeper import HistoryKeeper  # noqa: PLC0415
     from specter_demo.history.own_shop import own_shop  # noqa: PLC0415
@@ -108,10 +109,12 @@ def _keeper(settings: Settings, database: Path) -> "HistoryKeeper":
 
     with own_shop(settings, SystemClock()) as url:
         calibration = measure(url, random.Random())
+    shape = TrafficShape.from_settings(settings)
     return HistoryKeeper(
         database=database,
         note=database.with_name("history.json"),
         promtool=find_program("promtool"),
-        shape=TrafficShape.from_settings(settings),
+        shape=shape,
         calibration=calibration,
+        beside=() if settings.coaching_url is None else (coaching_past(shape),),
     )

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     import flask
 
     from specter_demo.provider import Trouble
+    from specter_demo.traffic.generator import Generator
+    from specter_demo.traffic.workers import Workers
 
 LOOK_SECONDS = 0.5
+COACHING_THREADS = 8  # it gets a seventeenth of the shop's requests
 LISTEN = click.option("--listen", metavar="HOST:PORT", help="Where to listen; default: the environment's.")
 
 
@@ -95,14 +98,14 @@ def serve_inbox(listen: str | None) -> None:
 
 @serve.command("traffic")
 def serve_traffic() -> None:
-    """Send visitors' traffic to the shop, and what their browsers measure to the beacon."""
+    """Send traffic to the shop, and to the coaching service where there is one; browsers tell the beacon."""
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
     from specter_demo.traffic.browsers import Browsers  # noqa: PLC0415
     from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
     from specter_demo.traffic.dials import ATTACKS, LOAD  # noqa: PLC0415
-    from specter_demo.traffic.generator import Generator, report  # noqa: PLC0415  (numpy: not for --help)
+    from specter_demo.traffic.generator import Generator  # noqa: PLC0415  (numpy: not for --help)
     from specter_demo.traffic.shape import TrafficShape  # noqa: PLC0415
     from specter_demo.traffic.workers import Workers  # noqa: PLC0415
 
@@ -119,12 +122,48 @@ def serve_traffic() -> None:
         source=random.Random(),
     )
     stop = _stop_on_signal()
-    threading.Thread(target=report, args=(workers.outcomes, stop), name="report", daemon=True).start()
+    if settings.coaching_url is not None:
+        beside = (settings, settings.coaching_url, stop)
+        threading.Thread(target=_ask_the_coach, args=beside, name="coaching", daemon=True).start()
     browsers.start()
+    _send("shop", generator, workers, stop)
+    browsers.stop()
+
+
+def _ask_the_coach(settings: Settings, url: str, stop: threading.Event) -> None:
+    """Send the coaching service at `url` its visitors until `stop` is set."""
+    import random  # noqa: PLC0415
+
+    from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_demo.coaching.traffic import ROUTES, CoachingShape, CoachingVisitors  # noqa: PLC0415
+    from specter_demo.traffic.client import ShopClient  # noqa: PLC0415
+    from specter_demo.traffic.generator import Generator  # noqa: PLC0415
+    from specter_demo.traffic.shape import TrafficShape  # noqa: PLC0415
+    from specter_demo.traffic.workers import Workers  # noqa: PLC0415
+
+    source = random.Random()
+    workers = Workers(lambda: ShopClient(url), threads=COACHING_THREADS)
+    generator = Generator(
+        CoachingShape(TrafficShape.from_settings(settings)),
+        load_factor=lambda: 1.0,  # it has a way in of its own, which no fault narrows
+        submit=workers.submit,
+        count=workers.count,
+        clock=SystemClock(),
+        source=source,
+        routes=ROUTES,
+        visitors=CoachingVisitors(source),
+    )
+    _send("coaching", generator, workers, stop)
+
+
+def _send(name: str, generator: "Generator", workers: "Workers", stop: threading.Event) -> None:
+    """Send what `generator` makes to the service `name` until `stop` is set; log how it is answered."""
+    from specter_demo.traffic.generator import report  # noqa: PLC0415
+
+    threading.Thread(target=report, args=(workers.outcomes, stop, name), name="report", daemon=True).start()
     workers.start()
     generator.run(stop)
     workers.stop()
-    browsers.stop()
 
 
 def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: False) -> None:

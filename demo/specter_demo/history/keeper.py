@@ -22,7 +22,8 @@ from specter_demo.history.fill import (
     vitals_tail,
     write,
 )
-from specter_demo.history.simulate import recorded_series, time_grid
+from specter_demo.history.past import Past
+from specter_demo.history.simulate import Array, Series, recorded_series, time_grid
 from specter_demo.story.prometheus import PrometheusClient
 from specter_demo.traffic.shape import ROUTES, TrafficShape
 
@@ -44,6 +45,7 @@ class HistoryKeeper:
         database: Prometheus' data folder.
         note: file that remembers for which shape of traffic the database was made.
         service: the target label of the shop.
+        beside: other services that have a past too.
         seconds: length of the past.
     """
 
@@ -53,12 +55,14 @@ class HistoryKeeper:
     shape: TrafficShape
     calibration: Calibration
     service: str = "shop"
+    beside: tuple[Past, ...] = ()
     seconds: float = SECONDS
 
     def import_if_new(self, until: float, random: np.random.Generator) -> bool:
         """Import the weeks that end at `until`, unless they are there; return whether it did.
 
-        A database made for another local time or other routes would contradict the traffic: it is replaced.
+        A database made for another local time, other routes or services would contradict the traffic:
+        it is replaced.
 
         Raises:
             SpecterError: the folder holds something that the demo did not put there.
@@ -68,6 +72,7 @@ class HistoryKeeper:
             "utc_offset_hours": round(self.shape.utc_offset_hours, 2),
             "routes": ROUTES,
             "views": [[views.page, views.device] for views in self.calibration.views],
+            "beside": {past.service: list(past.calibration.routes) for past in self.beside},
         }
         if self._noted() == described and self.database.is_dir() and any(self.database.iterdir()):
             return False
@@ -75,9 +80,7 @@ class HistoryKeeper:
         self.note.unlink(missing_ok=True)
         self._empty_database()
         times = time_grid(until - self.seconds, until, STEP_SECONDS)
-        series = recorded_series(
-            self.calibration, self.shape.rate, times, step=STEP_SECONDS, service=self.service, random=random
-        )
+        series = [one for past in self._pasts() for one in _recorded(past, times, random)]
         import_blocks(self.promtool, self.database, times, series)
         write_atomically(self.note, json.dumps(described) + "\n")
         return True
@@ -94,6 +97,10 @@ class HistoryKeeper:
         self.database.mkdir(parents=True, exist_ok=True)
         mark.touch()
 
+    def _pasts(self, version: str = "") -> tuple[Past, ...]:
+        """Return the past of the shop, which ran `version` last, and of every other service."""
+        return (Past(self.service, version, self.calibration, self.shape.rate), *self.beside)
+
     def lead_in(self, url: str, until: float, version: str, random: np.random.Generator) -> None:
         """Write to the Prometheus at `url` the raw counters of the minutes before `until`.
 
@@ -101,25 +108,25 @@ class HistoryKeeper:
         Where an earlier run ended within those minutes, they begin after it.
         """
         client = PrometheusClient(url)
-        shop = {SERVICE: self.service, "instance": f"{self.service}-1", "job": self.service}
-        after = last_scraped(client, shop, until)
-        times, series = raw_tail(self.calibration, self.shape.rate, until, shop, random, after)
-        write(url, times, [*series, version_tail(times, shop, version)])
+        for past in self._pasts(version):
+            target = {SERVICE: past.service, "instance": f"{past.service}-1", "job": past.service}
+            after = last_scraped(client, target, until)
+            labels = {**target, **past.labels}
+            times, series = raw_tail(past.calibration, past.rate_of, until, labels, random, after)
+            write(url, times, [*series, version_tail(times, target, past.version)])
         browsers = {SERVICE: self.service, "instance": "browser-1", "job": "browser"}
         after = last_scraped(client, browsers, until, WEB_VITALS_LCP)
         write(url, *vitals_tail(self.calibration, self.shape.rate, until, browsers, random, after))
 
     def fill_gap(self, url: str, until: float, random: np.random.Generator) -> int:
         """Write what was not recorded since the demo last ran, up to `until`; return the samples written."""
-        last = last_recorded(PrometheusClient(url), self.service, until, self.seconds)
+        return sum(self._fill(past, url, until, random) for past in self._pasts())
+
+    def _fill(self, past: Past, url: str, until: float, random: np.random.Generator) -> int:
+        last = last_recorded(PrometheusClient(url), past.service, until, self.seconds)
         start = until - self.seconds if last is None else max(last + MILLISECOND, until - self.seconds)
         gap = time_grid(start, until, STEP_SECONDS)
-        if not len(gap):
-            return 0
-        recorded = recorded_series(
-            self.calibration, self.shape.rate, gap, step=STEP_SECONDS, service=self.service, random=random
-        )
-        return write(url, gap, recorded)
+        return write(url, gap, _recorded(past, gap, random)) if len(gap) else 0
 
     def _noted(self) -> object:
         try:
@@ -129,3 +136,9 @@ class HistoryKeeper:
         except ValueError:  # neither JSON nor, after a crash, text
             logger.warning("%s is damaged: the history is made anew", self.note)
             return None
+
+
+def _recorded(past: Past, times: Array, random: np.random.Generator) -> list[Series]:
+    return recorded_series(
+        past.calibration, past.rate_of, times, step=STEP_SECONDS, service=past.service, random=random
+    )

@@ -9,10 +9,11 @@ import numpy as np
 
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
+from specter_demo.coaching.past import coaching_past
 from specter_demo.faults.control import Control
 from specter_demo.history.burst import measure
 from specter_demo.history.keeper import DAYS, HistoryKeeper
-from specter_demo.platform import SPECTER, Platform, environment_of
+from specter_demo.platform import COACHING, SPECTER, Platform, environment_of
 from specter_demo.traffic.shape import TrafficShape
 from specter_stack.launcher import Stack
 from specter_stack.programs import find_program
@@ -32,18 +33,20 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     (platform.layout.state / "alertmanager" / "nflog").unlink(missing_ok=True)
     say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
     stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
-    stack.start("app", "signin", "logs")
+    stack.start("app", "signin", "logs", *[name for name in COACHING if name in stack.services])
     say("filling the shop's database")
     _seed(platform)
     stack.start("shop")
     say("measuring how fast the shop is on this machine")
     calibration = measure(platform.url("shop"), random.Random())
+    shape = TrafficShape.from_settings(platform.settings)
     keeper = HistoryKeeper(
         database=platform.layout.prometheus_data,
         note=platform.layout.state / "history.json",
         promtool=find_program("promtool"),
-        shape=TrafficShape.from_settings(platform.settings),
+        shape=shape,
         calibration=calibration,
+        beside=() if platform.node is None else (coaching_past(shape),),
     )
     generator = np.random.default_rng()
     say(f"importing {DAYS} days of history, unless an earlier run has left it")

@@ -12,6 +12,7 @@ from specter_demo.history.views import DEVICES, PAGES, WATCHED
 from specter_demo.story.background import Background
 from specter_demo.story.observe import (
     NOTHING,
+    SHOP,
     Observation,
     alert_fires,
     family_alert,
@@ -130,7 +131,8 @@ class Narrator:
             return f"{highest[0]} scores {highest[1]:.2f}"
         told_by = {self.fault.alert, *self.fault.family_alerts}
         for alert in seen.alerts:
-            if alert.name in told_by:
+            # Another service's anomaly is no part of this story.
+            if alert.name in told_by and alert.service == SHOP:
                 return f"{alert.name} is up"
         if len(seen.scores) < EXPECTED_SERIES:
             return f"only {len(seen.scores)} series are scored"

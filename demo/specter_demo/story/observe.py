@@ -47,6 +47,7 @@ class AlertView:
     severity: str
     state: str
     about: str
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,9 @@ def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
             continue
         about = " ".join(labels[key] for key in ABOUT if labels.get(key))
         severity = labels.get("severity", "none")
-        views.append(AlertView(labels["alertname"], severity, labels["alertstate"], about))
+        views.append(
+            AlertView(labels["alertname"], severity, labels["alertstate"], about, labels.get(SERVICE, ""))
+        )
     return sorted(views, key=lambda view: (view.severity, view.name, view.about))
 
 
@@ -134,7 +137,7 @@ def _scores(client: PrometheusClient, fault: Fault, since: float) -> list[Sample
 
 def alert_fires(client: PrometheusClient, fault: Fault, since: float) -> bool:
     """Whether the alert that `fault` should raise fires, in a sample since `since`."""
-    about = f'{FOR}=~"{"|".join(fault.expects)}"' if fault.expects else OF_SHOP
+    about = f'{OF_SHOP},{FOR}=~"{"|".join(fault.expects)}"' if fault.expects else OF_SHOP
     return bool(_firing(client, (fault.alert,), about, since))
 
 
@@ -181,8 +184,8 @@ def notified_at(notifications: Path, fault: Fault, since: float) -> float | None
 
 
 def _is_about(fault: Fault, labels: Mapping[str, str]) -> bool:
-    """Tell the detector's alert by its series, and a rule family's by its service."""
-    return labels.get(FOR) in fault.expects if fault.expects else labels.get(SERVICE) == SHOP
+    """Tell the detector's alert by its series, and a rule family's by its service, which is the shop in both."""
+    return labels.get(SERVICE) == SHOP and (not fault.expects or labels.get(FOR) in fault.expects)
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

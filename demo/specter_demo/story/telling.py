@@ -10,6 +10,7 @@ from rich.live import Live
 
 from specter_core.clock import Clock, SystemClock
 from specter_core.errors import SpecterError
+from specter_demo.coaching.node import find_runtime
 from specter_demo.faults import find_fault
 from specter_demo.faults.control import Control
 from specter_demo.platform import PORTS, Platform, build_platform, build_services
@@ -57,12 +58,13 @@ def brought_up(
     """Yield the running stack and platform of `request`; everything is stopped on the way out."""
     offset = 0.0 if request.local_time is None else utc_offset_for(request.local_time, clock.time())
     ensure_programs(say, ask)
+    node = find_runtime(say)
     layout = Layout(request.state.resolve())
     platforms: list[Platform] = []
 
     def build() -> tuple[Service, ...]:
         ports = reservations.enter_context(reserved_ports(PORTS))
-        platforms.append(build_platform(layout, offset, ports))
+        platforms.append(build_platform(layout, offset, ports, node))
         return build_services(platforms[-1], say)
 
     with ExitStack() as reservations, running_stack(layout, build, say) as stack:

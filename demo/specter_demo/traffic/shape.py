@@ -42,6 +42,7 @@ BUSY_HOURS = {"/login": (8.5, 0.15), "/search": (11.0, 0.05), "/checkout": (20.5
 
 COMMON_NOISE = 0.025
 ROUTE_NOISE = 0.015
+STREAMS = 16  # of noise: one for all, and one for each route
 BLEND_HOURS = 1.5
 DAY = 86400.0
 
@@ -81,10 +82,24 @@ class TrafficShape:
         if route not in ROUTES:
             raise ValueError(f"no such route in the traffic mix: {route!r}; there are {', '.join(ROUTES)}")
         times = np.asarray(times, dtype=np.float64)
-        own = slow_noise(times, self.seed * 16 + 1 + list(ROUTES).index(route))
-        common = slow_noise(times, self.seed * 16)
+        return self._noisy(_share(route, self._local(times)), list(ROUTES).index(route), times)
+
+    def beside(self, share: float, number: int, times: Array) -> Array:
+        """Return the rate of what gets `share` requests for each of the shop's, requests/s.
+
+        Args:
+            share: of all requests to the shop; they are not among them.
+            number: picks the slow noise of its own, from 0 on.
+            times: epoch seconds.
+        """
+        times = np.asarray(times, dtype=np.float64)
+        return self._noisy(np.full_like(times, share), len(ROUTES) + number, times)
+
+    def _noisy(self, share: Array, number: int, times: Array) -> Array:
+        common = slow_noise(times, self.seed * STREAMS)
+        own = slow_noise(times, self.seed * STREAMS + 1 + number)
         noise = 1.0 + COMMON_NOISE * common + ROUTE_NOISE * own
-        return np.asarray(self._seasonal(times) * _share(route, self._local(times)) * noise)
+        return np.asarray(self._seasonal(times) * share * noise)
 
     def total(self, times: Array) -> Array:
         """Return the rate of all routes together at `times` (epoch seconds), requests/s."""

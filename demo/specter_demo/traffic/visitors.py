@@ -54,11 +54,7 @@ class Visitors:
 
     def request(self, route: str) -> Request:
         """Return a request for `route`, a key of the traffic shape's `ROUTES`."""
-        return replace(
-            self._builders[route](),
-            source=str(FIRST_ADDRESS + self._source.randrange(ADDRESSES)),
-            user_agent=self._source.choice(BROWSERS),
-        )
+        return from_anywhere(self._builders[route](), self._source)
 
     def _popular_product(self) -> int:
         # N ** u is distributed as 1/x: the first product is asked for most, the tail is long.
@@ -103,6 +99,12 @@ class Visitors:
 
     def _check_in(self) -> Request:
         return _post("/checkin", {"email": goods.email(self._customer()), "mood": self._source.randint(1, 5)})
+
+
+def from_anywhere(request: Request, source: random.Random) -> Request:
+    """Return `request` with an address and a browser that `source` picks."""
+    address = str(FIRST_ADDRESS + source.randrange(ADDRESSES))
+    return replace(request, source=address, user_agent=source.choice(BROWSERS))
 
 
 def login(customer: int, password: str) -> Request:

@@ -11,19 +11,27 @@ const { HttpInstrumentation } = require("@opentelemetry/instrumentation-http");
 const { resourceFromAttributes } = require("@opentelemetry/resources");
 const { MeterProvider } = require("@opentelemetry/sdk-metrics");
 
+const { name, version } = require("./package.json");
+
+// Scrapes and probes are no visitors' requests.
+const UNMEASURED = new Set(["/metrics", "/healthz"]);
+
 // By it express tells the HTTP instrumentation which route was taken: without one there is no http_route.
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 
-const exporter = new PrometheusExporter({ host: "127.0.0.1", preventServerStart: true });
+const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
 
 const meterProvider = new MeterProvider({
-  resource: resourceFromAttributes({ "service.name": "coach", "service.version": "2.3.1" }),
+  resource: resourceFromAttributes({ "service.name": name, "service.version": version }),
   readers: [exporter],
 });
 
 registerInstrumentations({
   meterProvider,
-  instrumentations: [new HttpInstrumentation(), new ExpressInstrumentation()],
+  instrumentations: [
+    new HttpInstrumentation({ ignoreIncomingRequestHook: (request) => UNMEASURED.has(request.url) }),
+    new ExpressInstrumentation(),
+  ],
 });
 
-module.exports = { exporter };
+module.exports = { exporter, UNMEASURED };
