@@ -515,7 +515,9 @@ def test_a_family_s_alert_that_does_not_fire_is_named(tmp_path: Path) -> None:
 
 def test_a_family_s_alert_that_an_earlier_run_left_up_is_waited_for(tmp_path: Path) -> None:
     story = story_of(find_fault("login-attack"), tmp_path)
-    story.prometheus.alerts = [{"alertname": "SignInAttackSuspected", "alertstate": "firing"}]
+    story.prometheus.alerts = [
+        {"alertname": "SignInAttackSuspected", "alertstate": "firing", "service": "shop"}
+    ]
     story.tick(30)
     assert story.phase() is Phase.LEARNING
     story.prometheus.alerts = []

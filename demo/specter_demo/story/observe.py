@@ -184,7 +184,7 @@ def notified_at(notifications: Path, fault: Fault, since: float) -> float | None
 
 
 def _is_about(fault: Fault, labels: Mapping[str, str]) -> bool:
-    """Tell the detector's alert by its series, and a rule family's by its service, which is the shop in both."""
+    """Tell the detector's alert by its series, a rule family's by its name alone; both are about the shop."""
     return labels.get(SERVICE) == SHOP and (not fault.expects or labels.get(FOR) in fault.expects)
 
 
