@@ -187,7 +187,7 @@ def test_a_new_error_is_an_exception_and_a_template_of_the_log(watched: Watched)
     assert set(watched.send(*pages)) == {200}
     new_error.FAULT.inject(control)
     try:
-        assert Counter(watched.send(*pages)) == {200: 22, 500: 2}
+        assert Counter(watched.send(*pages)) == {200: 20, 500: 4}
         exposed = requests.get(f"{watched.shop.settings.url}/metrics", timeout=5).text
     finally:
         new_error.FAULT.clear(control)
@@ -197,7 +197,7 @@ def test_a_new_error_is_an_exception_and_a_template_of_the_log(watched: Watched)
     assert 'specter_log_lines_total{level="error",log="shop"}' in found
     log = watched.shop.settings.log_file.read_text(encoding="utf-8").splitlines()
     failed = [json.loads(line) for line in log if "DiscountMissingError" in line]
-    assert len(failed) == 2
+    assert len(failed) == 4
     assert {line["status"] for line in failed} == {500}
     assert all("Traceback" in line["exception"] for line in failed)
 

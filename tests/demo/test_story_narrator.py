@@ -498,7 +498,7 @@ def test_a_fault_with_both_is_told_when_its_family_s_alert_fires_too(tmp_path: P
     story.narrator.notifications.write_text(lines)
     story.tick(5)
     assert story.phase() is Phase.FAULT
-    story.prometheus.family = ("LogNewErrorFrequent", "ExceptionsRising", "MemoryLeak")
+    story.prometheus.family = ("LogErrorTemplateNew", "ExceptionsRising", "MemoryLeak")
     story.tick()
     assert story.phase() is Phase.NOTIFIED
     assert story.said[-1] == "a rule family's alert fires after 8.0 s: ExceptionsRising"

@@ -15,7 +15,7 @@ NEW_ERROR = "new-error"
 MEMORY_LEAK = "memory-leak"
 FRONTEND_SLOW = "frontend-slow"
 # One product page in so many has no price any more.
-EVERY = 12
+EVERY = 6
 # Bytes that a catalog page leaves behind, and all that is kept: a demo should not end its machine.
 KEPT = 192 * 1024
 MOST_KEPT = 384 * 1024 * 1024
