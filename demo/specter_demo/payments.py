@@ -3,6 +3,7 @@
 It is someone else's service, so it has no metrics; the shop measures it from outside.
 """
 
+import hmac
 import math
 import random
 import secrets
@@ -19,6 +20,8 @@ SIGMA = 0.3
 SLOWEST_SECONDS = 5.0
 # Longer than the shop waits.
 UNANSWERED_SECONDS = 4.0
+TOKEN_SECONDS = 90 * 86_400.0
+"""How long a token lives that the provider issues at its start."""
 DECLINES = ("card_declined", "card_declined", "card_declined", "insufficient_funds", "expired_card")
 
 
@@ -28,10 +31,18 @@ def create_payments(
     *,
     median: float = MEDIAN_SECONDS,
     trouble: Callable[[], Trouble] = lambda: FINE,
+    token: str | None = None,
+    token_expires_at: float = 0.0,
 ) -> flask.Flask:
     """Return the service; each charge takes a lognormal time around `median` seconds.
 
-    `trouble` is asked at each charge what is wrong: some are declined, some are not answered in time.
+    Args:
+        source: of chance.
+        sleep: waits for so many seconds.
+        median: of a charge, seconds.
+        trouble: asked at each charge what is wrong: some are declined, some are not answered in time.
+        token: opens `/account`, a call that changes nothing; without one everybody is refused.
+        token_expires_at: Unix time at which the token ends, as `/account` tells it.
     """
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 16 * 1024
@@ -54,6 +65,13 @@ def create_payments(
         if chance < wrong.unanswered + wrong.declined:
             return flask.jsonify(error=reason), 402
         return flask.jsonify(reference=f"ch_{secrets.token_hex(8)}", amount_cents=amount), 201
+
+    @app.get("/account")
+    def account() -> flask.typing.ResponseReturnValue:
+        given = flask.request.headers.get("Authorization", "").encode()
+        if token is None or not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            return flask.jsonify(error="no such token"), 401
+        return flask.jsonify(name="Specter's shop", token_expires_at=token_expires_at)
 
     @app.get("/healthz")
     def healthz() -> flask.typing.ResponseReturnValue:

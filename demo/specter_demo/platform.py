@@ -9,17 +9,19 @@ from specter_demo.coaching.node import SOURCE, NodeRuntime
 from specter_demo.files import write_atomically
 from specter_demo.settings import LAUNCHER_FILE, PREFIX, Settings
 from specter_stack.configure import configure_alertmanager, configure_exporters, configure_prometheus
+from specter_stack.dependencies import configure_dependencies
 from specter_stack.grafana import grafana_service
 from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
 from specter_stack.postgres import SUPERUSER, postgres_service
-from specter_stack.servers import DEFAULT_PORTS, base_services, probe
+from specter_stack.servers import DEFAULT_PORTS, base_services
 from specter_stack.service import Service, Target
 
 PORTS: Mapping[str, int] = {
     **DEFAULT_PORTS,
     "shop": 8080,
     "payments": 8081,
+    "payments-status": 8083,
     "app": 9840,
     "app-events": 9848,
     "browser": 9852,
@@ -31,6 +33,7 @@ PORTS: Mapping[str, int] = {
     "notifications": 9846,
     "coaching": 8082,
     "coaching-logs": 9854,
+    "dependencies": 9851,
 }
 COACHING = ("coaching", "coaching-logs")
 """The services that are there only where there is Node.js."""
@@ -68,6 +71,8 @@ def build_platform(
         url=f"http://{LOOPBACK}:{ports['shop']}",
         listen=f"{LOOPBACK}:{ports['shop']}",
         payment_listen=f"{LOOPBACK}:{ports['payments']}",
+        payment_status_listen=f"{LOOPBACK}:{ports['payments-status']}",
+        payment_token_file=layout.secrets / "payments-token",
         inbox_listen=f"{LOOPBACK}:{ports['notifications']}",
         inbox_token_file=layout.secrets / "notifications-token",
         business_url=f"http://{LOOPBACK}:{ports['app-events']}",
@@ -94,6 +99,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
         postgres_service(layout, ports["postgres"], layout.secrets / "postgres-password"),
         *base_services(layout, ports),
         *_exporters(platform),
+        _dependencies(platform),
         *_shop_services(platform),
         *_coaching_services(platform),
         _detector(platform),
@@ -103,7 +109,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
     if grafana is not None:
         services.append(grafana)
     targets = [target for service in services for target in service.targets]
-    configure_prometheus(layout, [*targets, *_probes(platform)])
+    configure_prometheus(layout, targets)
     configure_alertmanager(layout, f"{LOOPBACK}:{ports['notifications']}")
     for folder in (platform.settings.state_dir, _coaching_state(layout)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -230,6 +236,31 @@ def _exporter(
     )
 
 
+def _dependencies(platform: Platform) -> Service:
+    """Return the exporter that watches what the shop depends on; its target is nobody's service."""
+    # Both ways to run prefer the same ports, so the list's addresses are known by their names.
+    config = configure_dependencies(
+        platform.layout,
+        {
+            f"{name.removesuffix('-status')}:{port}": f"{LOOPBACK}:{platform.ports[name]}"
+            for name, port in PORTS.items()
+        },
+        absent=() if platform.node else ("coaching",),
+    )
+    address = f"{LOOPBACK}:{platform.ports['dependencies']}"
+    return Service(
+        "dependencies",
+        (
+            *SPECTER,
+            *("exporter", "dependencies", "--config", str(config)),
+            *("--web.listen-address", address),
+        ),
+        ready=f"http://{address}/-/healthy",
+        targets=(Target("dependencies", address, {"instance": "dependencies-1"}),),
+        url=f"http://{address}",
+    )
+
+
 def _detector(platform: Platform) -> Service:
     address = f"{LOOPBACK}:{platform.ports['detector']}"
     return Service(
@@ -246,15 +277,3 @@ def _detector(platform: Platform) -> Service:
         targets=(Target("detector", address, {"service": "detector", "instance": "detector-1"}),),
         url=f"http://{address}",
     )
-
-
-def _probes(platform: Platform) -> list[Target]:
-    blackbox, ports = platform.ports["blackbox"], platform.ports
-    coaching = [probe(blackbox, "coaching", "http_2xx", f"{platform.url('coaching')}/healthz")]
-    return [
-        probe(blackbox, "shop", "http_2xx", f"{platform.url('shop')}/healthz"),
-        probe(blackbox, "payments", "http_2xx", f"{platform.url('payments')}/healthz"),
-        probe(blackbox, "postgres", "tcp_connect", f"{LOOPBACK}:{ports['postgres']}"),
-        probe(blackbox, "redis", "tcp_connect", f"{LOOPBACK}:{ports['redis']}"),
-        *(coaching if platform.node is not None else []),
-    ]

@@ -38,6 +38,8 @@ class Settings(Schema):
         url: base URL of the shop, for traffic and faults.
         listen: HOST:PORT the shop listens on.
         payment_listen: HOST:PORT the payment stub listens on.
+        payment_status_listen: HOST:PORT of the payment stub's status page; None serves none.
+        payment_token_file: file with the token of the account at the payment stub; None knows no account.
         inbox_listen: HOST:PORT the notification inbox listens on.
         inbox_token_file: file with the bearer token that Alertmanager must send; None means
             `inbox.token` in `state_dir`.
@@ -60,6 +62,8 @@ class Settings(Schema):
     url: str = Field(default="http://127.0.0.1:9860", pattern=r"^https?://[^\s/]+")
     listen: str = Field(default="127.0.0.1:9860", pattern=r":\d+$")
     payment_listen: str = Field(default="127.0.0.1:9861", pattern=r":\d+$")
+    payment_status_listen: str | None = Field(default=None, pattern=r":\d+$")
+    payment_token_file: Path | None = None
     inbox_listen: str = Field(default="127.0.0.1:9862", pattern=r":\d+$")
     inbox_token_file: Path | None = None
     business_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")

@@ -26,8 +26,8 @@ def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
     """Link prometheus.yml and the rules, and write the targets that file_sd reads."""
     folder = layout.etc / "prometheus"
     (folder / "targets").mkdir(parents=True, exist_ok=True)
-    _link(folder / "prometheus.yml", _shared(layout, "stack/prometheus/prometheus.yml"))
-    _link(folder / "rules", _shared(layout, "alert_rules/generated"))
+    link_to(folder / "prometheus.yml", shared_file(layout, "stack/prometheus/prometheus.yml"))
+    link_to(folder / "rules", shared_file(layout, "alert_rules/generated"))
     jobs: dict[str, list[Target]] = defaultdict(list)
     for target in targets:
         jobs[target.job].append(target)
@@ -39,19 +39,19 @@ def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
         stale.unlink()
     for job, members in jobs.items():
         groups = [{"targets": [member.address], "labels": dict(member.labels)} for member in members]
-        _replace(folder / "targets" / f"{job}.yml", yaml.safe_dump(groups, sort_keys=True))
+        replace_text(folder / "targets" / f"{job}.yml", yaml.safe_dump(groups, sort_keys=True))
 
 
 def configure_alertmanager(layout: Layout, notifications: str) -> None:
     """Write alertmanager.yml with the receiver at the address `notifications` (HOST:PORT)."""
     folder = layout.etc / "alertmanager"
     folder.mkdir(parents=True, exist_ok=True)
-    shared = _shared(layout, "alert_rules/generated/alertmanager.yml")
+    shared = shared_file(layout, "alert_rules/generated/alertmanager.yml")
     text = shared.read_text(encoding="utf-8")
     if NOTIFICATIONS_ADDRESS not in text:
         raise StackError(f"{shared} sends nothing to {NOTIFICATIONS_ADDRESS}; run `make alerts`")
-    _replace(folder / "alertmanager.yml", text.replace(NOTIFICATIONS_ADDRESS, notifications))
-    _link(folder / "secrets", layout.secrets)
+    replace_text(folder / "alertmanager.yml", text.replace(NOTIFICATIONS_ADDRESS, notifications))
+    link_to(folder / "secrets", layout.secrets)
 
 
 def configure_exporters(layout: Layout, shop_state: Path, shop_port: int, coaching_state: Path) -> Path:
@@ -81,30 +81,36 @@ def configure_exporters(layout: Layout, shop_state: Path, shop_port: int, coachi
         for log in documents[name]["logs"]:
             log["files"] = [str(state / Path(file).relative_to(shared)) for file in log["files"]]
     for name, document in documents.items():
-        _replace(folder / f"{name}.yml", yaml.safe_dump(document, sort_keys=False))
+        replace_text(folder / f"{name}.yml", yaml.safe_dump(document, sort_keys=False))
     return folder
 
 
 def _document(layout: Layout, relative: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(_shared(layout, relative).read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(shared_file(layout, relative).read_text(encoding="utf-8"))
     return document
 
 
-def _shared(layout: Layout, relative: str) -> Path:
+def shared_file(layout: Layout, relative: str) -> Path:
+    """Return a file of the checkout.
+
+    Raises:
+        StackError: it is not there.
+    """
     path = layout.checkout / relative
     if not path.exists():
         raise StackError(f"{path} is missing; run `make alerts dashboards` in a complete checkout")
     return path
 
 
-def _link(link: Path, target: Path) -> None:
+def link_to(link: Path, target: Path) -> None:
+    """Make `link` a link to `target`, whatever it was."""
     if link.is_symlink() and link.readlink() == target:
         return
     link.unlink(missing_ok=True)
     link.symlink_to(target)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     """Write `path` at once, so that a server that watches it never reads half a file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from tempfile import NamedTemporaryFile
 
 NAMES = (
     *("postgres-password", "notifications-token", "grafana-admin-password"),
-    *("business-token", "coaching-token", "signin-token", "signin-read-token"),
+    *("business-token", "coaching-token", "signin-token", "signin-read-token", "payments-token"),
 )
 
 

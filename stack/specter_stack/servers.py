@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from specter_stack.dependencies import blackbox_config
 from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
 from specter_stack.programs import find_program
@@ -94,7 +95,7 @@ def _blackbox(layout: Layout, port: int) -> Service:
         name="blackbox",
         command=(
             str(find_program("blackbox_exporter")),
-            f"--config.file={layout.checkout}/stack/blackbox/blackbox.yml",
+            f"--config.file={blackbox_config(layout)}",
             f"--web.listen-address={LOOPBACK}:{port}",
         ),
         ready=f"http://{LOOPBACK}:{port}/-/healthy",
@@ -113,12 +114,6 @@ def _redis(layout: Layout, port: int) -> Service:
         ),
         ready=f"tcp://{LOOPBACK}:{port}",
     )
-
-
-def probe(blackbox_port: int, service: str, module: str, target: str) -> Target:
-    """Return a blackbox probe of `target`: the exporter is the address, the target a parameter."""
-    labels = {"service": service, "instance": target, "__param_target": target, "__param_module": module}
-    return Target("blackbox", f"{LOOPBACK}:{blackbox_port}", labels)
 
 
 def _target(job: str, port: int, service: str) -> Target:

@@ -16,10 +16,17 @@ from prometheus_client import CollectorRegistry
 from specter_core.metrics import HTTP_CLIENT_REQUEST_DURATION
 from specter_core.web import WebOptions, WebServer
 from specter_demo.payments import create_payments
+from specter_demo.provider import FINE, Trouble
 from specter_demo.settings import Settings
 from specter_demo.shop.app import create_app
 from specter_demo.shop.payment import PaymentClient, PaymentError
+from specter_demo.status_page import create_status_page
 from specter_exporters.app import Outgoing, Recorder
+from specter_exporters.dependencies.calling import Caller
+from specter_exporters.dependencies.credentials import run_credential
+from specter_exporters.dependencies.model import Call, Credential, Expiry, Secret, StatusPage
+from specter_exporters.dependencies.results import CredentialResult, StatusResult
+from specter_exporters.dependencies.status_pages import run_status_page
 from tests.demo.shop_server import free_port
 
 
@@ -61,6 +68,46 @@ def test_charges_take_a_lognormal_time_around_25_ms() -> None:
 def test_wrong_charges_are_refused(body: object) -> None:
     client = create_payments(random.Random(1), lambda _: None).test_client()
     assert client.post("/charges", json=body).status_code == 400
+
+
+def test_the_account_is_told_to_who_has_the_token_and_when_the_token_ends(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    expiry = Expiry(json=("token_expires_at",))
+    with serving(create_payments(random.Random(1), token="t0ken", token_expires_at=1.9e9)) as url:
+        call = Call("credential", "GET", f"{url}/account", 5.0, headers={"Authorization": "Bearer ${secret}"})
+        credential = Credential(call, Secret("token", file=file), frozenset({401}), expiry, 60.0)
+        for text, expected in (
+            ("t0ken", CredentialResult(None, 1.9e9)),
+            ("other", CredentialResult("auth", None)),
+        ):
+            file.write_text(text)
+            with Caller(None) as caller:
+                assert run_credential(credential, caller) == expected
+
+
+def test_without_a_token_nobody_has_an_account() -> None:
+    client = create_payments(random.Random(1)).test_client()
+    for header in ("", "Bearer ", "Bearer None"):
+        assert client.get("/account", headers={"Authorization": header}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("trouble", "indicator", "component", "incidents"),
+    [
+        (FINE, "none", "operational", 0),
+        (Trouble(declined=0.35), "minor", "degraded_performance", 1),
+        (Trouble(unanswered=0.1), "minor", "degraded_performance", 1),
+        (Trouble(away=True), "major", "major_outage", 1),
+    ],
+)
+def test_the_status_page_says_what_is_wrong_with_charges_and_nothing_else_is(
+    trouble: Trouble, indicator: str, component: str, incidents: int
+) -> None:
+    with serving(create_status_page(lambda: trouble)) as url, Caller(None) as caller:
+        charges = StatusPage(url, frozenset({"Charges"}), 15.0, 5.0)
+        assert run_status_page(charges, caller) == StatusResult(indicator, {component: 1}, incidents)
+        rest = StatusPage(url, frozenset({"Dashboard"}), 15.0, 5.0)
+        assert run_status_page(rest, caller) == StatusResult(indicator, {"operational": 1}, incidents)
 
 
 def test_third_party_exposes_health_and_no_metrics() -> None:

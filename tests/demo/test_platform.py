@@ -14,6 +14,7 @@ from specter_demo.history.views import PAGES
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
 from specter_demo.settings import load_settings
 from specter_exporters.browser.config import load
+from specter_exporters.dependencies.config import load as load_dependencies
 from specter_stack.layout import Layout
 from specter_stack.ports import FALLBACK_OFFSET, choose_ports
 from specter_stack.secret_files import NAMES
@@ -78,7 +79,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     assert set(built) - {"grafana"} == {
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "detector"),
-        *("app", "signin", "browser", "logs", "coaching", "coaching-logs"),
+        *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -103,7 +104,14 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     for job in ("app", "signin", "browser"):
         assert targets[job] == [beside_the_shop[job]]
     assert targets["logs"] == [beside_the_shop["logs"], beside_the_coach]
-    probed = {group["labels"]["service"]: group["labels"]["__param_target"] for group in targets["blackbox"]}
+    assert targets["dependencies"] == [
+        {
+            "targets": [f"127.0.0.1:{platform.ports['dependencies']}"],
+            "labels": {"instance": "dependencies-1"},
+        }
+    ]
+    probes = yaml.safe_load((folder.parent / "dependencies" / "dependency_targets.yml").read_text())
+    probed = {group["labels"]["dependency"]: group["labels"]["__param_target"] for group in probes}
     assert probed == {
         "shop": f"http://127.0.0.1:{platform.ports['shop']}/healthz",
         "payments": f"http://127.0.0.1:{platform.ports['payments']}/healthz",
@@ -111,9 +119,12 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         "redis": f"127.0.0.1:{platform.ports['redis']}",
         "coaching": f"http://127.0.0.1:{platform.ports['coaching']}/healthz",
     }
-    assert {group["targets"][0] for group in targets["blackbox"]} == {
-        f"127.0.0.1:{platform.ports['blackbox']}"
-    }
+    assert {group["targets"][0] for group in probes} == {f"127.0.0.1:{platform.ports['blackbox']}"}
+    listed = load_dependencies(layout.etc / "exporters" / "dependencies.yml")
+    pages = {each.name: each.status_page.url for each in listed.dependencies if each.status_page}
+    assert pages == {"payments": f"http://127.0.0.1:{platform.ports['payments-status']}"}
+    config = built["dependencies"].command
+    assert config[config.index("--config") + 1] == str(layout.etc / "exporters" / "dependencies.yml")
     alertmanager = (layout.etc / "alertmanager" / "alertmanager.yml").read_text()
     assert f"http://127.0.0.1:{platform.ports['notifications']}/alerts/warning" in alertmanager
 
@@ -128,6 +139,7 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
         assert told["SHOP_LISTEN"] == f"127.0.0.1:{ports['shop']}"
         assert told["SHOP_URL"] == f"http://127.0.0.1:{ports['shop']}"
         assert told["SHOP_PAYMENT_URL"] == f"http://127.0.0.1:{ports['payments']}"
+        assert told["SHOP_PAYMENT_STATUS_LISTEN"] == f"127.0.0.1:{ports['payments-status']}"
         assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
         assert told["SHOP_BUSINESS_URL"] == f"http://127.0.0.1:{ports['app-events']}"
         assert told["SHOP_COACHING_URL"] == f"http://127.0.0.1:{ports['coaching']}"

@@ -23,6 +23,10 @@ from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import TIMEOUT
 from specter_demo.shop.sign_ins import MAX_WAITING, SignInReporter
 from specter_demo.traffic.dials import ATTACKS
+from specter_exporters.dependencies.calling import Caller
+from specter_exporters.dependencies.model import StatusPage
+from specter_exporters.dependencies.results import StatusResult
+from specter_exporters.dependencies.status_pages import run_status_page
 from tests.demo.shop_server import free_port
 
 WITHIN = 30.0
@@ -64,13 +68,22 @@ def test_a_troubled_provider_declines_and_lets_wait_in_the_given_shares() -> Non
 
 
 @pytest.mark.integration
-def test_a_provider_that_is_away_refuses_connections_until_it_is_back(tmp_path: Path) -> None:
-    port = free_port()
+def test_a_provider_that_is_away_refuses_connections_and_its_status_page_says_so(
+    tmp_path: Path,
+) -> None:
+    port, status_port = free_port(), free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SHOP_")},
         "SHOP_STATE_DIR": str(tmp_path),
         "SHOP_PAYMENT_LISTEN": f"127.0.0.1:{port}",
+        "SHOP_PAYMENT_STATUS_LISTEN": f"127.0.0.1:{status_port}",
     }
+    # As the dependency exporter reads it.
+    page = StatusPage(f"http://127.0.0.1:{status_port}", frozenset({"Charges"}), 15.0, 5.0)
+
+    def said() -> StatusResult:
+        with Caller(None) as caller:
+            return run_status_page(page, caller)
 
     def there() -> bool:
         with socket.socket() as probe:
@@ -80,10 +93,13 @@ def test_a_provider_that_is_away_refuses_connections_until_it_is_back(tmp_path: 
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
         try:
             until(there, "the provider listens")
+            assert said() == StatusResult("none", {"operational": 1}, 0)
             write_trouble(tmp_path / "provider.json", Trouble(away=True))
             until(lambda: not there(), "the provider goes away")
+            assert said() == StatusResult("major", {"major_outage": 1}, 1)
             write_trouble(tmp_path / "provider.json", FINE)
             until(there, "the provider comes back")
+            assert said() == StatusResult("none", {"operational": 1}, 0)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=20) == 0
         finally:

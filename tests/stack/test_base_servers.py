@@ -11,11 +11,12 @@ import requests
 import yaml
 
 from specter_stack.configure import configure_alertmanager, configure_prometheus
+from specter_stack.dependencies import configure_dependencies
 from specter_stack.launcher import Stack, running_stack
 from specter_stack.layout import CHECKOUT, Layout
 from specter_stack.ports import choose_ports
 from specter_stack.postgres import postgres_service
-from specter_stack.servers import DEFAULT_PORTS, base_services, probe
+from specter_stack.servers import DEFAULT_PORTS, base_services
 from specter_stack.service import Service, Target
 
 pytestmark = pytest.mark.integration
@@ -46,7 +47,10 @@ def build(layout: Layout) -> tuple[Service, ...]:
         postgres_service(layout, ports["postgres"], layout.secrets / "postgres-password"),
     )
     targets: list[Target] = [target for service in services for target in service.targets]
-    targets.append(probe(ports["blackbox"], "redis", "tcp_connect", f"127.0.0.1:{ports['redis']}"))
+    addresses = {f"{name}:{port}": f"127.0.0.1:{ports[name]}" for name, port in DEFAULT_PORTS.items()}
+    # Of the list's dependencies two run here, one is left out, and two are nowhere.
+    nowhere = dict.fromkeys(("shop:8080", "payments:8081"), "127.0.0.1:1")
+    configure_dependencies(layout, {**addresses, **nowhere}, absent=["coaching"])
     configure_prometheus(layout, targets)
     configure_alertmanager(layout, "127.0.0.1:1")
     return services
@@ -75,7 +79,7 @@ def check_everything_works_together(stack: Stack) -> None:
         active = ask(stack, "targets", state="active")["activeTargets"]
         return {target["scrapePool"]: target["health"] for target in active}
 
-    expected = dict.fromkeys(("prometheus", "alertmanager", "node", "blackbox"), "up")
+    expected = dict.fromkeys(("prometheus", "alertmanager", "node", "dependency_probes"), "up")
     eventually(lambda: health() == expected)
     address = str(stack.services["alertmanager"].url).removeprefix("http://")
     managers = ask(stack, "alertmanagers")
@@ -83,7 +87,12 @@ def check_everything_works_together(stack: Stack) -> None:
         f"http://{address}/api/v2/alerts"
     ]
     assert managers["droppedAlertmanagers"] == []
-    eventually(lambda: bool(ask(stack, "query", query='probe_success{service="redis"} == 1')["result"]))
+
+    def probed() -> dict[object, object]:
+        found = ask(stack, "query", query="probe_success")["result"]
+        return {row["metric"]["dependency"]: row["value"][1] for row in found}  # type: ignore[index]
+
+    eventually(lambda: probed() == {"redis": "1", "postgres": "1", "shop": "0", "payments": "0"})
     bad = ask(stack, "query", query="prometheus_rule_evaluation_failures_total > 0")["result"]
     assert bad == []
 

@@ -28,24 +28,28 @@ CONTAINERS = load_containers()
 LONG_RUNNING = [container for container in CONTAINERS.values() if not container.once]
 OWN = [container for container in CONTAINERS.values() if container.own]
 # What the native run calls a server, and the service that is the same here.
-# An exporter that takes events has a second port for them.
+# An exporter that takes events has a second port for them, the payment provider one for its status page.
 SERVICE_OF = {
-    name: "specter-notifications" if name == "notifications" else name.removesuffix("-events")
-    for name in PORTS
+    name: "specter-notifications" if name == "notifications" else re.sub("-(events|status)$", "", name) for name in PORTS
 }
 SHARED = {
     "prometheus": {
         "/etc/prometheus/prometheus.yml": "stack/prometheus/prometheus.yml",
         "/etc/prometheus/targets": "stack/prometheus/targets",
+        "/etc/prometheus/dependencies": "stack/dependencies",
         "/etc/prometheus/rules": "alert_rules/generated",
     },
     "alertmanager": {"/etc/alertmanager/alertmanager.yml": "alert_rules/generated/alertmanager.yml"},
-    "blackbox": {"/etc/blackbox/blackbox.yml": "stack/blackbox/blackbox.yml"},
+    "blackbox": {"/etc/blackbox/blackbox.yml": "stack/dependencies/blackbox.yml"},
     "detector": {"/etc/specter/detector.yml": "stack/detector/detector.yml"},
     "signin": {"/etc/specter/signin.yml": "stack/exporters/signin.yml"},
     "browser": {"/etc/specter/browser.yml": "stack/exporters/browser.yml"},
     "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
     "coaching-logs": {"/etc/specter/coaching-logs.yml": "stack/exporters/coaching-logs.yml"},
+    "dependencies": {
+        "/etc/specter/dependencies.yml": "stack/exporters/dependencies.yml",
+        "/etc/specter/customer-password": "stack/exporters/customer-password",
+    },
     "grafana": {
         "/etc/grafana/provisioning": "stack/grafana/provisioning",
         "/etc/specter/dashboards": "dashboards/generated",
@@ -59,6 +63,7 @@ SECRET_READERS = {
     "coaching-token": {"app", "coaching"},
     "signin-token": {"signin", "shop"},
     "signin-read-token": {"signin"},
+    "payments-token": {"payments", "dependencies"},
 }
 
 
@@ -68,7 +73,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
 
 LISTENING = (
     *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-    *("app", "signin", "browser", "logs", "coaching-logs"),
+    *("app", "signin", "browser", "logs", "coaching-logs", "dependencies"),
 )
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)
@@ -181,6 +186,7 @@ def test_servers_start_in_the_order_of_the_native_run() -> None:
     assert "history-import" in all_needs("prometheus")
     assert {"shop", "prometheus", "history-fill"} <= all_needs("traffic")
     assert "history-fill" in all_needs("detector")
+    assert "shop" in all_needs("dependencies")
     assert "specter-notifications" in all_needs("alertmanager")
     assert "prometheus" in all_needs("grafana")
 
@@ -300,7 +306,7 @@ def test_its_shop_variables_are_valid_settings(container: Container) -> None:
         elif name.endswith(("_DIR", "_FILE")):
             container.mount_of(value)
         elif name.endswith("_LISTEN"):
-            assert value == f"0.0.0.0:{container.ports[0][2]}"
+            assert value in {f"0.0.0.0:{inside}" for _, _, inside in container.ports}
 
 
 def test_the_shop_is_told_all_that_its_faults_need() -> None:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from specter_demo import platform as native
 from specter_demo.coaching.node import NodeRuntime
 from specter_demo.platform import PORTS, Platform, build_platform, build_services, environment_of
+from specter_exporters.dependencies.command import dependencies
+from specter_exporters.dependencies.config import load, secret_problems
 from specter_stack.configure import NOTIFICATIONS_ADDRESS
 from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
@@ -49,7 +52,7 @@ def groups(text: str) -> list[dict[str, Any]]:
 def in_containers(text: str) -> str:
     """Return `text` of the native run with services in place of loopback addresses, found by their ports."""
     for name, port in PORTS.items():
-        service = "specter-notifications" if name == "notifications" else name.removesuffix("-events")
+        service = "specter-notifications" if name == "notifications" else re.sub("-(events|status)$", "", name)
         text = text.replace(f"{LOOPBACK}:{port}", f"{service}:{port}")
         text = text.replace(f"host={LOOPBACK} port={port}", f"host={service} port={port}")
     return text
@@ -87,8 +90,8 @@ def test_the_targets_are_those_of_the_native_run(run: NativeRun) -> None:
 @pytest.mark.parametrize("file", sorted(TARGETS.iterdir()), ids=lambda file: file.stem)
 def test_every_target_is_a_service_and_a_port_of_the_file(file: Path) -> None:
     for group in groups(file.read_text(encoding="utf-8")):
-        for address in [*group["targets"], *filter(None, [group["labels"].get("__param_target")])]:
-            match = re.fullmatch(r"(?:http://)?([\w-]+):(\d+)(?:/healthz)?", address)
+        for address in group["targets"]:
+            match = re.fullmatch(r"([\w-]+):(\d+)", address)
             assert match, address
             assert int(match[2]) in {inside for _, _, inside in CONTAINERS[match[1]].ports}
 
@@ -102,7 +105,7 @@ def test_every_target_file_that_is_there_is_read() -> None:
     "name",
     [
         *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-        *("app", "signin", "browser", "logs", "coaching-logs"),
+        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies"),
     ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
@@ -182,7 +185,7 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications"):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
-    for name in ("app", "signin", "browser", "logs", "coaching-logs"):
+    for name in ("app", "signin", "browser", "logs", "coaching-logs", "dependencies"):
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 
@@ -194,6 +197,56 @@ def test_health_is_asked_where_the_launcher_asks(run: NativeRun) -> None:
             asked = "".join(container.body["healthcheck"]["test"][-2:])
             path = re.sub(r"^http://[\d.:]+", "", service.ready)
             assert asked.endswith(path)
+
+
+# The list of dependencies, and what is generated from it
+
+LIST = CHECKOUT / "stack/exporters/dependencies.yml"
+GENERATED = CHECKOUT / "stack/dependencies"
+
+
+def test_what_the_containers_read_is_generated_from_the_list() -> None:
+    command = ["generate", "--config", str(LIST), "--output", str(GENERATED), "--check"]
+    result = CliRunner().invoke(dependencies, command)
+    assert result.output == f"{GENERATED} is up to date\n", result.exception
+
+
+def test_the_native_list_is_that_of_the_containers_at_other_addresses(run: NativeRun) -> None:
+    path = run.etc / "exporters/dependencies.yml"
+    text = in_containers(path.read_text(encoding="utf-8"))
+    secret = str(run.platform.layout.secrets / "payments-token")
+    assert yaml.safe_load(text.replace(secret, "/secrets/payments/payments-token")) == yaml.safe_load(
+        LIST.read_text(encoding="utf-8")
+    )
+    (run.platform.layout.secrets / "payments-token").write_text("t")
+    assert secret_problems(load(path)) == []
+
+
+def test_the_native_servers_read_what_is_generated_from_the_native_list(run: NativeRun) -> None:
+    folder = run.etc / "prometheus/dependencies"
+    assert {file.name for file in folder.iterdir()} == {file.name for file in GENERATED.iterdir()}
+    for file in GENERATED.iterdir():
+        assert in_containers((folder / file.name).read_text(encoding="utf-8")) == file.read_text("utf-8")
+    assert flags(run.services["blackbox"].command)["--config.file"] == str(folder / "blackbox.yml")
+
+
+def test_prometheus_has_the_jobs_that_are_generated() -> None:
+    written = yaml.safe_load((CHECKOUT / "stack/prometheus/prometheus.yml").read_text("utf-8"))
+    jobs = {each["job_name"]: each for each in written["scrape_configs"]}
+    probes, exporter = yaml.safe_load((GENERATED / "dependency_scrape.yml").read_text("utf-8"))[
+        "scrape_configs"
+    ]
+    assert jobs["dependency_probes"] == {
+        **probes,
+        "file_sd_configs": [{"files": ["dependencies/dependency_targets.yml"]}],
+    }
+    (target,) = groups((TARGETS / "dependencies.yml").read_text("utf-8"))
+    assert target["targets"] == exporter["static_configs"][0]["targets"]
+
+
+def test_every_address_of_the_list_is_a_service_and_a_port_of_the_file() -> None:
+    for service, port in re.findall(r"([\w-]+):(\d+)", LIST.read_text("utf-8")):
+        assert int(port) in {inside for _, _, inside in CONTAINERS[service].ports}
 
 
 # The shared files
@@ -230,8 +283,6 @@ def test_the_native_run_reads_the_same_files(run: NativeRun) -> None:
     given = (run.etc / "alertmanager/alertmanager.yml").read_text(encoding="utf-8")
     shared = CONTAINERS["alertmanager"].mount_of("/etc/alertmanager/alertmanager.yml").path
     assert in_containers(given) == shared.read_text(encoding="utf-8")
-    mounted = CONTAINERS["blackbox"].mount_of(str(CONTAINERS["blackbox"].flags["--config.file"]))
-    assert flags(run.services["blackbox"].command)["--config.file"] == str(mounted.path.resolve())
     mounted = CONTAINERS["detector"].mount_of(str(CONTAINERS["detector"].flags["--config"]))
     assert flags(run.services["detector"].command)["--config"] == str(mounted.path.resolve())
 

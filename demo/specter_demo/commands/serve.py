@@ -14,6 +14,7 @@ from specter_demo.settings import Settings, load_settings
 if TYPE_CHECKING:
     import flask
 
+    from specter_core.web import WebServer
     from specter_demo.provider import Trouble
     from specter_demo.traffic.generator import Generator
     from specter_demo.traffic.workers import Workers
@@ -67,19 +68,35 @@ def _drop_foreign_pid_file(settings: Settings) -> None:
 @serve.command("payments")
 @LISTEN
 def serve_payments(listen: str | None) -> None:
-    """Serve the third-party payment stub."""
+    """Serve the third-party payment stub, and its status page where the environment says so."""
     import random  # noqa: PLC0415
 
-    from specter_demo.payments import create_payments  # noqa: PLC0415  (flask: not for --help)
+    from specter_core.clock import SystemClock  # noqa: PLC0415
+    from specter_core.config import read_secret_file  # noqa: PLC0415
+    from specter_demo.payments import TOKEN_SECONDS, create_payments  # noqa: PLC0415  (flask: not for --help)
     from specter_demo.provider import read_trouble  # noqa: PLC0415
+    from specter_demo.status_page import create_status_page  # noqa: PLC0415
 
     settings = load_settings(os.environ)
+    file = settings.payment_token_file
 
     def trouble() -> "Trouble":
         return read_trouble(settings.provider_file)
 
-    app = create_payments(random.Random(), trouble=trouble)
-    _serve(app, listen or settings.payment_listen, away=lambda: trouble().away)
+    app = create_payments(
+        random.Random(),
+        trouble=trouble,
+        token=None if file is None else read_secret_file(file, what="SHOP_PAYMENT_TOKEN_FILE"),
+        token_expires_at=SystemClock().time() + TOKEN_SECONDS,
+    )
+    status_listen = settings.payment_status_listen
+    # A status page that goes away with what it tells of would tell nothing.
+    page = None if status_listen is None else _server(create_status_page(trouble), status_listen, threads=2)
+    try:
+        _serve(app, listen or settings.payment_listen, away=lambda: trouble().away)
+    finally:
+        if page is not None:
+            page.stop()
 
 
 @serve.command("inbox")
@@ -168,8 +185,6 @@ def _send(name: str, generator: "Generator", workers: "Workers", stop: threading
 
 def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: False) -> None:
     """Serve `app` until a signal comes; while `away` says so, nothing listens."""
-    from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415
-
     stop = _stop_on_signal()
     server: WebServer | None = None
     while not stop.is_set():
@@ -178,12 +193,20 @@ def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: F
             server = None
             click.echo("nothing listens any more", err=True)
         elif not away() and server is None:
-            server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=16)
-            server.start()
+            server = _server(app, listen, threads=16)
             click.echo(f"listening on {server.url}", err=True)
         stop.wait(LOOK_SECONDS)
     if server is not None:
         server.stop()
+
+
+def _server(app: "flask.Flask", listen: str, *, threads: int) -> "WebServer":
+    """Serve `app` at `listen` from now on."""
+    from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415  (not for --help)
+
+    server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=threads)
+    server.start()
+    return server
 
 
 def _stop_on_signal() -> threading.Event:

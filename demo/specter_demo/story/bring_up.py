@@ -66,7 +66,7 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     if not imported:
         say(f"filled the time since the last run: {written} samples")
     say("starting the detector")
-    stack.start("detector", *(["grafana"] if "grafana" in stack.services else []))
+    stack.start("dependencies", "detector", *(["grafana"] if "grafana" in stack.services else []))
 
 
 def _seed(platform: Platform) -> None:
