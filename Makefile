@@ -59,8 +59,9 @@ bench: setup ## every benchmark that needs no data folder
 dashboards: setup ## write dashboards/generated
 	@$(BIN)/specter dashboards generate
 
-alerts: setup ## write alert_rules/generated
+alerts: setup ## write alert_rules/generated and stack/dependencies
 	@$(BIN)/specter alerts generate
+	@$(BIN)/specter exporter dependencies generate --config stack/exporters/dependencies.yml --output stack/dependencies
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --all-extras \

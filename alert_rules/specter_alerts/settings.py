@@ -82,6 +82,7 @@ class Settings:
         "route_latency_p95",
         "latency_p99",
         "client_latency_p95",
+        *("frontend_lcp", "frontend_inp", "frontend_cls", "frontend_fcp", "frontend_ttfb"),
     )
 
     # Two and three `fit_every` of an hour: one failed fit between two good ones stays silent.

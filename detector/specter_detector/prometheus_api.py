@@ -1,7 +1,7 @@
 """Questions to the data source beside reading series: what is there, and what would it cost."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from specter_detector.http import open_session
 from specter_detector.request_telemetry import ReadObserver
 from specter_detector.transport import Transport
 
-NAMES_A_REQUEST = 40
-"""About 2 kB of address, which every proxy lets through."""
+LONGEST_NAMES = 1_200
+"""Characters of names in a request: an address that every proxy lets through, and below `LONGEST_URL`."""
 
 LOOK_BACK = 3600.0
 """A metric exists if it had samples in the last hour."""
@@ -58,9 +58,7 @@ class PrometheusApi:
             DatasourceError: there is no answer.
         """
         found: set[str] = set()
-        ordered = sorted(names)
-        for start in range(0, len(ordered), NAMES_A_REQUEST):
-            some = ordered[start : start + NAMES_A_REQUEST]
+        for some in _portions(sorted(names)):
             params = {
                 "match[]": f'{{__name__=~"{"|".join(some)}"}}',
                 "start": f"{at - LOOK_BACK:.3f}",
@@ -137,6 +135,20 @@ def open_api(
     connection = reader.connection
     transport = Transport(reader, open_session(connection), monotonic, observer)
     return PrometheusApi(transport, timeout=connection.timeout)
+
+
+def _portions(names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield `names` in lists of `LONGEST_NAMES` characters at most, one name at least."""
+    some: list[str] = []
+    size = 0
+    for name in names:
+        if some and size + len(name) > LONGEST_NAMES:
+            yield some
+            some, size = [], 0
+        some.append(name)
+        size += len(name) + 1
+    if some:
+        yield some
 
 
 def _rows(data: Any) -> list[Any]:

@@ -20,6 +20,7 @@ from specter_core.catalogue import parse_catalogue
 from specter_core.errors import SpecterError
 from specter_core.generated import differences, write
 from specter_detector.presets.catalogue import QUERIES
+from specter_exporters.dependencies.blackbox import PROBE_JOB, TARGETS
 from specter_stack.programs import find_program
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +248,8 @@ def test_promtool_accepts_the_rules_and_the_shared_configuration(tmp_path: Path)
 def test_the_shared_configuration_names_no_address() -> None:
     config = yaml.safe_load((ROOT / "stack" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     for job in config["scrape_configs"]:
-        assert job["file_sd_configs"] == [{"files": [f"targets/{job['job_name']}.yml"]}]
+        probes = job["job_name"] == PROBE_JOB
+        file = f"dependencies/{TARGETS}" if probes else f"targets/{job['job_name']}.yml"
+        assert job["file_sd_configs"] == [{"files": [file]}]
         assert set(job) <= {"job_name", "metrics_path", "file_sd_configs"}
     assert config["rule_files"] == ["rules/*.rules.yml"]

@@ -197,7 +197,8 @@ def test_without_node_everything_else_is_there(layout: Layout, monkeypatch: pyte
     assert "SHOP_COACHING_URL" not in built["traffic"].environment
     targets = layout.etc / "prometheus" / "targets"
     assert not (targets / "coaching.yml").exists()
-    assert "coaching" not in (targets / "logs.yml").read_text() + (targets / "blackbox.yml").read_text()
+    probes = (targets.parent / "dependencies" / "dependency_targets.yml").read_text()
+    assert "coaching" not in (targets / "logs.yml").read_text() + probes
 
 
 def test_no_service_is_told_a_secret_only_where_it_is(

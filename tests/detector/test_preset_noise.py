@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from specter_core.metrics import WEB_VITALS_LCP
 from specter_detector.models.arrays import Bools, Floats
 from specter_detector.models.replay import replay
 from specter_detector.presets.catalogue import QUERIES
+from specter_detector.presets.frontend import VIEWS
 
 pytestmark = pytest.mark.prove
 
@@ -92,3 +94,62 @@ def test_users_who_stop_are_found_and_few_users_are_no_news() -> None:
         alarms, found = judged("business_event_rate", counted(rng, rate * LOAD), stopped)
         assert alarms == 0
         assert found.all() == seen
+
+
+# The last one is infinite, and nothing here gets as far.
+BOUNDS = np.asarray([*WEB_VITALS_LCP.buckets, 600.0])
+
+
+def p75(rng: np.random.Generator, views: Floats, seconds: Floats) -> Floats:
+    """Return the p75 of a page's views out of buckets; over an hour where they are few."""
+    found = np.full((SERIES, N), np.nan)
+    for row in range(SERIES):
+        counts = np.zeros((N, BOUNDS.size))
+        for column, count in enumerate(rng.poisson(views)):
+            durations = rng.lognormal(np.log(seconds[column]), 0.5, count)
+            counts[column] = np.searchsorted(np.sort(durations), BOUNDS, "right")
+        hour = np.cumsum(counts, axis=0)
+        hour[12:] -= hour[:-12].copy()
+        upto = np.where(counts[:, -1:] < VIEWS, hour, counts)
+        for seen in np.flatnonzero(upto[:, -1]):
+            found[row, seen] = np.interp(0.75 * upto[seen, -1], [0.0, *upto[seen]], [0.0, *BOUNDS])
+    return found
+
+
+@pytest.mark.parametrize("views", [40.0, 400.0])
+def test_a_page_that_gets_slow_is_found_and_chance_in_few_views_is_not(views: float) -> None:
+    rng = np.random.default_rng(4)
+    usual = np.full(N, 1.2)
+    slow = np.where(np.arange(N) >= FAULT, 2.4, usual)
+    alarms, found = judged("frontend_lcp", p75(rng, views * LOAD, usual), p75(rng, views * LOAD, slow))
+    assert alarms == 0
+    assert found.all()
+
+
+def probed(rng: np.random.Generator, fails: Floats, seconds: Floats) -> tuple[Floats, Floats]:
+    """Return the share of fifteen probes, a minute apart, that succeed, and the median of their duration."""
+    share_of, median_of = np.empty((SERIES, N)), np.empty((SERIES, N))
+    minutes = np.arange(N * 5) // 5
+    for row in range(SERIES):
+        success = rng.random(N * 5) >= fails[minutes]
+        duration = rng.lognormal(np.log(seconds[minutes]), 0.5)
+        ends = np.maximum(np.arange(N) * 5 + 5, 15)
+        share_of[row] = [success[end - 15 : end].mean() for end in ends]
+        median_of[row] = [np.median(duration[end - 15 : end]) for end in ends]
+    return share_of, median_of
+
+
+def test_a_dependency_that_comes_and_goes_or_gets_slow_is_found_and_an_odd_probe_is_not() -> None:
+    rng = np.random.default_rng(5)
+    after = np.arange(N) >= FAULT
+    share_of, median_of = probed(rng, np.full(N, 0.01), np.full(N, 0.15))
+    flapping, slow = probed(rng, np.where(after, 0.4, 0.01), np.where(after, 0.6, 0.15))
+    for alias, quiet, faulty in (
+        ("dependency_probe_success", share_of, flapping),
+        ("dependency_check_success", share_of, flapping),
+        ("dependency_probe_duration", median_of, slow),
+        ("dependency_check_duration", median_of, slow),
+    ):
+        alarms, found = judged(alias, quiet, faulty)
+        assert alarms == 0, alias
+        assert found.all(), alias

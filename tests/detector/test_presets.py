@@ -93,6 +93,7 @@ def test_the_directions_are_those_of_their_kind() -> None:
     assert {alias for alias, direction in directions.items() if direction == "below_expected"} == {
         "node_memory_available", "node_disk_free", "node_inodes_free",
         "rabbitmq_consumers", "job_successes", "cronjob_successes", "pushes",
+        "dependency_probe_success", "dependency_check_success",
     }  # fmt: skip
     assert directions["request_rate"] == directions["business_event_rate"] == "both"
 

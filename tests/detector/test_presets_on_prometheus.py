@@ -187,7 +187,7 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(
 
 
 def test_only_names_that_were_asked_for_come_back(api: PrometheusApi) -> None:
-    many = [f"no_such_metric_{number}" for number in range(100)]
+    many = [f"no_such_metric_of_a_{'very_' * 10}long_name_{number}" for number in range(100)]
     assert api.existing([*many, "visits", "node_load5"], time.time()) == {"visits", "node_load5"}
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from specter_detector.presets.business import BUSINESS
+from specter_detector.presets.dependencies import DEPENDENCIES
+from specter_detector.presets.frontend import FRONTEND
 from specter_detector.presets.http import HTTP
 from specter_detector.presets.jobs import JOBS
 from specter_detector.presets.logs import LOGS
@@ -15,7 +17,13 @@ from specter_detector.presets.queues import QUEUES
 from specter_detector.presets.signin import SIGNIN
 
 PRESETS: Mapping[PresetName, Preset] = MappingProxyType(
-    {preset.name: preset for preset in (HTTP, NODE, POSTGRES, QUEUES, JOBS, LOGS, BUSINESS, SIGNIN)}
+    {
+        preset.name: preset
+        for preset in (
+            *(HTTP, NODE, POSTGRES, QUEUES, JOBS, LOGS, BUSINESS, SIGNIN),
+            *(FRONTEND, DEPENDENCIES),
+        )
+    }
 )
 
 QUERIES: Mapping[str, PresetQuery] = MappingProxyType(

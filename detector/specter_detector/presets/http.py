@@ -1,16 +1,14 @@
-"""Requests that services serve and make: rate, errors, duration, saturation."""
+"""Requests that services serve: rate, errors, duration, saturation."""
 
 from specter_core import metrics
 from specter_detector.presets.model import RATIO, Preset, PresetQuery, Source, share
 
 REQUESTS = metrics.HTTP_SERVER_REQUEST_DURATION
-CALLS = metrics.HTTP_CLIENT_REQUEST_DURATION
 OLDER = "http_request_duration_seconds"
 """The histogram that most client libraries' examples define; it has no agreed label for a status."""
 
 SERVICE = "service, job"
 ROUTE = f"service, job, {metrics.ROUTE}"
-SERVER = "service, job, server_address"
 
 
 def rate(by: str, counter: str, matchers: str = "") -> str:
@@ -26,14 +24,6 @@ def quantile(of: float, by: str, buckets: str) -> str:
 def error_ratio(by: str, counter: str) -> str:
     """Return the share that ended in a 5xx, see `share`."""
     return share(rate(by, counter, f'{{{metrics.STATUS}=~"5.."}}'), rate(by, counter), 0.1)
-
-
-def call_error_ratio() -> str:
-    """Return the share of calls that ended in a 5xx or in no answer at all, unless the caller gave up."""
-    metric = CALLS.count
-    no_answer = f'rate({metric}{{{metrics.STATUS}="", {metrics.ERROR_TYPE}!~"|cancelled"}}[5m])'
-    failed = f'sum by ({SERVER}) (rate({metric}{{{metrics.STATUS}=~"5.."}}[5m]) or {no_answer})'
-    return share(failed, rate(SERVER, metric), 0.1)
 
 
 def recorded(name: str) -> Source:
@@ -131,34 +121,6 @@ HTTP = Preset(
             ),
             direction="above_expected",
             min_dev=0.05,
-            min_rel_dev=1.0,
-        ),
-        PresetQuery(
-            "client_error_ratio",
-            "Error ratio of outgoing calls by server",
-            "a third party fails",
-            "ratio",
-            "service",
-            (
-                recorded(metrics.CALL_ERROR_RATIO),
-                Source(call_error_ratio(), (CALLS.count,)),
-            ),
-            direction="above_expected",
-            min_dev=0.05,
-            data_range=RATIO,
-        ),
-        PresetQuery(
-            "client_latency_p95",
-            "Latency of outgoing calls by server, p95",
-            "a third party is slow",
-            "seconds",
-            "detail",
-            (
-                recorded(metrics.CALL_DURATION_P95),
-                Source(quantile(0.95, SERVER, CALLS.bucket), (CALLS.bucket,)),
-            ),
-            direction="above_expected",
-            min_dev=0.1,
             min_rel_dev=1.0,
         ),
         PresetQuery(

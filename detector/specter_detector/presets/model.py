@@ -7,7 +7,18 @@ from typing import Literal, get_args
 from specter_core.metrics import ANOMALY_SCORE, YHAT, YHAT_LOWER, YHAT_UPPER
 from specter_detector.models.policy import Direction, Policy
 
-PresetName = Literal["http", "node", "postgres", "queues", "jobs", "logs", "business", "signin"]
+PresetName = Literal[
+    "http",
+    "node",
+    "postgres",
+    "queues",
+    "jobs",
+    "logs",
+    "business",
+    "signin",
+    "frontend",
+    "dependencies",
+]
 PRESET_NAMES: tuple[PresetName, ...] = get_args(PresetName)
 Level = Literal["service", "detail"]
 Range = tuple[float, float]
