@@ -251,5 +251,5 @@ def test_the_shared_configuration_names_no_address() -> None:
         probes = job["job_name"] == PROBE_JOB
         file = f"dependencies/{TARGETS}" if probes else f"targets/{job['job_name']}.yml"
         assert job["file_sd_configs"] == [{"files": [file]}]
-        assert set(job) <= {"job_name", "metrics_path", "file_sd_configs"}
+        assert set(job) <= {"job_name", "metrics_path", "file_sd_configs", "metric_relabel_configs"}
     assert config["rule_files"] == ["rules/*.rules.yml"]

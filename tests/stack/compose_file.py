@@ -1,5 +1,6 @@
 """docker-compose.yml as values: what the tests of it ask for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -92,6 +93,14 @@ class Container:
         found = [mount for mount in self.mounts if PurePosixPath(path).is_relative_to(mount.target)]
         assert found, f"{self.name}: {path} is in no volume"
         return max(found, key=lambda mount: len(mount.target.parts))
+
+
+def service_of(port: str) -> str:
+    """Return the service here of what the native run calls a port.
+
+    An exporter that takes events has a second one for them, the payment provider one for its status page.
+    """
+    return "specter-notifications" if port == "notifications" else re.sub("-(events|status)$", "", port)
 
 
 def load_compose() -> dict[str, Any]:

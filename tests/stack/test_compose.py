@@ -21,6 +21,7 @@ from tests.stack.compose_file import (
     Mount,
     load_compose,
     load_containers,
+    service_of,
 )
 from tests.stack.server_flags import AT_PINNED_VERSION, PROMETHEUS_3_FEATURES, installed_flags
 
@@ -28,10 +29,7 @@ CONTAINERS = load_containers()
 LONG_RUNNING = [container for container in CONTAINERS.values() if not container.once]
 OWN = [container for container in CONTAINERS.values() if container.own]
 # What the native run calls a server, and the service that is the same here.
-# An exporter that takes events has a second port for them, the payment provider one for its status page.
-SERVICE_OF = {
-    name: "specter-notifications" if name == "notifications" else re.sub("-(events|status)$", "", name) for name in PORTS
-}
+SERVICE_OF = {name: service_of(name) for name in PORTS}
 SHARED = {
     "prometheus": {
         "/etc/prometheus/prometheus.yml": "stack/prometheus/prometheus.yml",

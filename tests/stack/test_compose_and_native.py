@@ -20,7 +20,7 @@ from specter_stack.layout import Layout
 from specter_stack.ports import LOOPBACK
 from specter_stack.programs import find_program
 from specter_stack.service import Service
-from tests.stack.compose_file import CHECKOUT, FOR_THE_HOST, load_containers
+from tests.stack.compose_file import CHECKOUT, FOR_THE_HOST, load_containers, service_of
 from tests.stack.server_flags import CONFIGURATION_KEYS_REMOVED_IN_3, FUNCTIONS_REMOVED_IN_3
 
 CONTAINERS = load_containers()
@@ -52,7 +52,7 @@ def groups(text: str) -> list[dict[str, Any]]:
 def in_containers(text: str) -> str:
     """Return `text` of the native run with services in place of loopback addresses, found by their ports."""
     for name, port in PORTS.items():
-        service = "specter-notifications" if name == "notifications" else re.sub("-(events|status)$", "", name)
+        service = service_of(name)
         text = text.replace(f"{LOOPBACK}:{port}", f"{service}:{port}")
         text = text.replace(f"host={LOOPBACK} port={port}", f"host={service} port={port}")
     return text
