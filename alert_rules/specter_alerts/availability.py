@@ -19,9 +19,9 @@ def group(settings: Settings) -> RuleGroup:
 
 def _all_down(settings: Settings) -> str:
     # One job of a service: its database exporter being up does not mean that it serves. The probe
-    # exporter's own `up` says nothing about the service it probes, and a detector that is down has an
-    # alert of its own, which pages nobody. So have hosts.
-    others = f"{settings.probe_job}|{settings.detector_job}|{settings.host_jobs}"
+    # exporter's own `up` says nothing about the service it probes. A detector or an exporter of PostgreSQL
+    # that is down has an alert of its own, which pages nobody. So have hosts.
+    others = "|".join((settings.probe_job, settings.detector_job, settings.host_jobs, settings.postgres_job))
     targets = f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{others}"}}'
     return f"max by ({metrics.SERVICE}, job) ({targets}) == 0"
 
@@ -47,9 +47,10 @@ def _service_down(settings: Settings) -> AlertRule:
 
 
 def _instance_down(settings: Settings) -> AlertRule:
+    others = f"{settings.detector_job}|{settings.host_jobs}|{settings.postgres_job}"
     return AlertRule(
         "InstanceDown",
-        f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{settings.detector_job}|{settings.host_jobs}"}} == 0\n'
+        f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{others}"}} == 0\n'
         f"unless on ({metrics.SERVICE}, job)\n"
         f"{_all_down(settings)}",
         "warning",

@@ -7,6 +7,7 @@ from specter_alerts import (
     application,
     availability,
     business,
+    database,
     dependencies,
     deployments,
     detector_data,
@@ -54,6 +55,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "deployments": deployments.groups,
     "dependencies": dependencies.groups,
     "hosts": _hosts,
+    "database": database.groups,
     "detector": _detector,
     "meta": meta.groups,
 }

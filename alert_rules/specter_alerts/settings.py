@@ -122,6 +122,39 @@ class Settings:
     # The jobs of the generated scrape configuration.
     dependency_job: str = "dependencies"
     dependency_probe_job: str = "dependency_probes"
+    # PostgreSQL. The job of its exporter, whose being down does not say that the server is.
+    postgres_job: str = "postgres"
+    pg_down_for: str = "1m"
+    pg_collector_failing_for: str = "30m"
+    # Of the connections that ordinary roles can have.
+    pg_connections_critical: float = 0.95
+    pg_connections_warning: float = 0.8
+    # Leaked connections become more, and so do all: an evening at which pools rest has the first alone.
+    pg_leak_least: int = 10
+    pg_leak_step_minutes: int = 20
+    pg_leak_keep_firing: str = "30m"
+    pg_idle_in_transaction_seconds: float = 300.0
+    # A nightly dump of a large database is one transaction.
+    pg_transaction_seconds: float = 10_800.0
+    pg_lock_wait_seconds: float = 60.0
+    # A deadlock now and then is retried and no news.
+    pg_deadlocks: int = 4
+    # A standby without a receiver is one that reads an archive, unless it had one within so long.
+    pg_receiver_within: str = "3d"
+    pg_replay_lag_seconds: float = 300.0
+    pg_standby_within: str = "1h"
+    pg_replication_for: str = "5m"
+    pg_slot_inactive_bytes: float = 2**30
+    pg_slot_bytes: float = 5 * 2**30
+    pg_archive_failing_for: str = "15m"
+    # Autovacuum freezes at 200 million by default, and does nothing else from 1.6 billion on.
+    pg_transaction_age_warning: float = 1e9
+    pg_transaction_age_critical: float = 1.8e9
+    pg_sequence_warning: float = 0.8
+    pg_sequence_critical: float = 0.95
+    # One that is being built concurrently is invalid until it is done.
+    pg_index_invalid_for: str = "3h"
+
     # Slots that are taken on average over five minutes: the next burst has to wait.
     slots_used_ratio: float = 0.9
     queue_seconds: float = 0.5
@@ -248,6 +281,11 @@ class Settings:
         """Return the link to Third parties, for the alert's own dependency where it has one."""
         url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DEPENDENCIES}/third-parties"
         return f"{url}?var-dependency={{{{ $labels.dependency | urlquery }}}}" if dependency else url
+
+    def database_dashboard_url(self) -> str:
+        """Return the link to Database, for the alert's own server."""
+        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_DATABASE)
+        return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""

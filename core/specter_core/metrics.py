@@ -259,6 +259,9 @@ EVENT_SUCCESS_1H = "service_event:specter_business_success:ratio1h"
 FUNNEL_ENTRANTS = "service_funnel_event:specter_business_funnel_entrants:increase6h"
 FUNNEL_CONVERSION = "service_funnel_event:specter_business_funnel_conversion:ratio6h"
 
+# PostgreSQL: connections over those that ordinary roles can have, by service and server.
+SERVER_CONNECTIONS_USED = "server:specter_pg_connections:ratio_usable"
+
 # The versions of a service that run now and did not five to seven minutes ago; value 1.
 SERVICE_DEPLOYED = "service_version:target_info:new5m"
 
@@ -1087,6 +1090,7 @@ DASHBOARD_LOGS = "specter-logs"
 DASHBOARD_FRONTEND = "specter-frontend"
 DASHBOARD_DEPENDENCIES = "specter-dependencies"
 DASHBOARD_HOSTS = "specter-hosts"
+DASHBOARD_DATABASE = "specter-database"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

@@ -34,6 +34,7 @@ NAMES = {
     "anomaly.rules.yml",
     "deployments.rules.yml",
     "dependencies.rules.yml",
+    "database.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
     "hosts.rules.yml",
