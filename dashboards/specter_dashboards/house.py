@@ -72,6 +72,12 @@ def host_row_link() -> Json:
     return _link_to("${__data.fields.instance}", "instance", "This host only")
 
 
+def server_graph(title: str, description: str, targets: list[Query], *, unit: str) -> Panel:
+    """Return a graph of database servers, each of which can be chosen in it; see `panels.graph`."""
+    link = _link_to("${__field.labels.server}", "server", "This server only")
+    return graph(title, description, targets, unit=unit, links=[link])
+
+
 def _link_to(value: str, variable: str = "service", title: str = "This service only") -> Json:
     here = "/d/${__dashboard.uid}?${datasource:queryparam}&${__url_time_range}"
     return {"title": title, "url": f"{here}&var-{variable}={value}"}

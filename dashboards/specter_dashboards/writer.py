@@ -6,6 +6,7 @@ from typing import Any
 
 from specter_dashboards.application_board import application_board
 from specter_dashboards.business_board import business_board
+from specter_dashboards.database_board import database_board
 from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
@@ -20,6 +21,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "sign-in": signin_board,
     "logs": logs_board,
     "third-parties": dependencies_board,
+    "database": database_board,
     "application": application_board,
     "business": business_board,
     "detector": detector_board,

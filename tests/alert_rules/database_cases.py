@@ -192,7 +192,7 @@ SESSIONS = [
             "1h": [],
             "1h50m": firing(
                 "Connections to PostgreSQL main leak",
-                "37 sessions of main have been idle for longer than `idle_limit`; they have become more for "
+                "38 sessions of main have been idle for longer than `idle_limit`; they have become more for "
                 "40 minutes, and all connections for 60; expected that pools give them back. Most are of "
                 "application: shop.",
             ),

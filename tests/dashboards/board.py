@@ -11,6 +11,7 @@ SUBSTITUTES = {
     "device": ".+",
     "dependency": ".+",
     "event": ".+",
+    "server": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

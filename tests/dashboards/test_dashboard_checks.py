@@ -25,6 +25,7 @@ CHOSEN_BY = {
     "logs": "service",
     "frontend": "page",
     "third-parties": "dependency",
+    "database": "server",
     "application": "service",
     "business": "event",
     "detector": "instance",
@@ -73,6 +74,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["sign-in"]["uid"] == metrics.DASHBOARD_SIGNIN
     assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
     assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
+    assert BOARDS["database"]["uid"] == metrics.DASHBOARD_DATABASE
     assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
     assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
@@ -216,6 +218,12 @@ def test_what_is_said_of_third_parties_is_limited_to_the_chosen_ones() -> None:
     assert unlimited(BOARDS["third-parties"], "dependency") == set()
 
 
+def test_what_is_said_of_database_servers_is_limited_to_the_chosen_ones() -> None:
+    of_services = {metrics.SERVICE_DEPLOYED, metrics.ALERTS, metrics.ANOMALY_SCORE}
+    assert unlimited(BOARDS["database"], "service") == set()
+    assert unlimited(BOARDS["database"], "server") <= of_services
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -246,6 +254,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("sign-in", "label_values(up, service)"),
         ("logs", "label_values(up, service)"),
         ("third-parties", "label_values(specter_dependency_info, dependency)"),
+        ("database", 'label_values(specter_pg_up{service=~"$service"}, server)'),
         ("application", "label_values(up, service)"),
         ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
@@ -290,6 +299,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_SIGNIN: of_services,
         metrics.DASHBOARD_LOGS: of_services,
         metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
+        metrics.DASHBOARD_DATABASE: of_services,
         metrics.DASHBOARD_MAIN_STATUS: of_services,
         metrics.DASHBOARD_APPLICATION: of_services,
         metrics.DASHBOARD_BUSINESS: of_services,

@@ -16,6 +16,14 @@ import pytest
 
 from specter_core import metrics
 from specter_dashboards import application_queries, business_queries, hosts_queries
+from specter_dashboards.database_queries import (
+    dead_share,
+    hit_ratio,
+    statement_mean,
+    statement_time,
+    unreachable,
+    usable,
+)
 from specter_dashboards.detector_queries import (
     anomalous_ratio,
     cpu,
@@ -35,13 +43,14 @@ from specter_dashboards.signin_queries import (
 )
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
-from tests.dashboards import hosts, signin_and_logs
+from tests.dashboards import databases, hosts, signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
 GAUGES = {
     **signin_and_logs.GAUGES,
     **hosts.GAUGES,
+    **databases.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -174,6 +183,7 @@ GAUGES = {
 COUNTERS = (
     *signin_and_logs.COUNTERS,
     *hosts.COUNTERS,
+    *databases.COUNTERS,
     "specter_beacon_requests_total",
     'specter_beacon_refused_total{reason="origin"}',
     'specter_beacon_measurements_refused_total{reason="value"}',
@@ -229,6 +239,7 @@ COUNTERS = (
 )
 TIMES = (
     *signin_and_logs.TIMES,
+    *databases.TIMES,
     'specter_dependency_last_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_next_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
@@ -444,6 +455,18 @@ def test_the_newest_errors_and_the_routes_that_fail(server: str) -> None:
     assert [(s["metric"]["http_route"], s["metric"]["http_response_status_code"]) for s in found] == [
         ("/orders/{id}", "502")
     ]
+
+
+@pytest.mark.integration
+def test_servers_connections_and_statements_of_databases(server: str) -> None:
+    [gone] = ask(server, unreachable())
+    assert (gone["metric"]["server"], gone["metric"]["reason"]) == ("gone", "timeout")
+    assert values(ask(server, usable()), "server") == {"main": 97}
+    # Both counters grow alike in the fixture.
+    assert values(ask(server, hit_ratio()), "database") == pytest.approx({"shop": 0.5}, rel=0.01)
+    assert values(ask(server, dead_share()), "table") == {"orders": 0.2}
+    assert set(values(ask(server, statement_time()), "query")) == {"SELECT $1"}
+    assert values(ask(server, statement_mean()), "query") == pytest.approx({"SELECT $1": 1}, rel=0.01)
 
 
 @pytest.mark.integration

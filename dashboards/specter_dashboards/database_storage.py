@@ -1,0 +1,194 @@
+"""Database, the lower half: statements, replication, storage, and how the exporter does."""
+
+from specter_core import metrics
+from specter_dashboards import database_queries as queries
+from specter_dashboards.house import server_graph
+from specter_dashboards.layout import Line, Section
+from specter_dashboards.panels import COLOR_TEXT, GREEN, RED, YELLOW, Query, override, row, steps_json, table
+
+SERVER = "{{server}}"
+TABLE = "database, schema, table"
+NAMED = f"{SERVER} {{{{database}}}}.{{{{schema}}}}.{{{{table}}}}"
+
+
+def statements() -> Section:
+    """Return what takes the server's time."""
+    top = table(
+        "Statements that take most time",
+        "The ten with most seconds of running a second; constants are left out. Needs pg_stat_statements.",
+        [
+            Query(queries.statement_time()),
+            Query(queries.statement_calls()),
+            Query(queries.statement_mean()),
+        ],
+        unit="s",
+        columns=[
+            ("server", "server"),
+            ("database", "database"),
+            ("query", "statement"),
+            ("Value #A", "seconds a second"),
+            ("Value #B", "calls a second"),
+            ("Value #C", "mean"),
+        ],
+        overrides=[override("calls a second", unit="cps")],
+        sort="seconds a second",
+        no_value="Unknown: no statement was told",
+    )
+    return Section(row("Statements"), [Line(9, [top])])
+
+
+def replication() -> Section:
+    """Return standbys, slots and the archive."""
+    lag = server_graph(
+        "Standbys, by how far they are behind",
+        "As the primary sees it: log that is not sent, written, flushed, replayed yet.",
+        [
+            Query(
+                queries.highest(metrics.PG_STANDBY_LAG_BYTES, by="standby, stage"),
+                f"{SERVER} {{{{standby}}}} {{{{stage}}}}",
+            )
+        ],
+        unit="bytes",
+    )
+    replay = server_graph(
+        "How old standbys are",
+        "As the standby sees it: 0 while it receives and has replayed everything.",
+        [Query(queries.highest(metrics.PG_REPLAY_LAG), SERVER)],
+        unit="s",
+    )
+    slots = server_graph(
+        "Log kept for slots",
+        "What each replication slot keeps the server from removing.",
+        [Query(queries.highest(metrics.PG_SLOT_RETAINED, by="slot"), f"{SERVER} {{{{slot}}}}")],
+        unit="bytes",
+    )
+    states = server_graph(
+        "Standbys connected and receiving",
+        "Standbys that stream from a primary, and 1 for a standby that receives.",
+        [
+            Query(queries.highest(metrics.PG_STANDBYS, 'state="streaming"'), f"{SERVER} streaming"),
+            Query(queries.highest(metrics.PG_RECEIVER_UP), f"{SERVER} receives"),
+        ],
+        unit="short",
+    )
+    archive = server_graph(
+        "Archive",
+        "Segments archived a second, and attempts that failed.",
+        [
+            Query(queries.rate(metrics.PG_ARCHIVED), f"{SERVER} archived"),
+            Query(queries.rate(metrics.PG_ARCHIVE_FAILURES), f"{SERVER} failed"),
+        ],
+        unit="cps",
+    )
+    checkpoints = server_graph(
+        "Checkpoints",
+        "Checkpoints a second by cause; many requested ones: max_wal_size is too small.",
+        [Query(queries.rate(metrics.PG_CHECKPOINTS, "cause"), f"{SERVER} {{{{cause}}}}")],
+        unit="cps",
+    )
+    return Section(
+        row("Replication and log"), [Line(7, [replay, lag, states]), Line(7, [slots, archive, checkpoints])]
+    )
+
+
+def storage() -> Section:
+    """Return sizes, and what wears out."""
+    sizes = server_graph(
+        "Size of databases",
+        "On disk.",
+        [Query(queries.highest(metrics.PG_DB_SIZE, by="database"), f"{SERVER} {{{{database}}}}")],
+        unit="bytes",
+    )
+    tables = server_graph(
+        "Largest tables",
+        "Without indexes, by their pages when they were last vacuumed or analysed.",
+        [Query(queries.fullest(metrics.PG_TABLE_BYTES, TABLE), NAMED)],
+        unit="bytes",
+    )
+    dead = server_graph(
+        "Share of dead rows",
+        "Of the tables with ten thousand dead rows or more: where vacuum does not keep up.",
+        [Query(queries.dead_share(), NAMED)],
+        unit="percentunit",
+    )
+    age = server_graph(
+        "Age of the oldest rows",
+        "Transactions since the oldest that is not frozen, and at which age autovacuum freezes in any case.",
+        [
+            Query(queries.highest(metrics.PG_DB_XID_AGE, by="database"), f"{SERVER} {{{{database}}}}"),
+            Query(queries.highest(metrics.PG_FREEZE_MAX_AGE), f"{SERVER} autovacuum"),
+        ],
+        unit="short",
+    )
+    sequences = table(
+        "Fullest sequences",
+        "Share of the values that are used up, by the smaller of its limit and that of its column's type.",
+        [Query(queries.fullest(metrics.PG_SEQUENCE_USED, "database, schema, sequence"))],
+        unit="percentunit",
+        columns=[
+            ("server", "server"),
+            ("database", "database"),
+            ("schema", "schema"),
+            ("sequence", "sequence"),
+            ("Value", "used"),
+        ],
+        overrides=[
+            override(
+                "used",
+                thresholds=steps_json(((GREEN, None), (YELLOW, 0.8), (RED, 0.95))),
+                custom__cellOptions=COLOR_TEXT,
+            )
+        ],
+        sort="used",
+    )
+    indexes = table(
+        "Indexes that cost and do not help",
+        "Invalid, unused since the counters were reset, or the same as another; size when last vacuumed.",
+        [
+            Query(
+                queries.fullest(metrics.PG_INDEX_PROBLEM_BYTES, "database, schema, table, index, problem", 20)
+            )
+        ],
+        unit="bytes",
+        columns=[
+            ("server", "server"),
+            ("database", "database"),
+            ("schema", "schema"),
+            ("table", "table"),
+            ("index", "index"),
+            ("problem", "problem"),
+            ("Value", "size"),
+        ],
+        sort="size",
+        no_value="None is known",
+    )
+    return Section(
+        row("Storage"), [Line(7, [sizes, tables]), Line(7, [dead, age]), Line(8, [sequences, indexes])]
+    )
+
+
+def exporter() -> Section:
+    """Return how long asking took, what was left out, and how old counters are."""
+    duration = server_graph(
+        "Duration of collectors",
+        "What each took at the newest scrape; each has two seconds.",
+        [
+            Query(
+                queries.highest(metrics.PG_COLLECTOR_DURATION, by="collector"), f"{SERVER} {{{{collector}}}}"
+            )
+        ],
+        unit="s",
+    )
+    dropped = server_graph(
+        "Series left out",
+        "Over the collector's limit, or a second one of the same labels.",
+        [Query(queries.highest(metrics.PG_DROPPED, by="collector"), f"{SERVER} {{{{collector}}}}")],
+        unit="short",
+    )
+    running = server_graph(
+        "Running for",
+        "Time since the server started.",
+        [Query(queries.since(metrics.PG_START), SERVER)],
+        unit="s",
+    )
+    return Section(row("Exporter and server"), [Line(7, [duration, dropped, running])])
