@@ -1,0 +1,244 @@
+"""The rules on PostgreSQL read what is exposed; a real server, its standby and real troubles fire them."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from specter_alerts import promql
+from specter_alerts.database import groups
+from specter_alerts.model import AlertRule, Rule, RuleGroup
+from specter_alerts.promql import kind
+from specter_alerts.settings import DEFAULTS
+from specter_alerts.writer import render_rules
+from specter_core import metrics
+from specter_core.metrics import Metric
+from specter_core.web import WebOptions
+from specter_exporters.postgres.command import run
+from specter_exporters.postgres.model import Server
+from tests.exporters.postgres.asking import ROLE, ROLE_PASSWORD, connect
+from tests.exporters.serving import until
+from tests.servers.postgres import PostgresServer, running_postgres
+from tests.servers.prometheus import Prometheus, free_port, running_prometheus
+
+DECLARED = {
+    metric.name: set(metric.labels) for metric in vars(metrics).values() if isinstance(metric, Metric)
+}
+# Of 17 connections that ordinary roles can have.
+SETTINGS = {"max_connections": "20", "wal_level": "replica"}
+# As shipped, but a second is long, and a slot may keep nothing.
+IN_SECONDS = replace(
+    DEFAULTS,
+    pg_lock_wait_seconds=0.5,
+    pg_idle_in_transaction_seconds=0.5,
+    pg_slot_inactive_bytes=0.0,
+)
+TROUBLES = {
+    "PostgresDown",
+    "PostgresTurnsExporterAway",
+    "PostgresConnectionsHigh",
+    "PostgresConnectionsCritical",
+    "PostgresIdleInTransaction",
+    "PostgresLockWaiting",
+    "PostgresStandbyGone",
+    "PostgresSlotInactive",
+    "PostgresSequenceEndingCritical",
+    "PostgresIndexInvalid",
+}
+# Nothing is archived here, and no collector fails; tests/exporters/postgres scrape these.
+NOT_HERE = {
+    metrics.PG_LAST_ARCHIVED.name,
+    metrics.PG_LAST_ARCHIVE_FAILURE.name,
+    metrics.PG_COLLECTOR_FAILURE.name,
+}
+
+
+def selectors(rule: Rule) -> list[Any]:
+    return [node for node, _ in promql.walk(promql.parse(rule.expr)) if kind(node) == "VectorSelector"]
+
+
+READ = {each.name for group in groups(DEFAULTS) for rule in group.rules for each in selectors(rule)} - {
+    metrics.SERVER_CONNECTIONS_USED
+}
+
+
+def test_every_selector_names_a_metric_and_labels_that_are_exposed() -> None:
+    for group in groups(DEFAULTS):
+        for rule in group.rules:
+            for selector in selectors(rule):
+                labels = {matcher.name for matcher in selector.matchers.matchers}
+                if selector.name == metrics.UP:
+                    assert labels == {"job"}
+                elif selector.name != metrics.SERVER_CONNECTIONS_USED:
+                    assert labels <= DECLARED[selector.name], rule
+
+
+def test_only_what_stops_users_or_soon_will_pages() -> None:
+    assert {
+        rule.alert for group in groups(DEFAULTS) for rule in group.alerts if rule.severity == "critical"
+    } == {
+        "PostgresDown",
+        "PostgresConnectionsCritical",
+        "PostgresWraparoundCritical",
+        "PostgresSequenceEndingCritical",
+    }
+
+
+def at_once(group: RuleGroup) -> RuleGroup:
+    """Return the group, in which nobody waits."""
+    rules = (
+        replace(rule, wait="", keep_firing="") if isinstance(rule, AlertRule) else rule
+        for rule in group.rules
+    )
+    return replace(group, rules=tuple(rules))
+
+
+@contextmanager
+def exporter(*servers: Server) -> Iterator[str]:
+    """Run the exporter as its command does, and yield its address."""
+    port, ended = free_port(), threading.Event()
+    serving = threading.Thread(target=run, args=(servers, WebOptions("127.0.0.1", port), ended.wait))
+    serving.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        ended.set()
+        serving.join(20)
+
+
+@contextmanager
+def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
+    config = {
+        # The exporter connects within two seconds of those that it has.
+        "global": {"scrape_interval": "2600ms", "scrape_timeout": "2600ms", "evaluation_interval": "1s"},
+        "rule_files": ["*.rules.yml"],
+        "scrape_configs": [
+            {
+                "job_name": "postgres",
+                "static_configs": [{"targets": [target], "labels": {"service": "postgres"}}],
+            }
+        ],
+    }
+    rules = {"database.rules.yml": render_rules([at_once(group) for group in groups(IN_SECONDS)])}
+    with running_prometheus(folder, config=json.dumps(config), files=rules) as server:
+        yield server
+
+
+def firing(server: Prometheus) -> set[str]:
+    found = server.query('ALERTS{alertstate="firing"}')
+    return {row["metric"]["alertname"] for row in found}  # type: ignore[index]
+
+
+def exposed(server: Prometheus) -> set[str]:
+    return {row["metric"]["__name__"] for row in server.query('{job="postgres"}')}  # type: ignore[index]
+
+
+def execute(connection: "psycopg.Connection[Any]", *statements: str) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+@pytest.fixture
+def primary() -> Iterator[PostgresServer]:
+    with running_postgres(SETTINGS) as server:
+        with connect(server) as owner:
+            execute(
+                owner,
+                f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE_PASSWORD}'",
+                f"GRANT pg_monitor TO {ROLE}",
+                f"CREATE ROLE other LOGIN PASSWORD '{ROLE_PASSWORD}'",
+                "GRANT pg_monitor TO other",
+                "CREATE EXTENSION pg_stat_statements",
+                "CREATE TABLE orders (id serial, day int)",
+                f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {ROLE}",
+                "INSERT INTO orders (day) VALUES (1), (1)",
+            )
+        yield server
+
+
+def make_trouble(primary: PostgresServer, sessions: ExitStack) -> int:
+    """Hold a lock, let others wait, and so on; return the process that holds the lock."""
+
+    def session(**more: Any) -> "psycopg.Connection[Any]":
+        return sessions.enter_context(connect(primary, **more))
+
+    owner = session()
+    execute(
+        owner,
+        "SELECT setval('orders_id_seq', 2140000000)",
+        "SELECT pg_create_physical_replication_slot('nobodys', true)",
+        "ALTER ROLE other PASSWORD 'a-new-one'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'other'",
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        execute(owner, "CREATE UNIQUE INDEX CONCURRENTLY by_day ON orders (day)")
+    holder = session(autocommit=False)
+    execute(holder, "LOCK TABLE orders")
+    for _ in range(2):
+        waiting = threading.Thread(target=wait_for_lock, args=(session(),))
+        sessions.callback(waiting.join)
+        waiting.start()
+    # Who holds the lock goes first, or the waiting threads would never end.
+    sessions.callback(holder.close)
+    for _ in range(12):
+        session()
+    return holder.info.backend_pid
+
+
+def wait_for_lock(connection: "psycopg.Connection[Any]") -> None:
+    execute(connection, "SELECT count(*) FROM orders")
+
+
+def root_blockers(primary: PostgresServer) -> list[int]:
+    """Do as the alert says: its query finds who is to be ended."""
+    [rule] = [
+        rule for group in groups(DEFAULTS) for rule in group.alerts if rule.alert == "PostgresLockWaiting"
+    ]
+    found = re.fullmatch(
+        r"Find the root: (.+?); end it: pg_terminate_backend\(pid\)\.", rule.annotations["action"]
+    )
+    assert found
+    with connect(primary) as superuser:
+        return [row[0] for row in superuser.execute(found[1])]
+
+
+@pytest.mark.integration
+def test_ordinary_life_is_silent_and_troubles_fire_on_what_is_really_exposed(
+    primary: PostgresServer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(ROLE_PASSWORD)
+    place = f"host=127.0.0.1 dbname=postgres port={primary.port}"
+    with ExitStack() as stack:
+        standby = ExitStack()
+        copy = standby.enter_context(running_postgres(SETTINGS, primary=primary))
+        stack.push(standby)
+        watched = stack.enter_context(
+            exporter(
+                Server("main", f"{place} user={ROLE}", secret, idle_limit=0.5),
+                Server("renamed", f"{place} user=other", secret),
+                Server("copy", f"host=127.0.0.1 dbname=postgres port={copy.port} user={ROLE}", secret),
+            )
+        )
+        server = stack.enter_context(prometheus(tmp_path / "prometheus", watched))
+        server.wait_for(f'{metrics.PG_STANDBY_LAG_BYTES.name}{{stage="replayed"}}')
+        server.wait_for(f"{metrics.PG_RECEIVER_UP.name} == 1")
+        server.wait_for(metrics.SERVER_CONNECTIONS_USED)
+        assert firing(server) == set()
+        seen = exposed(server)
+        standby.close()
+        holder = make_trouble(primary, stack)
+        until(lambda: firing(server) >= TROUBLES, "the alerts")
+        assert firing(server) == TROUBLES
+        assert READ - seen - exposed(server) == NOT_HERE
+        assert root_blockers(primary) == [holder]
+        with connect(primary) as superuser:
+            superuser.execute("SELECT pg_terminate_backend(%s)", [holder])
+        until(lambda: "PostgresLockWaiting" not in firing(server), "the end of the queue")
