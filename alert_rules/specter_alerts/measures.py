@@ -43,6 +43,7 @@ MEASURES: Mapping[str, Measure] = {
     "pg_connections": Measure("PostgreSQL: connections", "connections"),
     "pg_active_connections": Measure("PostgreSQL: connections that run a statement", "connections"),
     "pg_idle_in_transaction": Measure("PostgreSQL: connections idle in a transaction", "connections"),
+    "pg_blocked_sessions": Measure("PostgreSQL: sessions that wait for another's lock", "sessions"),
     "pg_longest_transaction": Measure("PostgreSQL: longest transaction", "seconds"),
     "pg_commit_rate": Measure("PostgreSQL: transactions committed", "transactions/s"),
     "pg_rollback_ratio": Measure("PostgreSQL: share of transactions rolled back", "ratio"),

@@ -147,7 +147,7 @@ def test_only_what_exists_is_on_and_only_that_is_asked() -> None:
     assert len(server.asked) == 3
     assert str(decisions["node_cpu_used"]) == "preset node: node_cpu_used on: 1 series, 0.01 s"
     assert str(decisions["pg_connections"]) == (
-        "preset postgres: pg_connections off: no metric pg_stat_activity_count"
+        "preset postgres: pg_connections off: no metric specter_pg_connections or pg_stat_activity_count"
     )
     assert decisions["rabbitmq_ready"].reason == (
         "no metric rabbitmq_detailed_queue_messages_ready or rabbitmq_queue_messages_ready"
@@ -171,6 +171,35 @@ def test_without_recording_rules_the_instrumentation_itself_is_asked() -> None:
     assert rules.source.expr == "service:http_server_requests:rate1m"
     assert alone.source.expr == "sum by (service, job) (rate(http_server_request_duration_seconds_count[5m]))"
     assert older.source.expr == "sum by (service, job) (rate(http_request_duration_seconds_count[5m]))"
+
+
+def test_postgresql_is_read_from_either_exporter_and_specters_comes_first() -> None:
+    def asked(*names: str) -> dict[str, str]:
+        chosen = (each.chosen for each in decide(FakeServer(set(names)), "presets: [postgres]").values())
+        return {each.query.alias: each.source.expr for each in chosen if each}
+
+    ours = metrics.PG_CONNECTIONS.name
+    assert asked(ours) == asked(ours, "pg_stat_activity_count")
+    assert asked(ours) == {
+        "pg_connections": "sum by (service, server) (specter_pg_connections)",
+        "pg_active_connections": 'sum by (service, server) (specter_pg_connections{state="active"})',
+        "pg_idle_in_transaction": (
+            'sum by (service, server) (specter_pg_connections{state=~"idle in transaction.*"})'
+            " or 0 * sum by (service, server) (specter_pg_connections)"
+        ),
+    }
+    assert asked("pg_stat_activity_count")["pg_connections"] == (
+        "sum by (service, job, instance) (pg_stat_activity_count)"
+    )
+
+
+def test_what_is_read_of_specters_exporter_is_by_labels_that_it_has() -> None:
+    declared = {each.name: each.labels for each in vars(metrics).values() if isinstance(each, metrics.Metric)}
+    for query in PRESETS["postgres"].queries:
+        for source in query.sources:
+            own = [name for name in source.needs if name.startswith("specter_")]
+            by = {label for found in re.findall(r"by \((.+?)\)", source.expr) for label in found.split(", ")}
+            assert all(by - {"service"} <= set(declared[name]) for name in own), query.alias
 
 
 def test_service_level_queries_come_first_and_details_get_what_is_left() -> None:
