@@ -17,11 +17,16 @@ def group(settings: Settings) -> RuleGroup:
     )
 
 
+def _watched(settings: Settings) -> str:
+    """Return the jobs whose targets have alerts of their own."""
+    return f"{settings.detector_job}|{settings.host_jobs}|{settings.postgres_job}"
+
+
 def _all_down(settings: Settings) -> str:
     # One job of a service: its database exporter being up does not mean that it serves. The probe
     # exporter's own `up` says nothing about the service it probes. A detector or an exporter of PostgreSQL
     # that is down has an alert of its own, which pages nobody. So have hosts.
-    others = "|".join((settings.probe_job, settings.detector_job, settings.host_jobs, settings.postgres_job))
+    others = f"{settings.probe_job}|{_watched(settings)}"
     targets = f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{others}"}}'
     return f"max by ({metrics.SERVICE}, job) ({targets}) == 0"
 
@@ -47,10 +52,9 @@ def _service_down(settings: Settings) -> AlertRule:
 
 
 def _instance_down(settings: Settings) -> AlertRule:
-    others = f"{settings.detector_job}|{settings.host_jobs}|{settings.postgres_job}"
     return AlertRule(
         "InstanceDown",
-        f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{others}"}} == 0\n'
+        f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{_watched(settings)}"}} == 0\n'
         f"unless on ({metrics.SERVICE}, job)\n"
         f"{_all_down(settings)}",
         "warning",

@@ -351,4 +351,12 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         metrics.FUNNEL_ENTRANTS,
         metrics.FUNNEL_CONVERSION,
         metrics.SERVICE_DEPLOYED,
+        metrics.SERVER_CONNECTIONS_USED,
+        metrics.HOST_CPU_USED,
+        metrics.HOST_LOAD,
+        metrics.HOST_MEMORY_AVAILABLE,
+        metrics.HOST_DISK_FREE,
+        metrics.HOST_INODES_FREE,
+        metrics.HOST_GROUP_PROCESSES,
+        metrics.HOST_GROUP_MEMORY,
     }
