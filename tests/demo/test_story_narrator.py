@@ -117,7 +117,7 @@ class Story:
 
 def quiet_scores() -> dict[tuple[str, str], float]:
     of_requests = {(alias, route): 0.4 for alias in ALIASES for route in SCORED}
-    return of_requests | {("lcp_p75", f"{number}"): 0.4 for number in range(OF_VIEWS)}
+    return of_requests | {("frontend_lcp", f"{number}"): 0.4 for number in range(OF_VIEWS)}
 
 
 @pytest.fixture

@@ -184,8 +184,8 @@ def test_series_are_named_as_people_say_them() -> None:
     assert series_name({"for": "latency_p95", "service": "shop"}) == "latency_p95"
     assert series_name({"for": "latency_p95", "http_route": ""}) == "latency_p95"
     assert series_name({"http_route": "/"}) == "? /"
-    view = {"for": "lcp_p75", "service": "shop", "page": "/products/{product}", "device": "mobile"}
-    assert series_name(view) == "lcp_p75 /products/{product} mobile"
+    view = {"for": "frontend_lcp", "service": "shop", "page": "/products/{product}", "device": "mobile"}
+    assert series_name(view) == "frontend_lcp /products/{product} mobile"
 
 
 # --- the inbox's file ---

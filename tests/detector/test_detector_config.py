@@ -228,8 +228,8 @@ def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
 def test_the_stacks_configuration_watches_the_recorded_layer() -> None:
     config = load(ROOT / "stack/detector/detector.yml")
     recorded = metrics.QUERY_SERIES | {
-        "lcp_p75": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_LCP],
-        "inp_p75": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_INP],
+        "frontend_lcp": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_LCP],
+        "frontend_inp": metrics.WEB_VITALS_P75[metrics.WEB_VITALS_INP],
     }
     assert {alias: query.expr for alias, query in config.reader.queries.items()} == recorded
     watched = [query for model in config.models.values() for query in model.queries]

@@ -12,6 +12,6 @@ FAULT = defect_fault(
         without="loads that script no more",
     ),
     summary="a release makes pages wait for a script of 8 MB; the server is as fast as ever",
-    expects=("lcp_p75", "inp_p75"),
+    expects=("frontend_lcp", "frontend_inp"),
     family_alerts=("LcpPoor", "InpPoor"),
 )
