@@ -238,8 +238,12 @@ def test_the_token_is_read_beside_the_configuration_and_sent(tmp_path: Path) -> 
 
 @pytest.mark.integration
 def test_critical_mutes_the_same_statement_only(tmp_path: Path) -> None:
-    critical = labels("LatencyCritical", "critical", "latency")
+    critical = [
+        labels("LatencyCritical", "critical", "latency"),
+        labels("PostgresConnectionsCritical", "critical", "connections", server="main"),
+    ]
     muted = [
+        labels("PostgresConnectionsHigh", "warning", "connections", server="main"),
         labels("LatencyHigh", "warning", "latency"),
         labels("AnomalyDetected", "warning", "latency", **{"for": "latency_p95"}),
     ]
@@ -250,6 +254,7 @@ def test_critical_mutes_the_same_statement_only(tmp_path: Path) -> None:
         labels("AnomalyDetected", "warning", "traffic", **{"for": "request_rate"}),
         labels("AnomalyDetected", "warning", "anomaly", **{"for": "queue_depth"}),
         labels("ErrorRatioHigh", "warning", "errors"),
+        labels("PostgresConnectionsHigh", "warning", "connections", server="other"),
         labels("LatencyHigh", "warning", "latency", service="payments"),
         labels("LatencyHigh", "warning", "latency", cluster="other"),
     ]
@@ -260,10 +265,10 @@ def test_critical_mutes_the_same_statement_only(tmp_path: Path) -> None:
         {"alertname": "OwnWarning", "severity": "warning"},
     ]
     with receiving() as receiver, alertmanager(tmp_path, quick(receiver.address)) as url:
-        post(url, [critical, own[0]])
-        wait_for(lambda: len(receiver.alerts("/alerts/critical")) >= 2, "both critical notifications")
+        post(url, [*critical, own[0]])
+        wait_for(lambda: len(receiver.alerts("/alerts/critical")) >= 3, "the critical notifications")
         post(url, [*muted, *heard, deployment, own[1]])
-        states = states_of(url, len([critical, *own, *muted, *heard, deployment]))
+        states = states_of(url, len([*critical, *own, *muted, *heard, deployment]))
         wait_for(
             lambda: (
                 {key(a["labels"]) for a in receiver.alerts("/alerts/warning")}
