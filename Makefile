@@ -33,7 +33,7 @@ demo: setup ## the whole product on this machine: FAULT=name LOCAL_TIME=HH:MM
 demo-check: setup ## the same unattended; ends with one line of JSON
 	@$(BIN)/specter demo check $(STORY)
 
-# In the order of the folders: the two stories take longest, and start first.
+# As tests/conftest.py orders them: what takes longest starts first.
 test: servers lint ## lint, then all tests on real servers
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not prove" --cov
 

@@ -7,6 +7,7 @@ slowly it sends or reads, and each wait has an end.
 
 import ipaddress
 import logging
+import math
 import selectors
 import socket
 import ssl
@@ -32,6 +33,10 @@ LOGGER = logging.getLogger(__name__)
 PIECE = 64 * 1024
 # What a slow client has not read of an answer, and a thread does not wait for.
 MAX_UNSENT = 1024 * 1024
+# What clients have at the server's end to read their answers: less than a supervisor waits before it kills.
+STOP_SECONDS = 3.0
+# How often a thread that waits for a client looks whether the server ends.
+LOOK_SECONDS = 0.25
 TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -52,14 +57,16 @@ class Output:
     Args:
         sock: that does not block.
         seconds: for an answer.
+        last: says until when there is time at all (monotonic), whatever an answer has.
     """
 
     bytes_written = 0
 
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
+    def __init__(self, sock: socket.socket, seconds: float, last: Callable[[], float]) -> None:
         self.unsent = bytearray()
         self._socket = sock
         self._seconds = seconds
+        self._last = last
         self._end: float | None = None
 
     def begin(self) -> None:
@@ -78,7 +85,7 @@ class Output:
         self.unsent += data
         self.send()
         while len(self.unsent) > MAX_UNSENT:
-            self._wait(self._end - time.monotonic())
+            self._wait(self._end)
         return len(data)
 
     def send(self) -> int:
@@ -92,16 +99,18 @@ class Output:
             return selectors.EVENT_WRITE
         return 0
 
-    def _wait(self, seconds: float) -> None:
-        """Send a piece within `seconds`."""
+    def _wait(self, end: float) -> None:
+        """Send a piece before `end`, in slices, because the server's end may come meanwhile."""
         try:
-            self._socket.settimeout(max(seconds, 1e-3))
-            del self.unsent[: self._socket.send(self.unsent[:PIECE])]
-        except TimeoutError:
-            self.unsent.clear()
-            raise TimeoutError("timed out") from None  # the words by which cheroot knows it
+            while (left := min(end, self._last()) - time.monotonic()) > 0:
+                self._socket.settimeout(min(left, LOOK_SECONDS))
+                with suppress(TimeoutError):
+                    del self.unsent[: self._socket.send(self.unsent[:PIECE])]
+                    return
         finally:
             self._socket.setblocking(False)
+        self.unsent.clear()
+        raise TimeoutError("timed out")  # the words by which cheroot knows it
 
 
 class Connection(HTTPConnection):
@@ -131,7 +140,8 @@ class Connection(HTTPConnection):
         self.next_request()
 
     def _stream(self, sock: socket.socket, mode: str, _size: int) -> Input | Output:
-        return Input() if "r" in mode else Output(sock, self.server.limits.answer_seconds)
+        connections = self.server.connections
+        return Input() if "r" in mode else Output(sock, self.server.limits.answer_seconds, connections.last)
 
     def next_request(self) -> None:
         """Begin to look for a request in what is received."""
@@ -177,6 +187,7 @@ class Connections:
         self._selector.register(self._wake_receiver, selectors.EVENT_READ)
         self._woken = False
         self._stopping = False
+        self._end = math.inf
         self._thread = threading.Thread(target=self._run, name="connections", daemon=True)
 
     @property
@@ -188,8 +199,16 @@ class Connections:
         """Begin to read."""
         self._thread.start()
 
+    def last(self) -> float:
+        """Return until when answers may be read, in monotonic seconds."""
+        return self._end
+
+    def finish(self) -> None:
+        """Let clients read their answers for a little longer."""
+        self._end = time.monotonic() + STOP_SECONDS
+
     def stop(self) -> None:
-        """End the thread and close all connections."""
+        """Send what is left to be sent, then end the thread and close all connections."""
         self._stopping = True
         self._wake()
         self._thread.join()
@@ -202,7 +221,10 @@ class Connections:
         self._wake_sender.close()
 
     def add(self, connection: Connection) -> None:
-        """Take a new connection."""
+        """Take a new connection, unless more than may be busy are waiting to be looked at."""
+        if len(self._tasks) > self._limits.busy:
+            _close(connection)
+            return
         self._do(self._begin, connection)
 
     def keep(self, connection: Connection) -> None:
@@ -224,7 +246,7 @@ class Connections:
         self._wake_sender.send(b"\0")
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._over():
             for key, _ in self._selector.select(self._seconds()):
                 if key.data is None:
                     self._wake_receiver.recv(PIECE)
@@ -235,6 +257,14 @@ class Connections:
             while self._tasks:
                 self._safely(*self._tasks.popleft())
             self._expire(time.monotonic())
+
+    def _over(self) -> bool:
+        """Return whether the server has ended and nothing is left to be sent, or no time for it."""
+        if not self._stopping:
+            return False
+        for connection in [*self._receiving, *self._idle]:
+            self._forget(connection)
+        return not (self._tasks or self._sending) or time.monotonic() >= self._end
 
     def _safely(self, task: Callable[[Connection], None], connection: Connection) -> None:
         """Do a task; a defect ends this connection and no other."""
@@ -250,7 +280,8 @@ class Connections:
     def _seconds(self) -> float | None:
         """Return for how long nothing ends."""
         ends = [next(iter(kind.values())) for kind in (self._receiving, self._idle, self._sending) if kind]
-        return max(min(ends) - time.monotonic(), 0.0) if ends else None
+        end = min([*ends, self._end])
+        return max(end - time.monotonic(), 0.0) if math.isfinite(end) else None
 
     def _begin(self, connection: Connection) -> None:
         connection.source = source(connection.remote_addr)
@@ -278,7 +309,7 @@ class Connections:
             self._receive(connection)
 
     def _receive(self, connection: Connection) -> None:
-        """Read what is there, until the request is complete."""
+        """Read a piece: what is more makes the connection ready again, after it was others' turn."""
         try:
             if connection.handshaking:
                 self._shake_hands(connection)
@@ -287,6 +318,9 @@ class Connections:
                     self._receive_from(connection)
                 connection.received += piece
                 if self._received(connection):
+                    return
+                if not _decrypted(connection.socket):
+                    self._selector.modify(connection.socket, selectors.EVENT_READ, connection)
                     return
         except ssl.SSLWantWriteError:
             self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
@@ -342,6 +376,7 @@ class Connections:
             self._forget(max(waiting, key=lambda one: one.held))
 
     def _answered(self, connection: Connection) -> None:
+        connection.rfile = Input()  # nobody counts the request any more
         self._serving.discard(connection)
         self._sending[connection] = time.monotonic() + self._limits.answer_seconds
         self._selector.register(connection.socket, selectors.EVENT_WRITE, connection)
@@ -390,6 +425,14 @@ class Connections:
         with suppress(KeyError, ValueError):  # it was being served, or never was registered
             self._selector.unregister(connection.socket)
         _close(connection)
+        # cheroot's connections are in cycles, which are collected later.
+        connection.received.clear()
+        connection.wfile.unsent.clear()
+
+
+def _decrypted(sock: socket.socket) -> int:
+    """Return how many bytes are decrypted and not read: no selector knows of them."""
+    return sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
 
 
 def _close(connection: Connection) -> None:

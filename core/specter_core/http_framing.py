@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 # A chunk's size and its extensions, which nobody uses.
 MAX_CHUNK_LINE_BYTES = 256
+# A body in more chunks than this has at least so many bytes a chunk: to look at each takes time from others.
+MANY_CHUNKS, LEAST_OF_MANY = 1024, 64
 _HEAD_END = re.compile(rb"\n\r?\n")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -34,7 +36,9 @@ class Framing:
         self._max_body = max_body
         self._at = 0
         self._needed = 0
+        self._chunks = 0
         self._chunked = 0
+        self._searched = 0
         self._step: Callable[[bytearray], bool] | None = self._head
 
     def complete(self, received: bytearray) -> bool:
@@ -89,6 +93,8 @@ class Framing:
                 codings.add(value)
             elif name == b"expect":
                 self.expects_continue = value == b"100-continue" and b"HTTP/1.1" in request
+        if codings and b"HTTP/1.1" not in request:  # where they have no meaning
+            self.sound = False
         return lengths, codings
 
     def _body(self, received: bytearray) -> bool:
@@ -102,8 +108,10 @@ class Framing:
         if line is None:
             return self.give_up(received)
         size = int(line[1], 16)
-        self._chunked += stop - self._at + size
-        if self._chunked > self._max_body:
+        self._chunks += 1
+        self._chunked += stop - self._at + size + 2
+        tiny = self._chunks > MANY_CHUNKS and self._chunked < self._chunks * LEAST_OF_MANY
+        if tiny or self._chunked > self._max_body:
             return self.give_up(received)
         self._at = stop
         self._needed = stop + size + 2
@@ -121,7 +129,8 @@ class Framing:
 
     def _trailers(self, received: bytearray) -> bool:
         # The line end before them belongs to the last chunk: without trailers, an empty line follows it.
-        found = _HEAD_END.search(received, self._at - 1)
+        found = _HEAD_END.search(received, max(self._at - 1, self._searched - 2))
+        self._searched = len(received)
         if found is not None:
             return self._ends_at(found.end())
         return len(received) - self._at > self._max_head and self.give_up(received)

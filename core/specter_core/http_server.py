@@ -88,5 +88,6 @@ class Server(CherootServer):
         """Answer the requests under way and end all connections."""
         if not self.ready:
             return
+        self.connections.finish()
         super().stop()
         self.connections.stop()

@@ -1,7 +1,9 @@
 """The web server among clients that send, read or wait longer than they should."""
 
+import gc
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from specter_core.http_connections import source
+from specter_core.http_connections import STOP_SECONDS, Input, source
+from specter_core.http_framing import MANY_CHUNKS, Framing
 from specter_core.http_limits import Limits
 from specter_core.web import TlsServerConfig, WebConfig, WebOptions, WebServer
 from tests.core.certificates import self_signed
@@ -284,6 +287,47 @@ def test_a_server_stops_whatever_its_clients_wait_for() -> None:
         assert time.monotonic() - start < 5
         assert ended(waiting[0])
         assert ended(waiting[2])
+
+
+def test_at_the_end_of_a_server_answers_are_read_to_their_end_and_who_does_not_read_is_not_waited_for() -> (
+    None
+):
+    with serving() as server, connected(server) as reads, connected(server) as rests:
+        for one in (reads, rests):
+            one.sendall(GET % b"/large/%d" % SEVERAL)
+            assert one.recv(1)
+        start = time.monotonic()
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        received = 1 + sum(map(len, iter(partial(reads.recv, 1 << 20), b"")))
+        ending.join()
+        assert time.monotonic() - start < STOP_SECONDS + 2
+    assert received > SEVERAL * len(LARGE)
+
+
+def test_a_request_is_forgotten_once_it_is_answered() -> None:
+    gc.collect()
+    with serving() as server, connected(server) as connection:
+        connection.sendall(HEAD + b"Content-Length: 900000\r\n\r\n" + LARGE)
+        assert answer(connection) == LARGE
+        deadline = time.monotonic() + 5
+        while remembered() >= len(LARGE):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def remembered() -> int:
+    """Return the bytes of all requests that are in memory."""
+    return sum(len(one.getbuffer()) for one in gc.get_objects() if isinstance(one, Input))
+
+
+def test_a_body_in_very_many_tiny_chunks_is_given_up_and_one_in_many_ordinary_ones_is_not() -> None:
+    head = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    for chunk, sound in ((b"1\r\nx\r\n", False), (b"40\r\n" + b"x" * 64 + b"\r\n", True)):
+        framing = Framing(max_head=65_536, max_body=1 << 20)
+        body = bytearray(head + chunk * (2 * MANY_CHUNKS) + b"0\r\n\r\n")
+        assert framing.complete(body)
+        assert (framing.sound, framing.end) == (sound, len(body))
 
 
 def encrypted(server: WebServer, context: ssl.SSLContext) -> ssl.SSLSocket:

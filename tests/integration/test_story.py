@@ -133,6 +133,7 @@ def _prometheus_killed_comes_back_and_scores_go_on(
     assert "specter_detector_datasource_up 1.0" in metrics
 
 
+@pytest.mark.prove
 def test_a_traffic_drop_is_noticed_at_night_as_in_the_afternoon(tmp_path: Path) -> None:
     states = {local_time: tmp_path / local_time.replace(":", "") for local_time in ("03:00", "15:00")}
     runs = {}
