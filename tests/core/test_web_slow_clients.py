@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -110,7 +110,8 @@ def test_two_hundred_clients_that_drip_keep_an_honest_one_from_nothing(start: st
             if dripped:
                 byte = bytes([next(drips)])
                 for one in slow:
-                    one.sendall(byte)
+                    with suppress(OSError):  # it had to make room: the honest one's last connection is ending
+                        one.sendall(byte)
             body, seconds = asked(server)
             assert body == b"hello"
             assert seconds < 2
