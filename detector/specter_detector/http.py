@@ -11,7 +11,6 @@ from requests.auth import AuthBase
 from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
 from specter_detector.config import Connection
-from specter_detector.punctual import PunctualAdapter
 
 USER_AGENT = "specter-detector"
 CONNECT_TIMEOUT = 3.0
@@ -56,12 +55,9 @@ def _ascii(file: Path, *, what: str) -> str:
 def open_session(connection: Connection) -> requests.Session:
     """Return a session that logs in, checks certificates, and asks for uncompressed answers.
 
-    An answer's headers have to be there within the time-out of a read, all together. Decompressing a large
-    answer takes longer than receiving it from a near server.
+    Decompressing a large answer takes longer than receiving it from a near server.
     """
     session = OneServerSession()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, PunctualAdapter())
     session.headers["User-Agent"] = USER_AGENT
     session.headers["Accept-Encoding"] = "identity"
     if connection.tenant_id is not None:

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from specter_core import metrics
-from specter_detector.punctual import PunctualAdapter
 from specter_detector.vocabulary import counter, histogram
 
 READ_CODES = ("2xx", "3xx", "4xx", "5xx", "none")
@@ -65,7 +65,7 @@ class RequestTelemetry:
         self._sent_bytes.inc(nbytes)
 
 
-class ObservedAdapter(PunctualAdapter):
+class ObservedAdapter(HTTPAdapter):
     """Sends the requests of a session and says how each was answered.
 
     Args:

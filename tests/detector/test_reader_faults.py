@@ -106,7 +106,6 @@ ANSWERS: dict[str, tuple[Callable[[Request], None], type[DatasourceError], str]]
     "closed": (close_at_once, UnreachableError, "closed connection|reset|aborted"),
     "hanging": (lambda r: r.hang(), SlowError, r"no answer within 0\.\d+ s"),
     "hanging in the middle": (hang_in_the_middle, SlowError, "no answer within|no whole answer within"),
-    "dripping headers": (lambda r: r.drip_headers(0.02), SlowError, r"no answer within 0\.\d+ s"),
     "dripping": (lambda r: r.drip(ONE_ROW, 0.02), SlowError, "no whole answer within|no answer within"),
 }  # fmt: skip
 

@@ -41,15 +41,6 @@ class Request:
     def drip(self, body: bytes, every: float) -> None:
         """Send a byte each `every` seconds."""
         self.answer(b"", length=len(body))
-        self._drip(body, every)
-
-    def drip_headers(self, every: float) -> None:
-        """Send the beginning of an answer, and a byte of its headers each `every` seconds."""
-        self.handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        self.handler.close_connection = True
-        self._drip(b"x" * 65_536, every)
-
-    def _drip(self, body: bytes, every: float) -> None:
         for byte in body:
             if self.released.wait(every):
                 return

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
 Fault = Literal[
-    "ok", "500", "429", "429-date", "hang", "drip", "trickle", "cut", "truncated", "truncated-ok", "redirect"
+    "ok", "500", "429", "429-date", "hang", "trickle", "cut", "truncated", "truncated-ok", "redirect"
 ]
 
 
@@ -62,8 +62,6 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "hang":
             server.released.wait(30)
             self.close_connection = True
-        elif fault == "drip":
-            self._drip(server)
         elif fault == "trickle":
             self._trickle(server)
         elif fault == "redirect":
@@ -91,16 +89,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         if length:
             self.close_connection = True
-
-    def _drip(self, server: FaultyReceiver) -> None:
-        """Send a header without end, a byte at a time."""
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        self.close_connection = True
-        try:
-            while not server.released.wait(0.05):
-                self.wfile.write(b"x")
-        except OSError:
-            return  # the client has had enough
 
     def _trickle(self, server: FaultyReceiver) -> None:
         """Send an endless answer, a byte at a time: no single read ever times out."""

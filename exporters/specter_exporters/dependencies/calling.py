@@ -8,14 +8,15 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from specter_core.http_adapter import OwnConnections
 from specter_exporters.dependencies.model import CallError, Reason
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -93,20 +94,39 @@ class _Deadline:
                     socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
-def _adapter(deadline: _Deadline) -> OwnConnections:
-    """Return requests' adapter, whose connections know the deadline."""
+class _Adapter(HTTPAdapter):
+    """Requests' adapter, whose connections know the deadline."""
 
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            deadline.watch(self.sock)
+    def __init__(self, deadline: _Deadline) -> None:
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                deadline.watch(self.sock)
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            deadline.watch(self.sock)
+        class Secure(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                deadline.watch(self.sock)
 
-    return OwnConnections(Plain, Secure)
+        class PlainPool(urllib3.HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(urllib3.HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self._pools = {"http": PlainPool, "https": SecurePool}
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        """Make the pools of connections through a proxy."""
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
 class Caller:
@@ -125,7 +145,7 @@ class Caller:
         self._session.headers.clear()
         self._session.verify = True if ca_file is None else str(ca_file)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _adapter(self._deadline))
+            self._session.mount(scheme, _Adapter(self._deadline))
 
     def __enter__(self) -> "Caller":
         return self
