@@ -5,15 +5,12 @@ The events are those that the exporter exposes, which are the catalogue's: a row
 
 from typing import Any
 
-from grafanalib import core as grafana
-
 from specter_core import metrics
 from specter_dashboards import business_queries as queries
 from specter_dashboards.business_users import endpoint, users
-from specter_dashboards.house import ON_TIME_RANGE_CHANGE, dashboard, datasource, row_link, service_variable
+from specter_dashboards.house import choice_variable, dashboard, datasource, row_link, service_variable
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
-    DATASOURCE,
     Panel,
     Query,
     graph,
@@ -40,15 +37,8 @@ def business_board() -> Any:
 
 def _events() -> Any:
     """Return the variable with the events of the catalogue; each has its row."""
-    return grafana.Template(
-        name="event",
-        label="Event",
-        query=f"label_values({metrics.BUSINESS_EVENTS.name}{{{SERVICES}}}, event)",
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
+    return choice_variable(
+        "event", "Event", f"label_values({metrics.BUSINESS_EVENTS.name}{{{SERVICES}}}, event)"
     )
 
 

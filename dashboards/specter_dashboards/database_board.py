@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from grafanalib import core as grafana
-
 from specter_core import metrics
 from specter_dashboards import database_queries as queries
 from specter_dashboards.database_storage import exporter, replication, statements, storage
 from specter_dashboards.house import (
-    ON_TIME_RANGE_CHANGE,
+    choice_variable,
     dashboard,
     datasource,
     server_graph,
@@ -16,7 +14,6 @@ from specter_dashboards.house import (
 )
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
-    DATASOURCE,
     GREEN,
     ORANGE,
     RED,
@@ -47,15 +44,8 @@ def database_board() -> Any:
 
 
 def _server() -> Any:
-    return grafana.Template(
-        name="server",
-        label="Server",
-        query=f'label_values({metrics.PG_UP.name}{{service=~"$service"}}, server)',
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
+    return choice_variable(
+        "server", "Server", f'label_values({metrics.PG_UP.name}{{service=~"$service"}}, server)'
     )
 
 

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from grafanalib import core as grafana
-
 from specter_core import metrics
 from specter_dashboards import dependency_queries as queries
-from specter_dashboards.house import ON_TIME_RANGE_CHANGE, annotation, dashboard, datasource
+from specter_dashboards.house import annotation, choice_variable, dashboard, datasource
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
     COLOR_TEXT,
-    DATASOURCE,
     GREEN,
     NEUTRAL,
     ORANGE,
@@ -56,15 +53,8 @@ def dependencies_board() -> Any:
 
 
 def _dependency() -> Any:
-    return grafana.Template(
-        name="dependency",
-        label="Third party",
-        query=f"label_values({metrics.DEPENDENCY_INFO.name}, {metrics.DEPENDENCY})",
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
+    return choice_variable(
+        "dependency", "Third party", f"label_values({metrics.DEPENDENCY_INFO.name}, {metrics.DEPENDENCY})"
     )
 
 

@@ -8,8 +8,8 @@ from specter_core import metrics
 from specter_dashboards import detector_queries as queries
 from specter_dashboards.detector_writing import learning, resources, writing
 from specter_dashboards.house import (
-    ON_TIME_RANGE_CHANGE,
     annotation,
+    choice_variable,
     dashboard,
     datasource,
 )
@@ -17,7 +17,6 @@ from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
     BLUE,
     COLOR_TEXT,
-    DATASOURCE,
     GREEN,
     NEUTRAL,
     ORANGE,
@@ -67,16 +66,7 @@ def detector_board() -> Any:
 
 
 def _instance() -> Any:
-    return grafana.Template(
-        name="instance",
-        label="Detector",
-        query=f"label_values({metrics.DETECTOR_BUILD.name}, instance)",
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
-    )
+    return choice_variable("instance", "Detector", f"label_values({metrics.DETECTOR_BUILD.name}, instance)")
 
 
 def _pages() -> Any:

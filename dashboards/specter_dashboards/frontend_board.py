@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from grafanalib import core as grafana
-
 from specter_core import metrics
 from specter_core.metrics import Metric
 from specter_dashboards import frontend_queries as queries
 from specter_dashboards.house import (
-    ON_TIME_RANGE_CHANGE,
+    choice_variable,
     dashboard,
     datasource,
     row_link,
@@ -18,7 +16,6 @@ from specter_dashboards.house import (
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
     COLOR_TEXT,
-    DATASOURCE,
     GREEN,
     NEUTRAL,
     RED,
@@ -60,15 +57,8 @@ def frontend_board() -> Any:
 
 
 def _chosen(label: str, shown: str) -> Any:
-    return grafana.Template(
-        name=label,
-        label=shown,
-        query=f"label_values({metrics.WEB_VITALS_VIEWS[metrics.WEB_VITALS_LCP]}, {label})",
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
+    return choice_variable(
+        label, shown, f"label_values({metrics.WEB_VITALS_VIEWS[metrics.WEB_VITALS_LCP]}, {label})"
     )
 
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from grafanalib import core as grafana
-
 from specter_core import metrics
 from specter_dashboards import hosts_queries as queries
 from specter_dashboards.hosts_processes import pm2, process_groups, systemd
 from specter_dashboards.house import (
-    ON_TIME_RANGE_CHANGE,
+    choice_variable,
     dashboard,
     datasource,
     host_link,
@@ -17,7 +15,6 @@ from specter_dashboards.house import (
 )
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
-    DATASOURCE,
     GREEN,
     NEUTRAL,
     ORANGE,
@@ -55,16 +52,7 @@ def hosts_board() -> Any:
 
 
 def _instance() -> Any:
-    return grafana.Template(
-        name="instance",
-        label="Host",
-        query=f"label_values({metrics.UP}{{{queries.EXPORTERS}}}, instance)",
-        dataSource=DATASOURCE,
-        multi=True,
-        includeAll=True,
-        allValue=".+",
-        refresh=ON_TIME_RANGE_CHANGE,
-    )
+    return choice_variable("instance", "Host", f"label_values({metrics.UP}{{{queries.EXPORTERS}}}, instance)")
 
 
 def _wrong() -> Section:

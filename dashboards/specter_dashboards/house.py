@@ -88,18 +88,23 @@ def datasource() -> Any:
     return grafana.Template(name="datasource", label="Data source", type="datasource", query="prometheus")
 
 
-def service_variable() -> Any:
-    """Return the variable that chooses services."""
+def choice_variable(name: str, label: str, query: str) -> Any:
+    """Return the variable `name`, shown as `label`: one, several or all of what `query` finds."""
     return grafana.Template(
-        name="service",
-        label="Service",
-        query=f"label_values({metrics.UP}, {metrics.SERVICE})",
+        name=name,
+        label=label,
+        query=query,
         dataSource=DATASOURCE,
         multi=True,
         includeAll=True,
         allValue=".+",
         refresh=ON_TIME_RANGE_CHANGE,
     )
+
+
+def service_variable() -> Any:
+    """Return the variable that chooses services."""
+    return choice_variable("service", "Service", f"label_values({metrics.UP}, {metrics.SERVICE})")
 
 
 def _siblings() -> Any:
