@@ -1,6 +1,10 @@
 """Where a request ends, whatever pieces it comes in."""
 
+from io import BufferedReader, BytesIO
+
 import pytest
+from cheroot.errors import MaxSizeExceeded
+from cheroot.server import ChunkedRFile
 
 from specter_core.http_framing import Framing
 
@@ -59,3 +63,16 @@ def test_only_a_client_that_speaks_http_1_1_is_told_to_continue() -> None:
         head = b"POST / HTTP/%s\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n" % version
         assert not framing.complete(bytearray(head))
         assert framing.expects_continue is expects
+
+
+def test_a_body_in_chunks_that_is_given_up_for_its_size_is_too_large_for_its_reader_as_well() -> None:
+    chunk = b"1;" + b"x" * 90 + b"\r\n1\r\n"
+    framing, received = Framing(1000, 10_000), bytearray(CHUNKED)
+    for byte in chunk * 200:  # piece by piece, so that it is given up at the first byte that is too much
+        received.append(byte)
+        if framing.complete(received):
+            break
+    assert not framing.sound
+    body = ChunkedRFile(BufferedReader(BytesIO(received[len(CHUNKED) : framing.end])), 10_000)
+    with pytest.raises((MaxSizeExceeded, OSError), match="Too Large"):
+        body.read(20_000)

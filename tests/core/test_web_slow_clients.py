@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Less than the server keeps for a client that does not read; several are more than the system keeps.
 LARGE = b"x" * 900_000
 SEVERAL = 12
+# Seconds, less than any wait of a server without other limits; a busy machine may take some of them.
+WELL_BEFORE = 10
 HEAD = b"POST /sent HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -114,12 +116,12 @@ def test_two_hundred_clients_that_drip_keep_an_honest_one_from_nothing(start: st
                         one.sendall(byte)
             body, seconds = asked(server)
             assert body == b"hello"
-            assert seconds < 2
+            assert seconds < WELL_BEFORE
 
 
 def test_a_request_that_is_not_complete_in_time_is_told_so_and_ended() -> None:
-    with serving(Limits(request_seconds=0.3)) as server, connected(server) as connection:
-        start = time.monotonic()
+    start = time.monotonic()
+    with serving(Limits(request_seconds=1)) as server, connected(server) as connection:
         connection.settimeout(0.01)
         answered = None
         while answered is None:
@@ -129,7 +131,7 @@ def test_a_request_that_is_not_complete_in_time_is_told_so_and_ended() -> None:
             except TimeoutError:
                 continue
         assert answered.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-        assert 0.3 <= time.monotonic() - start < 2
+        assert 1 <= time.monotonic() - start < WELL_BEFORE
         connection.settimeout(10)
         assert ended(connection)
 
@@ -140,17 +142,17 @@ def test_a_new_connection_that_sends_nothing_is_ended_without_a_word() -> None:
 
 
 def test_a_connection_that_is_kept_is_ended_after_the_time_between_requests() -> None:
-    with serving(Limits(idle_seconds=0.2)) as server, connected(server) as connection:
+    with serving(Limits(idle_seconds=1)) as server, connected(server) as connection:
         for path in (b"/a", b"/b"):
+            start = time.monotonic()
             connection.sendall(GET % path)
             assert answer(connection) == path
-        start = time.monotonic()
         assert ended(connection)
-        assert 0.1 <= time.monotonic() - start < 2
+        assert 1 <= time.monotonic() - start < WELL_BEFORE
 
 
 def test_the_time_of_a_request_begins_with_its_first_byte() -> None:
-    with serving(Limits(request_seconds=0.2, idle_seconds=20)) as server, connected(server) as connection:
+    with serving(Limits(request_seconds=1, idle_seconds=60)) as server, connected(server) as connection:
         connection.sendall(GET % b"/a")
         assert answer(connection) == b"/a"
         start = time.monotonic()
@@ -158,7 +160,7 @@ def test_the_time_of_a_request_begins_with_its_first_byte() -> None:
             assert ended(other)  # longer than a request may take
         connection.sendall(GET % b"/b")
         assert answer(connection) == b"/b"
-        assert time.monotonic() - start >= 0.2
+        assert time.monotonic() - start >= 1
 
 
 def told_to_close(server: WebServer) -> bool:
@@ -213,12 +215,12 @@ def test_clients_that_do_not_read_hold_no_thread_and_get_their_answer_later() ->
             one.sendall(GET % b"/large/1" * SEVERAL)
         body, seconds = asked(server)
         assert body == b"hello"
-        assert seconds < 2
+        assert seconds < WELL_BEFORE
         assert [answer(slow[0]) for _ in range(SEVERAL)] == [LARGE] * SEVERAL
 
 
 def test_an_answer_that_is_not_read_in_time_is_broken_off() -> None:
-    limits = Limits(request_seconds=0.5, answer_seconds=0.3)
+    limits = Limits(request_seconds=2, answer_seconds=0.3)
     with serving(limits) as server, connected(server) as little, connected(server) as much:
         little.sendall(GET % b"/large/1" * SEVERAL)  # waits without a thread
         much.sendall(GET % b"/large/%d" % SEVERAL)  # holds one
@@ -355,7 +357,7 @@ def test_under_tls_clients_without_a_handshake_or_a_request_keep_an_honest_one_f
             assert answer(connection) == b"x" * 100_000
             connection.sendall(GET % b"/again")
             assert answer(connection) == b"/again"
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < WELL_BEFORE
         slow[0].sendall(b"Content-Length: 2\r\n\r\nhi")
         assert answer(slow[0]) == b"hi"
         assert [answer(unread) for _ in range(SEVERAL)] == [LARGE] * SEVERAL
