@@ -43,6 +43,9 @@ TEST_PROGRAMS = (
     Program("victoria-metrics", "victoria-metrics", ("victoria-metrics-prod",)),
     Program("chromium", "chromium", ("chromium-browser", "google-chrome")),
     Program("chromedriver", "chromium-driver"),
+    Program("mariadbd", "mariadb-server", folders=("/usr/sbin",)),
+    Program("pgbouncer", "pgbouncer", folders=("/usr/sbin",)),
+    Program("rabbitmqctl", "rabbitmq-server", folders=("/usr/lib/rabbitmq/bin",)),
 )
 """What only the tests run."""
 
