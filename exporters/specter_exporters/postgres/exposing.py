@@ -11,16 +11,13 @@ from prometheus_client.registry import Collector
 from specter_core import metrics
 from specter_core.clock import Clock
 from specter_core.metrics import Metric
+from specter_exporters.deadlines import HEADER, answer_within
 from specter_exporters.families import Families
 from specter_exporters.postgres.scrape import Scraper
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-HEADER = "HTTP_X_PROMETHEUS_SCRAPE_TIMEOUT_SECONDS"
-OWN_TIMEOUT = 9.5
-"""Seconds to answer in when nobody says how long he waits: Prometheus' default is ten."""
-MARGIN = 0.5
 EXPOSED: tuple[Metric, ...] = tuple(
     value for name, value in vars(metrics).items() if name.startswith("PG_") and isinstance(value, Metric)
 )
@@ -84,12 +81,3 @@ class Exposition:
         self._pool.shutdown(wait=False, cancel_futures=True)
         for each in self._scrapers:
             each.close()
-
-
-def answer_within(header: str) -> float:
-    """Return the seconds for an answer: less than the scraper says that it waits, and not more than ours."""
-    try:
-        waits = float(header)
-    except ValueError:
-        return OWN_TIMEOUT
-    return min(OWN_TIMEOUT, waits - MARGIN) if waits > MARGIN else OWN_TIMEOUT

@@ -8,8 +8,9 @@ import psycopg
 from prometheus_client import generate_latest
 
 from specter_core.clock import SystemClock
+from specter_exporters.deadlines import HEADER
 from specter_exporters.postgres.collectors import standard
-from specter_exporters.postgres.exposing import HEADER, Exposition
+from specter_exporters.postgres.exposing import Exposition
 from specter_exporters.postgres.model import Server
 from specter_exporters.postgres.scrape import Scraper
 from tests.exporters.serving import samples

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from specter_core.config import ConfigError
+from specter_exporters.deadlines import answer_within
 from specter_exporters.postgres.command import postgres
 from specter_exporters.postgres.config import load
-from specter_exporters.postgres.exposing import answer_within
 
 ONE = "servers: [{name: main, dsn: 'host=127.0.0.1 user=watcher', password_file: secret}]\n"
 
