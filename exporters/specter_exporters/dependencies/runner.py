@@ -1,11 +1,8 @@
 """Run what is asked of dependencies on a schedule, so many at a time, apart from scrapes."""
 
-import heapq
-import itertools
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +13,7 @@ from specter_exporters.dependencies.model import Dependencies, Dependency, Kind
 from specter_exporters.dependencies.results import Result, Results
 from specter_exporters.dependencies.status_pages import run_status_page
 from specter_exporters.dependencies.steps import run_check
+from specter_exporters.periodic import Periodic, PeriodicJob
 
 LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,13 +27,6 @@ class Job:
     kind: Kind
     interval: float
     run: Callable[[], Result]
-
-
-@dataclass(order=True, slots=True)
-class _Due:
-    at: float  # monotonic
-    number: int  # of two that are due at once, the one that has waited longer
-    job: Job = field(compare=False)
 
 
 def jobs(config: Dependencies) -> list[Job]:
@@ -62,10 +53,7 @@ def _with_caller(run: Callable[[T, Caller], Result], what: T, dependency: Depend
 
 
 class Runner:
-    """Threads that run jobs when they are due.
-
-    A job is never run twice at once: its next run is due an interval after the planned time of this
-    one, at once where this one took longer.
+    """Threads that run jobs when they are due, and keep what they find.
 
     Args:
         jobs: what to run; the first runs are due at once.
@@ -79,49 +67,21 @@ class Runner:
     ) -> None:
         self._results = results
         self._clock = clock or SystemClock()
-        self._numbers = itertools.count()
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._due: list[_Due] = []
-        for job in jobs:
-            self._plan(job, self._clock.monotonic())
-        self._threads = [
-            threading.Thread(target=self._work, name=f"dependencies-{number}", daemon=True)
-            for number in range(min(concurrency, len(jobs)))
+        periodic = [
+            PeriodicJob(
+                job.interval, partial(self._run, job), partial(results.plan, job.dependency, job.kind)
+            )
+            for job in jobs
         ]
+        self._threads = Periodic(periodic, concurrency=concurrency, name="dependencies", clock=self._clock)
 
     def start(self) -> None:
         """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        self._threads.start()
 
     def stop(self) -> None:
         """Start no more runs. Those under way end with the process."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def _plan(self, job: Job, at: float) -> None:
-        heapq.heappush(self._due, _Due(at, next(self._numbers), job))
-        self._results.plan(job.dependency, job.kind, self._clock.time() + at - self._clock.monotonic())
-
-    def _work(self) -> None:
-        while (due := self._take()) is not None:
-            self._run(due.job)
-            with self._changed:
-                now = self._clock.monotonic()
-                self._plan(due.job, max(now, due.at + due.job.interval))
-                self._changed.notify()
-
-    def _take(self) -> _Due | None:
-        """Wait for the next run that is due, and return it; None at the end."""
-        with self._changed:
-            while not self._stopped:
-                wait = self._due[0].at - self._clock.monotonic() if self._due else None
-                if wait is not None and wait <= 0:
-                    return heapq.heappop(self._due)
-                self._changed.wait(wait)
-            return None
+        self._threads.stop()
 
     def _run(self, job: Job) -> None:
         try:

@@ -1,8 +1,5 @@
 """A warm connection that cannot be held up: by a lock, by a slow query, by a server that does not answer."""
 
-import os
-import socket
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from specter_core.config import read_secret_file
+from specter_exporters.cutting import cut_after
 
 APPLICATION = "specter_exporter"
 LOCK_WITHIN = 0.3
@@ -97,21 +95,9 @@ class Session:
         Raises:
             TimeoutError: the connection was cut.
         """
-        cut = threading.Event()
-        timer = threading.Timer(seconds + GRACE, _cut, [self._connection, cut])
-        timer.daemon = True
-        timer.start()
-        try:
+        with cut_after(self._connection, seconds + GRACE):
             self.rows("SELECT set_config('statement_timeout', %s, false)", [f"{seconds * 1000:.0f}ms"])
             yield
-        except psycopg.Error as error:
-            if cut.is_set():
-                raise TimeoutError(f"no answer within {seconds + GRACE:g} s") from error
-            raise
-        finally:
-            timer.cancel()
-            # Or it might cut what is asked next.
-            timer.join()
 
     def usable(self) -> bool:
         """Return whether the connection can be asked again."""
@@ -120,13 +106,3 @@ class Session:
     def close(self) -> None:
         """End the session."""
         self._connection.close()
-
-
-def _cut(connection: "psycopg.Connection[Row]", done: threading.Event) -> None:
-    """End the connection of a thread that waits for an answer: it cannot be killed, its socket can."""
-    try:
-        with socket.socket(fileno=os.dup(connection.fileno())) as end:
-            done.set()
-            end.shutdown(socket.SHUT_RDWR)
-    except (psycopg.Error, OSError):  # it is closed already, which is what was wanted
-        return
