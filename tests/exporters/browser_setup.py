@@ -119,7 +119,7 @@ def exporter(folder: Path, config: str, *flags: str) -> Iterator[Running]:
         yield Running(*until(listening, "listening"))
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(WITHIN) == 0
+        assert process.wait(WITHIN) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
 
 
