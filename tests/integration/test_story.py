@@ -22,7 +22,7 @@ from specter_stack.launcher import Stack
 from specter_stack.layout import Layout
 from specter_stack.postgres import data_folder, server_account
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.alone, pytest.mark.timeout(420)]
 SPECTER = (sys.executable, "-m", "specter_core")
 
 
