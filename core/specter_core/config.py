@@ -18,6 +18,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
+
+__all__ = [
+    "ConfigError",
+    "Problem",
+    "Schema",
+    "load_config",
+    "locate",
+    "parse_config",
+    "read_secret_file",
+    "without_credentials",
+]
 
 SECRET_WORDS = (
     "passw",
@@ -287,22 +299,3 @@ def _repeated_keys(
         for index, value in enumerate(node.value):
             problems += _repeated_keys(value, file, (*path, index), seen_nodes=seen_nodes)
     return problems
-
-
-def read_secret_file(path: Path, *, what: str) -> str:
-    """Return the secret in `path` without its trailing newline.
-
-    Raises:
-        SpecterError: the file cannot be read, is empty or is not one printable
-            line; the message names `what` and the file, never the content.
-    """
-    try:
-        value = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SpecterError(f"{what}: cannot read {path}: {reason}") from error
-    if not value:
-        raise SpecterError(f"{what}: {path} is empty")
-    if not value.isprintable():
-        raise SpecterError(f"{what}: {path} must hold one line of printable characters")
-    return value

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from specter_core.cli import GROUP, LazyGroup, main, root
 
-COMMANDS = ("alerts", "dashboards", "demo", "detector", "exporter", "stack")
+COMMANDS = ("alerts", "dashboards", "demo", "detector", "exporter", "run", "stack")
 
 
 def specter(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

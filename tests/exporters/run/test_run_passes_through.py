@@ -1,0 +1,137 @@
+"""The wrapped command is as it would be without: exit code, output, signals, standard input."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.exporters.run.wrapping import Wrapper, eventually, lives
+
+
+@pytest.mark.parametrize("code", [0, 3, 255])
+def test_the_exit_code_passes_through(wrapper: Wrapper, code: int) -> None:
+    done = wrapper.run("sh", "-c", f"exit {code}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_a_death_by_signal_is_128_and_its_number(wrapper: Wrapper) -> None:
+    assert wrapper.run("sh", "-c", "kill -SEGV $$").returncode == 128 + signal.SIGSEGV
+
+
+def test_a_command_that_is_not_there_or_no_program_is_told_as_a_shell_does(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    missing = wrapper.run("no-such-program-anywhere")
+    assert missing.returncode == 127
+    assert b"no-such-program-anywhere: No such file or directory" in missing.stderr
+    plain = tmp_path / "plain"
+    plain.write_text("not executable")
+    refused = wrapper.run(str(plain))
+    assert refused.returncode == 126
+    assert b"Permission denied" in refused.stderr
+
+
+def test_output_is_the_same_to_the_byte(wrapper: Wrapper, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4000  # more than pipes hold
+    file = tmp_path / "content"
+    file.write_bytes(content)
+    done = wrapper.run("sh", "-c", f"cat {file}; printf 'no newline' >&2; exit 1")
+    assert (done.stdout, done.stderr, done.returncode) == (content, b"no newline", 1)
+
+
+def test_output_comes_when_it_is_written_and_input_goes_in(wrapper: Wrapper) -> None:
+    with wrapper.start(
+        "sh", "-c", "printf question; read answer; echo $answer", stdin=subprocess.PIPE
+    ) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        assert os.read(run.stdout.fileno(), 100) == b"question"
+        run.stdin.write(b"42\n")
+        run.stdin.close()
+        assert run.stdout.read() == b"42\n"
+    assert run.returncode == 0
+
+
+def test_without_a_tail_the_command_has_our_own_output(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.options = ["--tail", "0"]
+    with wrapper.start("sh", "-c", "readlink /proc/$$/fd/1 /proc/$PPID/fd/1") as run:
+        assert run.stdout is not None
+        inner, outer = run.stdout.read().split()
+    assert inner == outer
+
+
+def test_a_reader_that_goes_away_ends_the_command_as_without_us(wrapper: Wrapper) -> None:
+    with wrapper.start("yes") as run:
+        assert run.stdout is not None
+        assert run.stdout.read(2) == b"y\n"
+        run.stdout.close()
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+    assert run.returncode == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_reaches_the_command_which_decides(wrapper: Wrapper, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    script = f"trap 'echo got {name}; exit 7' {name}; echo ready; while :; do sleep 0.05; done"
+    with wrapper.start("sh", "-c", script) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+        run.send_signal(number)
+        assert run.stdout.read() == f"got {name}\n".encode()
+    assert run.returncode == 7
+
+
+def test_a_command_that_dies_by_the_signal_is_not_tried_again(wrapper: Wrapper) -> None:
+    wrapper.options = ["--retries", "3", "--retry-delay", "1h"]
+    with wrapper.start("sh", "-c", "echo ready; exec sleep 60") as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+        run.terminate()
+    assert run.returncode == 128 + signal.SIGTERM
+
+
+def test_what_was_ignored_stays_ignored(wrapper: Wrapper) -> None:
+    script = "echo ready; read _; echo still here"
+    command = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *wrapper.command("sh", "-c", script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"ready\n"
+        run.send_signal(signal.SIGHUP)
+        run.stdin.write(b"\n")
+        run.stdin.close()
+        assert run.stdout.read() == b"still here\n"
+    assert run.returncode == 0
+
+
+def test_a_process_that_is_left_behind_keeps_the_output_and_not_the_wrapper(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with wrapper.start("sh", "-c", f'sh -c "read _; echo from the one left behind" <{gate} & echo $!') as run:
+        assert run.stdout is not None
+        left = int(run.stdout.readline())
+        assert run.wait(20) == 0
+        assert lives(left)
+        gate.write_text("\n")
+        assert run.stdout.read() == b"from the one left behind\n"
+    eventually(lambda: not lives(left))
+
+
+def test_the_call_is_checked_before_anything_is_run(wrapper: Wrapper, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    wrapper.job = "../escape"
+    wrong = wrapper.run("touch", str(ran))
+    assert wrong.returncode == 2
+    assert b"--job ../escape: expected lower-case letters" in wrong.stderr
+    wrapper.job, wrapper.environment = "backup", {"SPECTER_PING_URL": "ftp://user:hidden@host/"}
+    wrong = wrapper.run("touch", str(ran))
+    assert wrong.returncode == 2
+    assert b"ping URL: expected" in wrong.stderr
+    assert b"hidden" not in wrong.stderr
+    assert wrapper.call(wrapper.command()).returncode == 2
+    assert not ran.exists()

@@ -1,0 +1,171 @@
+"""What the receiver is told, when it is there and when it is not."""
+
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from specter_exporters.run.pings import Check, Ping, parse
+from specter_exporters.run.spool import Spool
+from tests.exporters.run.wrapping import Wrapper
+from tests.servers.ping_receiver import KEY, PingReceiver, running_receiver
+from tests.servers.prometheus import free_port
+
+
+def test_a_run_is_told_from_start_to_end_over_one_connection(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    before = time.time()
+    assert wrapper.pinging(receiver).run("true").returncode == 0
+    assert receiver.told == [("backup", "start"), ("backup", "0")]
+    start, end = receiver.pings
+    assert start.key == end.key == KEY
+    assert start.run_id == end.run_id
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", start.run_id)
+    assert before - 0.001 <= start.at <= end.at <= time.time()
+    assert start.query["create"] == ["1"]
+    assert end.body.startswith("exit code 0 after ")
+    assert receiver.connections == 1
+    assert wrapper.waiting() == []
+
+
+def test_a_failure_is_told_with_the_end_of_the_output(wrapper: Wrapper, receiver: PingReceiver) -> None:
+    script = "seq 1 10000; echo the disk is full >&2; exit 9"
+    done = wrapper.pinging(receiver).run("sh", "-c", script)
+    assert done.returncode == 9
+    said, _, tail = receiver.pings[1].body.partition("\n\n")
+    assert receiver.pings[1].action == "9"
+    assert said.startswith("exit code 9 after ")
+    assert tail.endswith("9999\n10000\nthe disk is full\n")
+    assert 9000 < len(tail) <= 10_000
+    assert re.match(r"\d{4}\n", tail)  # from the beginning of a line
+
+
+def test_the_receiver_learns_of_the_schedule(wrapper: Wrapper, receiver: PingReceiver) -> None:
+    wrapper.pinging(receiver).options = [
+        *("--schedule", "30 3 * * *", "--timezone", "Europe/Berlin", "--grace", "1h30m", "--kind", "backup"),
+        "--no-create",
+    ]
+    wrapper.run("true")
+    told = {name: value for name, value in receiver.pings[0].headers.items() if name.startswith("x-specter")}
+    told.pop("x-specter-at")
+    assert told == {
+        "x-specter-schedule": "30 3 * * *",
+        "x-specter-timezone": "Europe/Berlin",
+        "x-specter-grace": "5400",
+        "x-specter-kind": "backup",
+    }
+    assert "create" not in receiver.pings[0].query
+
+
+def test_what_a_receiver_missed_is_delivered_later_in_order_with_its_own_times(wrapper: Wrapper) -> None:
+    port = free_port()
+    wrapper.pinging(PingReceiver(port))
+    assert wrapper.run("true").returncode == 0
+    missed = wrapper.run("sh", "-c", "exit 3")
+    assert missed.returncode == 3
+    assert b"pings not delivered: 4 wait for the next run, 0 are lost: Connection refused" in missed.stderr
+    waiting = [parse(path.read_bytes()) for path in wrapper.waiting()]
+    later = time.time()
+    with running_receiver(port) as receiver:
+        # Also by the run of another job.
+        other = Wrapper(wrapper.state, job="other", environment=wrapper.environment)
+        assert other.run("true").returncode == 0
+        assert receiver.told == [
+            *(("backup", action) for action in ("start", "0", "start", "3")),
+            *(("other", action) for action in ("start", "0")),
+        ]
+    assert [ping.at for ping in receiver.pings[:4]] == [pytest.approx(ping.at, abs=0.001) for ping in waiting]
+    assert all(ping.at < later for ping in receiver.pings[:4])
+    assert wrapper.waiting() == []
+
+
+def test_a_receiver_that_says_nothing_delays_no_job_and_its_end_by_the_time_out_only(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        wrapper.pinging(PingReceiver(deaf.getsockname()[1])).options = ["--ping-timeout", "500ms"]
+        began = time.time()
+        done = wrapper.run("sh", "-c", f"date +%s.%N >{tmp_path}/ran")
+        took = time.time() - began
+    assert done.returncode == 0
+    assert float((tmp_path / "ran").read_text()) - began < took - 0.4
+    assert b"2 wait for the next run" in done.stderr
+    assert len(wrapper.waiting()) == 2
+
+
+def test_what_is_refused_for_good_is_dropped_and_what_is_not_waits(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    receiver.statuses = {"start": 400, "0": 503}
+    done = wrapper.pinging(receiver).run("true")
+    assert done.returncode == 0
+    assert b"a ping of backup is dropped: 400 Bad Request" in done.stderr
+    assert b"1 wait for the next run, 0 are lost: 503 Service Unavailable" in done.stderr
+    receiver.statuses = {}
+    assert wrapper.run("true").returncode == 0
+    assert [action for _, action in receiver.told] == ["0", "start", "0"]
+
+
+def test_a_job_that_is_refused_does_not_keep_back_others(wrapper: Wrapper, receiver: PingReceiver) -> None:
+    receiver.statuses = {"3": 500}
+    wrapper.pinging(receiver).run("sh", "-c", "exit 3")
+    other = Wrapper(wrapper.state, job="other", environment=wrapper.environment)
+    assert other.run("true").returncode == 0
+    assert receiver.told == [("backup", "start"), ("other", "start"), ("other", "0")]
+    assert len(wrapper.waiting()) == 1
+
+
+def test_without_a_key_pings_wait(wrapper: Wrapper, receiver: PingReceiver, tmp_path: Path) -> None:
+    key_file = tmp_path / "ping.key"
+    wrapper.pinging(receiver).options = ["--ping-key-file", str(key_file)]
+    done = wrapper.run("true")
+    assert done.returncode == 0
+    assert f"ping key: cannot read {key_file}".encode() in done.stderr
+    key_file.write_text("key-from-a-file\n")
+    wrapper.run("true")
+    assert [ping.key for ping in receiver.pings] == ["key-from-a-file"] * 4
+
+
+def test_a_file_that_is_no_ping_is_dropped(wrapper: Wrapper, receiver: PingReceiver) -> None:
+    spool = wrapper.state / "spool"
+    spool.mkdir(parents=True)
+    (spool / "00000000000000001.1.000000.backup.json").write_text('{"job": "half of')
+    done = wrapper.pinging(receiver).run("true")
+    assert b"a ping of backup is dropped" in done.stderr
+    assert receiver.told == [("backup", "start"), ("backup", "0")]
+    assert wrapper.waiting() == []
+
+
+def test_the_spool_is_bounded_a_job(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", limit=3)
+    for at in range(5):
+        _, dropped = spool.add(Ping("busy", "start", "r", float(at)))
+        assert dropped == (1 if at >= 3 else 0)
+    spool.add(Ping("rare", "start", "r", 0.0))
+    kept = [spool.read(name) for name in spool.names()]
+    assert [(ping.job, ping.at) for ping in kept if ping] == [
+        ("rare", 0.0),
+        ("busy", 2.0),
+        ("busy", 3.0),
+        ("busy", 4.0),
+    ]
+    assert oct((tmp_path / "spool").stat().st_mode & 0o777) == oct(0o700)
+
+
+def test_a_ping_comes_out_of_its_file_as_it_went_in() -> None:
+    check = Check(schedule="@daily", grace=60.0)
+    ping = Ping("a-job_1", "143", "some-run", 1.5, "ü\n", check.create, check.headers())
+    assert parse(ping.dump()) == ping
+    assert ping.path("k") == "/k/a-job_1/143?rid=some-run&create=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"{}", b"null", Ping("../x", "start", "r", 0.0).dump(), Ping("x", "/../y", "r", 0.0).dump()],
+)
+def test_what_is_no_ping_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a ping|Expecting value"):
+        parse(text)

@@ -1,0 +1,91 @@
+"""Run the wrapper as cron does: a process with a state folder of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.servers.ping_receiver import KEY, PingReceiver
+
+# The real root command, also where the checkout was installed before it had this subcommand.
+MAIN = (
+    "import sys\n"
+    "from specter_core.cli import main, root\n"
+    "from specter_exporters.run.command import run\n"
+    "root.add_command(run)\n"
+    "main()\n"
+)
+WITHIN = 20.0
+
+
+@dataclass
+class Wrapper:
+    """How the wrapper is called; `options` come before the command."""
+
+    state: Path
+    job: str = "backup"
+    options: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def pinging(self, receiver: PingReceiver) -> "Wrapper":
+        self.environment |= {"SPECTER_PING_URL": receiver.url, "SPECTER_PING_KEY": KEY}
+        return self
+
+    def command(self, *command: str) -> list[str]:
+        state = ["--state-dir", str(self.state)]
+        return [sys.executable, "-c", MAIN, "run", "--job", self.job, *state, *self.options, "--", *command]
+
+    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            self.command(*command),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment(),
+        )
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[bytes]":
+        return self.call(self.command(*command))
+
+    def letters(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+        name, *rest = arguments
+        state = ["--state-dir", str(self.state)]
+        return self.call([sys.executable, "-c", MAIN, "run", "dead-letters", name, *state, *rest])
+
+    def call(self, command: list[str]) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=WITHIN,
+            check=False,
+            env=self._environment(),
+        )
+
+    def waiting(self) -> list[Path]:
+        """The pings in the spool, the oldest first."""
+        return sorted((self.state / "spool").glob("*.json"))
+
+    def _environment(self) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SPECTER_")}
+        return {**clean, **self.environment}
+
+
+def eventually(ask: Callable[[], object]) -> None:
+    """Wait until `ask` answers something true."""
+    deadline = time.monotonic() + WITHIN
+    while not ask():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not yet buried does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
