@@ -58,6 +58,7 @@ class Collector:
         limit: seconds it may take.
         series: how many samples it may give; the rest is left out and counted.
         per_database: whether it is run in each database, or once a server.
+        aside: whether it is asked meanwhile, in a session of its own: what takes long and needs nobody.
     """
 
     name: str
@@ -65,3 +66,4 @@ class Collector:
     limit: float = 2.0
     series: int = 500
     per_database: bool = False
+    aside: bool = False

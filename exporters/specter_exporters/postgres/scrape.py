@@ -3,7 +3,9 @@
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import psycopg
 
@@ -30,8 +32,18 @@ class _Outcome:
     facts: list[Fact] = field(default_factory=list)
 
 
+class _Place(NamedTuple):
+    """Where a session is used: aside or not, and in which database, if not in the connection string's."""
+
+    aside: bool
+    database: str | None
+
+
+_MAIN = _Place(aside=False, database=None)
+
+
 class Scraper:
-    """One server, and the sessions that are kept open to it: one a database.
+    """One server, and the sessions that are kept open to it: one a database, and one for what takes long.
 
     Args:
         server: the server.
@@ -43,7 +55,9 @@ class Scraper:
         self._server = server
         self._collectors = collectors
         self._clock = clock
-        self._sessions: dict[str | None, Session] = {}
+        self._sessions: dict[_Place, Session] = {}
+        self._greeted: set[_Place] = set()
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="aside")
         self._one = threading.Lock()
         self._said: dict[str, str] = {}
 
@@ -63,45 +77,42 @@ class Scraper:
 
     def close(self) -> None:
         """End the sessions."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
         with self._one:
             for session in self._sessions.values():
                 session.close()
             self._sessions.clear()
 
     def _scrape(self, deadline: float) -> list[Fact]:
+        self._greeted.clear()
         try:
-            self._greet(deadline)
+            self._session(_MAIN, deadline)
         except (psycopg.Error, TimeoutError, SpecterError) as error:
             return self._failed(_why(error), _line(error))
-        outcomes = {each.name: self._run(each, deadline) for each in self._collectors}
+        aside = self._aside.submit(self._run_all, True, deadline)
+        outcomes = self._run_all(False, deadline) | aside.result()
         self._say(None)
         return [
             *_state(None),
             *(fact for name, outcome in outcomes.items() for fact in self._told(name, outcome)),
         ]
 
-    def _greet(self, deadline: float) -> None:
-        """Make sure that the server answers: one that was restarted has ended the sessions."""
-        session = self._sessions.get(None)
-        if session is not None and session.usable():
-            try:
-                with session.within(GREETING):
-                    return
-            except (psycopg.Error, TimeoutError):
-                session.close()
-        with self._session(None, deadline).within(GREETING):
-            return
-
-    def _session(self, database: str | None, deadline: float) -> Session:
-        session = self._sessions.get(database)
-        if session is not None and session.usable():
+    def _session(self, place: "_Place", deadline: float) -> Session:
+        """Return a session that has answered in this scrape; a restart of the server has ended older ones."""
+        session = self._sessions.get(place)
+        if session is not None and session.usable() and (place in self._greeted or _answers(session)):
+            self._greeted.add(place)
             return session
         within = deadline - self._clock.monotonic()
         if within < LEAST_TO_CONNECT:
             raise TimeoutError("no time was left to connect")
-        session = Session.open(self._server.dsn, self._server.password_file, database, within)
-        self._sessions[database] = session
+        session = Session.open(self._server.dsn, self._server.password_file, place.database, within)
+        self._sessions[place] = session
+        self._greeted.add(place)
         return session
+
+    def _run_all(self, aside: bool, deadline: float) -> dict[str, _Outcome]:
+        return {each.name: self._run(each, deadline) for each in self._collectors if each.aside is aside}
 
     def _run(self, collector: Collector, deadline: float) -> _Outcome:
         outcome = _Outcome()
@@ -120,7 +131,7 @@ class Scraper:
         return outcome
 
     def _ask(self, collector: Collector, database: str | None, deadline: float) -> Iterable[Fact]:
-        session = self._session(database, deadline)
+        session = self._session(_Place(collector.aside, database), deadline)
         within = min(collector.limit, deadline - self._clock.monotonic())
         if within < LEAST:
             raise TimeoutError("no time was left for it")
@@ -158,6 +169,15 @@ class Scraper:
             logger.info("%s: answers again", where)
         else:
             logger.warning("%s: %s", where, problem)
+
+
+def _answers(session: Session) -> bool:
+    try:
+        session.greet(GREETING)
+    except (psycopg.Error, TimeoutError):
+        session.close()
+        return False
+    return True
 
 
 def _line(error: Exception) -> str:

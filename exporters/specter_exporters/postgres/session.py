@@ -1,6 +1,6 @@
 """A warm connection that cannot be held up: by a lock, by a slow query, by a server that does not answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ GRACE = 0.5
 CONNECT_WITHIN = 3
 Row = tuple[Any, ...]
 Query = str | sql.Composed
+Parameters = Sequence[object] | Mapping[str, object]
 
 # Names are looked up in the catalog alone, so that no function of a user's is run by chance.
 # Compiling a query on the catalog takes longer than running it.
@@ -40,6 +41,7 @@ class Session:
 
     def __init__(self, connection: "psycopg.Connection[Row]") -> None:
         self._connection = connection
+        self._timeout = ""
         self.database = connection.info.dbname
         self.version = connection.info.server_version
 
@@ -74,7 +76,7 @@ class Session:
             raise
         return session
 
-    def rows(self, query: Query, parameters: Sequence[object] = ()) -> list[Row]:
+    def rows(self, query: Query, parameters: Parameters = ()) -> list[Row]:
         """Return the rows of `query`.
 
         Raises:
@@ -83,7 +85,7 @@ class Session:
         text = query.encode() if isinstance(query, str) else query
         return self._connection.execute(text, parameters or None).fetchall()
 
-    def row(self, query: Query, parameters: Sequence[object] = ()) -> Row:
+    def row(self, query: Query, parameters: Parameters = ()) -> Row:
         """Return the one row of `query`."""
         (row,) = self.rows(query, parameters)
         return row
@@ -96,8 +98,25 @@ class Session:
             TimeoutError: the connection was cut.
         """
         with cut_after(self._connection, seconds + GRACE):
-            self.rows("SELECT set_config('statement_timeout', %s, false)", [f"{seconds * 1000:.0f}ms"])
+            self._limit(f"{seconds * 1000:.0f}ms")
             yield
+
+    def _limit(self, timeout: str) -> None:
+        """Tell the server how long a query may take, unless it knows."""
+        if timeout == self._timeout:
+            return
+        self.rows("SELECT set_config('statement_timeout', %s, false)", [timeout])
+        self._timeout = timeout
+
+    def greet(self, seconds: float) -> None:
+        """Make sure that the server answers within `seconds`.
+
+        Raises:
+            psycopg.Error: it ended the session.
+            TimeoutError: it does not answer.
+        """
+        with self.within(seconds):
+            self.rows("SELECT 1")
 
     def usable(self) -> bool:
         """Return whether the connection can be asked again."""

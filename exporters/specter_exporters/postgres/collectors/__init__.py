@@ -24,10 +24,10 @@ def standard(told: Server, clock: Clock) -> tuple[Collector, ...]:
         Collector("locks", locks.collect),
         Collector("replication", replication.collector(clock)),
         Collector("databases", databases.collect),
-        Collector("statements", statements.collector(told.statements)),
+        Collector("statements", statements.collector(told.statements), aside=True),
         Collector("archiver", archiver.collect),
         Collector("tables", tables.collector(told.tables), per_database=True, series=2000),
         Collector("indexes", indexes.collect, per_database=True),
         Collector("sequences", sequences.collect, per_database=True),
-        Collector("sizes", databases.sizes, limit=1.0),
+        Collector("sizes", databases.sizes, limit=1.0, aside=True),
     )

@@ -7,35 +7,46 @@ from specter_exporters.postgres.model import Fact
 from specter_exporters.postgres.session import Session
 
 MOST = 50
-# An index that enforces something is used though nobody scans it. Counters of a day say nothing yet.
+# An index that enforces something is used though nobody scans it. Counters of a day say nothing yet. What is
+# quick to compare is compared first: a thousand definitions as text take ten milliseconds. What the server
+# itself has made has an oid below 16384.
 _QUERY = """
-WITH indexes AS (
-  SELECT i.indexrelid, i.indrelid, i.indisvalid,
-         i.indisunique OR i.indisexclusion OR i.indisreplident AS needed,
-         c.relname AS index, t.relname AS table, n.nspname AS schema,
-         c.relpages::float8 * current_setting('block_size')::int AS bytes,
-         pg_stat_get_numscans(i.indexrelid) AS scans,
-         row_number() OVER (
-           PARTITION BY i.indrelid, c.relam, i.indkey::text, i.indclass::text, i.indcollation::text,
-                        i.indoption::text, i.indexprs::text, i.indpred::text
-           ORDER BY i.indisvalid DESC, i.indisprimary DESC, i.indisunique DESC, i.indexrelid
-         ) AS same
-  FROM pg_index i
-  JOIN pg_class c ON c.oid = i.indexrelid
-  JOIN pg_class t ON t.oid = i.indrelid
-  JOIN pg_namespace n ON n.oid = t.relnamespace
-  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%'
-    AND c.relkind = 'i'
-), counted AS (
-  SELECT coalesce(stats_reset, pg_postmaster_start_time()) < now() - interval '1 day' AS long
-  FROM pg_stat_database WHERE datname = current_database()
+WITH indexes AS MATERIALIZED (
+  SELECT indexrelid, indrelid, indisvalid, indisunique OR indisexclusion OR indisreplident AS needed,
+         indnatts, indkey[0] AS first
+  FROM pg_index WHERE indrelid >= 16384
+), alike AS (
+  SELECT unnest(array_agg(indexrelid)) AS indexrelid
+  FROM indexes GROUP BY indrelid, indnatts, first HAVING count(*) > 1
+), same AS MATERIALIZED (
+  SELECT indexrelid FROM (
+    SELECT i.indexrelid, i.indisvalid, row_number() OVER (
+             PARTITION BY i.indrelid, c.relam, i.indkey::text, i.indclass::text, i.indcollation::text,
+                          i.indoption::text, i.indexprs::text, i.indpred::text
+             ORDER BY i.indisvalid DESC, i.indisprimary DESC, i.indisunique DESC, i.indexrelid
+           ) AS place
+    FROM alike JOIN pg_index i USING (indexrelid) JOIN pg_class c ON c.oid = i.indexrelid
+  ) placed WHERE place > 1 AND indisvalid
+), found AS (
+  SELECT indexrelid, 'invalid' AS problem FROM indexes WHERE NOT indisvalid
+  UNION ALL SELECT indexrelid, 'duplicate' FROM same
+  UNION ALL SELECT i.indexrelid, 'unused'
+    FROM indexes i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE indisvalid AND NOT needed AND c.relpages::int8 * current_setting('block_size')::int >= 1000000
+      AND pg_stat_get_numscans(i.indexrelid) = 0 AND i.indexrelid NOT IN (SELECT indexrelid FROM same)
+      AND (
+        SELECT coalesce(stats_reset, pg_postmaster_start_time()) < now() - interval '1 day'
+        FROM pg_stat_database WHERE datname = current_database()
+      )
 )
-SELECT schema, "table", index, problem, bytes FROM indexes, counted, LATERAL (
-  SELECT 'invalid' AS problem WHERE NOT indisvalid
-  UNION ALL SELECT 'duplicate' WHERE indisvalid AND same > 1
-  UNION ALL SELECT 'unused'
-    WHERE indisvalid AND same = 1 AND NOT needed AND scans = 0 AND long AND bytes >= 1e6
-) found
+SELECT n.nspname, t.relname, c.relname, problem,
+       c.relpages::float8 * current_setting('block_size')::int AS bytes
+FROM found f
+JOIN pg_index i USING (indexrelid)
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_class t ON t.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%' AND c.relkind = 'i'
 ORDER BY problem = 'invalid' DESC, bytes DESC LIMIT %s
 """
 

@@ -7,31 +7,38 @@ from specter_exporters.postgres.model import Fact, facts
 from specter_exporters.postgres.session import Session
 
 # pg_table_size() waits for a lock on the table; relpages does not. Not the view pg_stat_user_tables, which
-# asks for everything of every table before any is left out.
+# asks for everything of every table before any is left out. Four short lists, since ranking everything four
+# times takes longer than reading it.
 _QUERY = """
-WITH counted AS (
-  SELECT c.oid, n.nspname, c.relname, c.relpages::float8 * current_setting('block_size')::int AS bytes,
+WITH counted AS MATERIALIZED (
+  SELECT c.oid, n.nspname, c.relname, c.relpages,
          pg_stat_get_dead_tuples(c.oid) AS dead, pg_stat_get_tuples_returned(c.oid) AS scanned,
          pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
-           + pg_stat_get_tuples_deleted(c.oid) AS changed,
-         count(*) OVER () AS tables
+           + pg_stat_get_tuples_deleted(c.oid) AS changed
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     AND n.nspname NOT LIKE 'pg\\_t%%'
-), ranked AS (
-  SELECT *, least(row_number() OVER (ORDER BY bytes DESC, oid), row_number() OVER (ORDER BY dead DESC, oid),
-                  row_number() OVER (ORDER BY scanned DESC, oid),
-                  row_number() OVER (ORDER BY changed DESC, oid)) AS place
-  FROM counted
-), chosen AS MATERIALIZED (SELECT * FROM ranked ORDER BY place, oid LIMIT %s)
-SELECT tables, nspname, relname, bytes, pg_stat_get_live_tuples(oid), dead, pg_stat_get_numscans(oid),
-       scanned, (SELECT sum(pg_stat_get_numscans(i.indexrelid))::int8 FROM pg_index i WHERE i.indrelid = oid),
-       changed,
+), ranked (oid, place) AS (
+  SELECT oid, row_number() OVER ()
+  FROM (SELECT oid FROM counted ORDER BY relpages DESC, oid LIMIT %(most)s) by_size
+  UNION ALL SELECT oid, row_number() OVER ()
+  FROM (SELECT oid FROM counted ORDER BY dead DESC, oid LIMIT %(most)s) by_dead
+  UNION ALL SELECT oid, row_number() OVER ()
+  FROM (SELECT oid FROM counted ORDER BY scanned DESC, oid LIMIT %(most)s) by_scanned
+  UNION ALL SELECT oid, row_number() OVER ()
+  FROM (SELECT oid FROM counted ORDER BY changed DESC, oid LIMIT %(most)s) by_changed
+), chosen AS MATERIALIZED (
+  SELECT oid, min(place) AS place FROM ranked GROUP BY oid ORDER BY place, oid LIMIT %(most)s
+)
+SELECT (SELECT count(*) FROM counted), nspname, relname,
+       relpages::float8 * current_setting('block_size')::int, pg_stat_get_live_tuples(oid), dead,
+       pg_stat_get_numscans(oid), scanned,
+       (SELECT sum(pg_stat_get_numscans(i.indexrelid))::int8 FROM pg_index i WHERE i.indrelid = oid), changed,
        extract(epoch FROM greatest(
          pg_stat_get_last_vacuum_time(oid), pg_stat_get_last_autovacuum_time(oid)))::float8,
        extract(epoch FROM greatest(
          pg_stat_get_last_analyze_time(oid), pg_stat_get_last_autoanalyze_time(oid)))::float8
-FROM chosen ORDER BY place, oid
+FROM chosen JOIN counted USING (oid) ORDER BY place, oid
 """
 _EXPOSED = (
     metrics.PG_TABLE_BYTES,
@@ -50,7 +57,7 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
     """Return the collector of at most `most` tables."""
 
     def collect(session: Session) -> Iterable[Fact]:
-        rows = session.rows(_QUERY, [most])
+        rows = session.rows(_QUERY, {"most": most})
         yield Fact(metrics.PG_TABLES, [session.database], rows[0][0] if rows else 0)
         for _, schema, table, *values in rows:
             labels = [session.database, schema, table]
