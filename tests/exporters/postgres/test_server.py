@@ -100,7 +100,8 @@ def test_a_role_with_the_documented_grants_sees_everything(watched: Server) -> N
     assert found(seen, "specter_pg_privilege") == {("pg_read_all_stats",): 1, ("pg_read_all_settings",): 1}
     assert found(seen, "specter_pg_max_connections") == {(): 20}
     assert found(seen, "specter_pg_in_recovery") == {(): 0}
-    assert found(seen, "specter_pg_connections")["postgres", "active"] == 1
+    # Its second session may be at work meanwhile.
+    assert found(seen, "specter_pg_connections")["postgres", "active"] in {1, 2}
     assert set(found(seen, "specter_pg_database_size_bytes")) == {("postgres",), ("other",)}
 
 

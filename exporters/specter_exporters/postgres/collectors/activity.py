@@ -17,6 +17,7 @@ SELECT coalesce(datname, ''), state, coalesce(application_name, ''), wait_event_
        extract(epoch FROM clock_timestamp() - xact_start)::float8,
        extract(epoch FROM clock_timestamp() - query_start)::float8,
        pid = pg_backend_pid()
+         OR application_name = current_setting('application_name') AND usename = current_user
 FROM pg_stat_activity
 WHERE backend_type = 'client backend' OR (backend_type IS NULL AND datname IS NOT NULL)
 """
@@ -45,7 +46,7 @@ def collector(idle_limit: float) -> Callable[[Session], Iterable[Fact]]:
 
 
 def summed(clients: Sequence[Client], idle_limit: float) -> Iterable[Fact]:
-    """Yield what the sessions come to; the exporter's own are counted and have no ages."""
+    """Yield what the sessions come to; those of exporters are counted and have no ages."""
     states = Counter((each.database, each.state or HIDDEN) for each in clients)
     for (database, state), count in states.items():
         yield Fact(metrics.PG_CONNECTIONS, [database, state], count)
