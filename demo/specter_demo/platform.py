@@ -21,6 +21,7 @@ PORTS: Mapping[str, int] = {
     **DEFAULT_PORTS,
     "shop": 8080,
     "payments": 8081,
+    "postgres-exporter": 9841,
     "payments-status": 8083,
     "app": 9840,
     "app-events": 9848,
@@ -67,6 +68,7 @@ def build_platform(
         state_dir=layout.state / "shop",
         database_dsn=f"host={LOOPBACK} port={ports['postgres']} dbname=postgres user={SUPERUSER}",
         database_password_file=layout.secrets / "postgres-password",
+        database_exporter_password_file=layout.secrets / "postgres-exporter-password",
         payment_url=f"http://{LOOPBACK}:{ports['payments']}",
         url=f"http://{LOOPBACK}:{ports['shop']}",
         listen=f"{LOOPBACK}:{ports['shop']}",
@@ -189,9 +191,7 @@ def _coaching_state(layout: Layout) -> Path:
 def _exporters(platform: Platform) -> list[Service]:
     """Return the exporters beside the shop: what it tells them, and what its logs say, is about it."""
     layout = platform.layout
-    folder = configure_exporters(
-        layout, platform.settings.state_dir, platform.ports["shop"], _coaching_state(layout)
-    )
+    folder = configure_exporters(layout, platform.settings.state_dir, platform.ports, _coaching_state(layout))
     return [
         _exporter(
             platform,
@@ -218,6 +218,12 @@ def _exporters(platform: Platform) -> list[Service]:
             "logs",
             *("--config", str(folder / "logs.yml")),
             *("--storage.path", str(layout.state / "logs-exporter")),
+        ),
+        _exporter(
+            platform,
+            "postgres-exporter",
+            *("--config", str(folder / "postgres.yml")),
+            kind="postgres",
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 
 from specter_stack.errors import StackError
 from specter_stack.layout import Layout
+from specter_stack.ports import LOOPBACK
 from specter_stack.service import Target
 
 # The name that docker-compose.yml gives the receiver of notifications; Alertmanager
@@ -20,6 +21,8 @@ SHOP_STATE = "/var/lib/specter/shop"
 COACHING_STATE = "/var/lib/coaching"
 # The port of the shop there, which the browser exporter finds in the origins of its pages.
 SHOP_PORT = ":8080"
+# Where its database is there.
+DATABASE = "host=postgres port=5432"
 
 
 def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
@@ -54,13 +57,15 @@ def configure_alertmanager(layout: Layout, notifications: str) -> None:
     link_to(folder / "secrets", layout.secrets)
 
 
-def configure_exporters(layout: Layout, shop_state: Path, shop_port: int, coaching_state: Path) -> Path:
+def configure_exporters(
+    layout: Layout, shop_state: Path, ports: Mapping[str, int], coaching_state: Path
+) -> Path:
     """Write the exporters' configuration; return its folder.
 
     Args:
         layout: of the run.
         shop_state: folder of the shop's files.
-        shop_port: where the shop listens.
+        ports: where the shop and its database listen, by `shop` and `postgres`.
         coaching_state: folder of the coaching service's files.
     """
     folder = layout.etc / "exporters"
@@ -70,9 +75,13 @@ def configure_exporters(layout: Layout, shop_state: Path, shop_port: int, coachi
         signin["api"][name] = str(layout.secrets / Path(path).name)
     browser = _document(layout, "stack/exporters/browser.yml")
     browser["allowed_origins"] = [
-        origin.replace(SHOP_PORT, f":{shop_port}") for origin in browser["allowed_origins"]
+        origin.replace(SHOP_PORT, f":{ports['shop']}") for origin in browser["allowed_origins"]
     ]
-    documents = {"signin": signin, "browser": browser}
+    postgres = _document(layout, "stack/exporters/postgres.yml")
+    for server in postgres["servers"]:
+        server["dsn"] = server["dsn"].replace(DATABASE, f"host={LOOPBACK} port={ports['postgres']}")
+        server["password_file"] = str(layout.secrets / Path(server["password_file"]).name)
+    documents = {"signin": signin, "browser": browser, "postgres": postgres}
     for name, shared, state in (
         ("logs", SHOP_STATE, shop_state),
         ("coaching-logs", COACHING_STATE, coaching_state),

@@ -28,6 +28,7 @@ SETTINGS = {
     "max_connections": "60",
     "log_min_duration_statement": "500ms",
     "max_wal_size": "512MB",
+    "shared_preload_libraries": "pg_stat_statements",
 }
 
 

@@ -6,7 +6,7 @@ from secrets import token_urlsafe
 from tempfile import NamedTemporaryFile
 
 NAMES = (
-    *("postgres-password", "notifications-token", "grafana-admin-password"),
+    *("postgres-password", "postgres-exporter-password", "notifications-token", "grafana-admin-password"),
     *("business-token", "coaching-token", "signin-token", "signin-read-token", "payments-token"),
 )
 

@@ -15,6 +15,7 @@ from specter_demo.platform import PORTS, Platform, build_platform, build_service
 from specter_demo.settings import load_settings
 from specter_exporters.browser.config import load
 from specter_exporters.dependencies.config import load as load_dependencies
+from specter_exporters.postgres.config import load as load_postgres
 from specter_stack.layout import Layout
 from specter_stack.ports import FALLBACK_OFFSET, choose_ports
 from specter_stack.secret_files import NAMES
@@ -80,6 +81,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
+        "postgres-exporter",
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -123,6 +125,18 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     listed = load_dependencies(layout.etc / "exporters" / "dependencies.yml")
     pages = {each.name: each.status_page.url for each in listed.dependencies if each.status_page}
     assert pages == {"payments": f"http://127.0.0.1:{platform.ports['payments-status']}"}
+    [database] = load_postgres(layout.etc / "exporters" / "postgres.yml")
+    assert (
+        database.dsn
+        == f"host=127.0.0.1 port={platform.ports['postgres']} dbname=postgres user=specter_exporter"
+    )
+    assert database.password_file == layout.secrets / "postgres-exporter-password"
+    assert targets["postgres"] == [
+        {
+            "targets": [f"127.0.0.1:{platform.ports['postgres-exporter']}"],
+            "labels": {"service": "shop", "instance": "postgres-exporter-1"},
+        }
+    ]
     config = built["dependencies"].command
     assert config[config.index("--config") + 1] == str(layout.etc / "exporters" / "dependencies.yml")
     alertmanager = (layout.etc / "alertmanager" / "alertmanager.yml").read_text()

@@ -44,6 +44,7 @@ SHARED = {
     "browser": {"/etc/specter/browser.yml": "stack/exporters/browser.yml"},
     "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
     "coaching-logs": {"/etc/specter/coaching-logs.yml": "stack/exporters/coaching-logs.yml"},
+    "postgres-exporter": {"/etc/specter/postgres.yml": "stack/exporters/postgres.yml"},
     "dependencies": {
         "/etc/specter/dependencies.yml": "stack/exporters/dependencies.yml",
         "/etc/specter/customer-password": "stack/exporters/customer-password",
@@ -55,6 +56,7 @@ SHARED = {
 }
 SECRET_READERS = {
     "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill"},
+    "postgres-exporter-password": {"postgres-exporter", "seed"},
     "notifications-token": {"alertmanager", "specter-notifications"},
     "grafana-admin-password": {"grafana"},
     "business-token": {"app", "shop"},
@@ -71,7 +73,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
 
 LISTENING = (
     *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-    *("app", "signin", "browser", "logs", "coaching-logs", "dependencies"),
+    *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
 )
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)

@@ -105,7 +105,7 @@ def test_every_target_file_that_is_there_is_read() -> None:
     "name",
     [
         *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies"),
+        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
     ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
@@ -185,7 +185,7 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications"):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
-    for name in ("app", "signin", "browser", "logs", "coaching-logs", "dependencies"):
+    for name in ("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"):
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 

@@ -36,7 +36,7 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     stack.start("app", "signin", "logs", *[name for name in COACHING if name in stack.services])
     say("filling the shop's database")
     _seed(platform)
-    stack.start("shop")
+    stack.start("shop", "postgres-exporter")
     say("measuring how fast the shop is on this machine")
     calibration = measure(platform.url("shop"), random.Random())
     shape = TrafficShape.from_settings(platform.settings)
