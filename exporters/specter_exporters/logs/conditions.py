@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from specter_exporters.logs.fields import Fields, as_label, as_number, getter
 from specter_exporters.logs.schema import RangeSchema, Wanted
-from specter_exporters.logs.watch import TooLongError, Watch
+from specter_exporters.logs.watch import Matcher, TooLongError, Watch
 
 Condition = Callable[[Fields], bool]
 LONGEST = 4096
@@ -46,15 +46,15 @@ def _within(path: str, least: float | None, most: float | None) -> Condition:
 
 def _matches(path: str, pattern: str, watch: Watch) -> Condition:
     get = getter(path)
-    compiled = re.compile(pattern)
+    search = re.compile(pattern).search
+    within = Matcher(watch, LONGEST)
 
     def test(fields: Fields) -> bool:
         value = get(fields)
         if type(value) is not str:
             return False
         try:
-            with watch:
-                return compiled.search(value, 0, LONGEST) is not None
+            return within(search, value[:LONGEST]) is not None
         except TooLongError:
             return False
 

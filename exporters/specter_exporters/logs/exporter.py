@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
@@ -19,7 +20,7 @@ from specter_exporters.logs.series import Store
 from specter_exporters.logs.state import StateFolder, encode
 from specter_exporters.logs.stdin import StandardInput
 from specter_exporters.logs.tail.content import Place
-from specter_exporters.logs.tail.followed import Buffers
+from specter_exporters.logs.tail.followed import Buffers, Followed
 from specter_exporters.logs.tail.joining import Joiner
 from specter_exporters.logs.tail.lines import LineSplitter
 from specter_exporters.logs.tail.open_files import OpenFiles
@@ -136,24 +137,25 @@ class Exporter:
     def _step_log(self, log: Log) -> bool:
         source = log.source
         if isinstance(source, StandardInput):
-            with self._lock:
-                return self._throttled(source.pump) > 0
+            return self._throttled(source.pump) > 0
         with self._lock:
             ready = source.poll()
-        read = 0
-        for file in ready:
-            # The lock is given back after each file, so that a scrape waits for one stretch at most.
-            with self._lock:
-                read += self._throttled(lambda file=file: source.pump(file))  # type: ignore[misc]
-                self._open.used(file)
-        return read > 0
+        return sum([self._throttled(partial(self._pump, source, file)) for file in ready]) > 0
+
+    def _pump(self, source: Tailer, file: Followed) -> int:
+        size = source.pump(file)
+        self._open.used(file)
+        return size
 
     def _throttled(self, read: Callable[[], int]) -> int:
+        """Read a stretch, and rest; a scrape waits for one stretch at most, and never for a rest."""
         share = self.config.limits.max_cpu_share
-        started = self._clock.monotonic()
-        size = read()
+        with self._lock:
+            started = self._clock.monotonic()
+            size = read()
+            took = self._clock.monotonic() - started
         if share < 1:
-            self._clock.sleep((self._clock.monotonic() - started) * (1 / share - 1))
+            self._clock.sleep(took * (1 / share - 1))
         return size
 
     def drain(self) -> None:

@@ -1,12 +1,13 @@
 """Look things up in an entry: by dotted path, as text, as a number."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 Fields = Mapping[str, object]
 Getter = Callable[[Fields], object]
 
 MAX_LABEL_LENGTH = 200
+MAX_NUMBER = 1e18
+"""Far above anything that is measured, and far enough below infinity that sums stay away from it."""
 
 
 def getter(path: str) -> Getter:
@@ -48,13 +49,14 @@ def first_of(paths: Sequence[str]) -> Getter:
 
 
 def as_number(value: object) -> float | None:
-    """Return a finite number that is not negative, or None.
+    """Return a number from 0 to `MAX_NUMBER`, or None.
 
     Text is taken where it holds a number and nothing else. nginx writes several upstreams' times with commas
     and colons between them, and `-` for none: they are added up.
     """
     if type(value) is float or type(value) is int:
-        number: float = value
+        # Whole numbers too: their sum could outgrow the 64 bits that the saved state has for one.
+        number = float(value)
     elif type(value) is str:
         parsed = _of_text(value)
         if parsed is None:
@@ -62,7 +64,7 @@ def as_number(value: object) -> float | None:
         number = parsed
     else:
         return None
-    return number if 0 <= number < math.inf else None
+    return number if 0 <= number <= MAX_NUMBER else None
 
 
 def _of_text(text: str) -> float | None:

@@ -54,6 +54,7 @@ class Pipeline:
             self._malformed.find(reason)
         self._cut = store.counters(LOG_CUT_LINES, log).find()[0]
         self._future = store.counters(LOG_FUTURE_TIMESTAMPS, log).find()[0]
+        self._watch = context.watch
         self._log = log
         self._told = False
         self.newest: float | None = None
@@ -67,6 +68,7 @@ class Pipeline:
         """
         parse, get_level, names, lines = self._parse, self._get_level, self._names, self._lines
         rules, mined, default = self._rules, self._mined, self._default
+        watch = self._watch
         last: Fields | None = None
         for raw in entries:
             if type(raw) is not bytes and not self._usable(raw):
@@ -79,6 +81,7 @@ class Pipeline:
             level = default if value is None else names(value)
             lines[level][0] += 1
             last = fields
+            given_up = watch.given_up
             try:
                 for rule in rules:
                     rule(fields)
@@ -86,6 +89,8 @@ class Pipeline:
                     mined(fields, level, now)
             except Exception as error:  # noqa: BLE001  (one line must not end the reading of all)
                 self._defect(error)
+            if watch.given_up != given_up:
+                self._malformed.add(1, "time_limit")
         if last is not None:
             self._look_at_time(last, now)
 

@@ -1,6 +1,7 @@
 """Every format is read as its writer writes it."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -255,6 +256,29 @@ SELECT *
 SET timestamp=1790000000;
 update orders set x = 1;
 """
+
+
+def test_an_entry_of_csv_beyond_the_limits_does_not_swallow_the_next_ones(read: Read) -> None:
+    def row(message: str) -> str:
+        return (
+            '2026-09-21 14:13:20.123 UTC,"u","d",7,"[local]",68e.1,1,"SELECT",2026-09-21 14:00:00 UTC,3/4,0,'
+            f'ERROR,42P01,"{message}",,,,,,,,"","psql","client backend",,0\n'
+        )
+
+    long = "a line\n" * 600 + "its end"
+    forged = 'quoted\n2026-09-21 14:13:20.123 UTC,""x"",\nend'
+    reading = read("format: postgres_csv", row("before") + row(long) + row("after") * 20 + row(forged))
+    assert levels(reading) == {"error": 22, "unknown": 1}
+    assert malformed(reading) == {"no_match": 1}
+
+
+def test_many_lines_of_the_other_stream_wait_for_a_part_at_little_cost(read: Read) -> None:
+    part = '{"log":"begun","stream":"stdout"}\n'
+    other = '{"log":"x\\n","stream":"stderr"}\n'
+    started = time.process_time()
+    reading = read("format: text\nwrapper: docker", part + other * 30_000)
+    assert levels(reading) == {"unknown": 30_001}
+    assert time.process_time() - started < 5  # twenty seconds, if the waiting were added up for each line
 
 
 def test_mysql(read: Read) -> None:

@@ -1,6 +1,7 @@
 """What entries are counted as, and that labels stay bounded whatever is in the log."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,6 +150,42 @@ def test_counters_and_histograms_out_of_fields(count: Count) -> None:
     assert reading.value("job_duration_seconds_bucket", le="0.1") == 1
     assert reading.value("job_duration_seconds_count") == 2
     assert reading.value("job_duration_seconds_sum") == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize("number", [1e308, "1e308", 2**64 - 1, 10**18])
+def test_numbers_beyond_measure_spoil_neither_sums_nor_what_is_saved(tmp_path: Path, number: object) -> None:
+    log = tmp_path / "x.log"
+    log.write_text((json.dumps({"level": "info", "paid": number}) + "\n") * 30, encoding="utf-8")
+    config = f"""
+logs:
+  - name: x
+    files: ['{log}']
+    start: beginning
+    format: json
+    counters: [{{name: paid_total, value: paid}}]
+"""
+    for _ in range(2):  # a restart reads what was saved
+        reading = Reading(config, tmp_path / "state").read()
+        expected = (3e19, 0.0) if number == 10**18 else (0.0, 30.0)
+        errors = reading.value("specter_log_field_errors_total", metric="paid_total")
+        assert (reading.value("paid_total"), errors) == expected
+        reading.exporter.close()
+
+
+def test_a_slow_condition_is_given_up_and_told_of(count: Count) -> None:
+    settings = """
+counters:
+  - name: slow_total
+    when: {path: {matches: '.*error.*timeout.*'}}
+"""
+    paths = ["error" * 800] * 50 + ["error, timeout"]
+    lines: Lines = [{"level": "info", "path": path} for path in paths]
+    started = time.process_time()
+    reading = count(settings, lines)
+    assert time.process_time() - started < 5  # each by itself takes 0.2 s
+    assert reading.value("slow_total") == 1
+    assert reading.value("specter_log_malformed_lines_total", reason="time_limit") == 50
+    assert reading.value("specter_log_lines_total", level="info") == 51
 
 
 def test_labels_out_of_fields_are_bounded(count: Count) -> None:

@@ -3,13 +3,14 @@
 import gzip
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from specter_exporters.logs.state import StateError
-from tests.exporters.logs.reading import Reading, numbered
+from tests.exporters.logs.reading import Reading, TurnedClock, numbered
 
 CONFIG = """
 logs:
@@ -334,3 +335,55 @@ def test_a_full_disk_is_counted_and_exposing_goes_on(
     (tmp_path / "state" / "state.json.new").mkdir()
     assert reading.lines == 3
     assert reading.value("specter_log_state_errors_total") >= 1
+
+
+def test_an_archive_with_a_damaged_middle_ends_nothing(log: Path, start: Callable[[], Reading]) -> None:
+    append(log, numbered(0, 1000))
+    start().read().exporter.close()
+    append(log, numbered(1000, 1000))
+    log.rename(f"{log}.1")
+    compress(Path(f"{log}.1"))
+    archive = Path(f"{log}.1.gz")
+    data = bytearray(archive.read_bytes())
+    data[200:260] = bytes(byte ^ 0xFF for byte in data[200:260])
+    archive.write_bytes(data)
+    append(log, numbered(5000, 3))
+    reading = start().read()
+    assert reading.lines == 1003
+    assert reading.read(31).value("specter_log_lost_files_total") == 1
+
+
+def test_a_file_whose_name_is_not_utf8_is_told_of_and_the_others_are_read(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.log")
+    append(tmp_path / name, numbered(100, 5))
+    append(tmp_path / "app.log", numbered(0, 5))
+    config = CONFIG.format(folder=tmp_path).replace("app.log", "*.log")
+    reading = Reading(config, tmp_path / "state").read().read()
+    assert reading.lines == 5
+    assert reading.value("specter_log_up") == 0
+    assert reading.value("specter_log_read_errors_total", reason="name") == 1
+    assert reading.value("specter_log_state_errors_total") == 0
+    (tmp_path / name).rename(tmp_path / "café.log")
+    assert reading.read().lines == 10
+    assert reading.value("specter_log_up") == 1
+
+
+def test_a_scrape_does_not_wait_for_the_rest_that_a_share_of_a_core_asks_for(
+    tmp_path: Path, log: Path
+) -> None:
+    append(log, numbered(0, 10))
+    config = CONFIG.format(folder=tmp_path) + "limits: {max_cpu_share: 0.1}\n"
+    scraped: list[int] = []
+
+    class Clock(TurnedClock):
+        def sleep(self, seconds: float) -> None:
+            """Scrape from another thread while this one rests."""
+            scraping = threading.Thread(target=lambda: scraped.append(reading.lines), daemon=True)
+            scraping.start()
+            scraping.join(5)
+            super().sleep(seconds)
+
+    reading = Reading(config, clock=Clock())
+    while reading.exporter.step():
+        pass
+    assert scraped[0] == 10

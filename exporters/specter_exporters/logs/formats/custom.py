@@ -10,30 +10,26 @@ import re
 
 from specter_exporters.logs.formats.exceptions import continues_exception
 from specter_exporters.logs.formats.model import Format, Parsed, Reason, bad_text
-from specter_exporters.logs.watch import TooLongError, Watch
+from specter_exporters.logs.watch import Matcher, TooLongError, Watch
 
-SHORTEST = 256
 LONGEST = 64 * 1024
 
 
 def regex_format(pattern: str, watch: Watch) -> Format:
     """Return the format of lines that `pattern` matches from their beginning; its groups are the fields."""
-    compiled = re.compile(pattern)
-    limit = LONGEST
+    match = re.compile(pattern).match
+    within = Matcher(watch, LONGEST)
 
     def parse(raw: bytes) -> Parsed | Reason:
-        nonlocal limit
         reason = bad_text(raw)
         if reason is not None:
             return reason
         first, _, rest = raw.decode().partition("\n")
-        if len(first) > limit:
-            return "time_limit" if limit < LONGEST else "too_long"
+        if len(first) > LONGEST:
+            return "too_long"
         try:
-            with watch:
-                found = compiled.match(first)
+            found = within(match, first)
         except TooLongError:
-            limit = max(SHORTEST, min(limit, len(first)) // 2)
             return "time_limit"
         if found is None:
             return "no_match"

@@ -17,6 +17,7 @@ class Format:
     Attributes:
         parse: returns the fields of an entry, or why it has none.
         continues: how lines are joined; None where each line is an entry.
+        begins: whether a line begins an entry for certain; an entry that has outgrown the limits ends there.
         entry_start: the byte that begins an entry that needs no joining, a JSON object's brace; None where
             every line has to be looked at.
         level: paths of the level, the first that has a value counts.
@@ -29,6 +30,7 @@ class Format:
 
     parse: Callable[[bytes], Parsed | Reason]
     continues: Continues | None = None
+    begins: Callable[[bytes], bool] | None = None
     entry_start: int | None = None
     level: Sequence[str] = ("level",)
     message: Sequence[str] = ("message",)

@@ -25,6 +25,7 @@ _LOOKED_AT = 400
 _COLUMNS = {0: "time", 1: "user", 2: "database", 4: "source", 11: "level", 12: "sql_state", 13: "message"}
 _COLUMNS |= {14: "detail", 15: "hint", 19: "statement", 22: "application"}
 _FEWEST_COLUMNS = 14
+_CSV_BEGINS = re.compile(rb'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^,"]{1,10},', re.ASCII)
 
 
 def _with_duration(fields: Parsed) -> Parsed:
@@ -85,9 +86,17 @@ POSTGRES = Format(
     continues=_continues_stderr,
     defaults={"slow_duration": ("duration_ms",), "statement": ("statement",)},
 )
+
+
+def _begins_csv(line: bytes) -> bool:
+    """Whether a line begins with `log_time`. Within quotes anybody may write that, so quotes count first."""
+    return _CSV_BEGINS.match(line) is not None
+
+
 POSTGRES_CSV = Format(
     parse=_parse_csv,
     continues=_continues_csv,
+    begins=_begins_csv,
     defaults={"slow_duration": ("duration_ms",), "statement": ("statement",), "account": ("user",)},
 )
 POSTGRES_JSON = Format(

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -73,6 +74,12 @@ class GzipContent:
             OSError: it is damaged.
             EOFError: it is cut short, or is being written.
         """
+        try:
+            return self._read_from(offset, size)
+        except zlib.error as error:
+            raise gzip.BadGzipFile(str(error)) from error
+
+    def _read_from(self, offset: int, size: int) -> bytes:
         position = self._file.tell()
         if offset < position:
             self._file.rewind()

@@ -7,17 +7,19 @@ from specter_exporters.logs.formats.exceptions import MAX_LINES
 from specter_exporters.logs.formats.model import Continues, Format
 from specter_exporters.logs.tail.lines import OddLine
 from specter_exporters.logs.tail.wrappers import Item, Unwrapper, WrapperName
-from specter_exporters.logs.watch import TooLongError, Watch
+from specter_exporters.logs.watch import Matcher, TooLongError, Watch
+
+LOOKED_AT = 1000
 
 
 def starting_with(pattern: str, watch: Watch) -> Continues:
     """Return what takes every line for a continuation that `pattern` does not match at its beginning."""
-    compiled = re.compile(pattern)
+    match = re.compile(pattern).match
+    within = Matcher(watch, LOOKED_AT)
 
     def continues(_pending: Sequence[bytes], line: bytes) -> bool:
         try:
-            with watch:
-                return compiled.match(line[:1000].decode("utf-8", "replace")) is None
+            return within(match, line[:LOOKED_AT].decode("utf-8", "replace")) is None
         except TooLongError:
             return False
 
@@ -30,6 +32,7 @@ class Joiner:
     def __init__(self, form: Format, limit: int, wrapper: WrapperName | None = None) -> None:
         self._continues = form.continues
         self._start = form.entry_start
+        self._begins = form.begins
         self._limit = limit
         self._unwrapper = Unwrapper(wrapper, limit) if wrapper is not None else None
         self._pending: list[bytes] = []
@@ -72,7 +75,7 @@ class Joiner:
         return entries
 
     def _one(self, line: bytes, size: int, entries: list[bytes]) -> None:
-        if self._pending and self._continues is not None and self._continues(self._pending, line):
+        if self._pending and self._goes_on(line):
             self._size += size
             self._full = self._full or self._length + len(line) > self._limit
             if not self._full and len(self._pending) < MAX_LINES:
@@ -82,6 +85,13 @@ class Joiner:
         entries += self._take_pending()
         if line:
             self._pending, self._length, self._size = [line], len(line) + 1, size
+
+    def _goes_on(self, line: bytes) -> bool:
+        # What is dropped of an entry beyond the limits may have held its end, which would then never come.
+        over = self._full or len(self._pending) >= MAX_LINES
+        if over and self._begins is not None and self._begins(line):
+            return False
+        return self._continues is not None and self._continues(self._pending, line)
 
     def _take_pending(self) -> list[bytes]:
         if not self._pending:

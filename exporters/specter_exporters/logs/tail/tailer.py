@@ -7,6 +7,8 @@ beginning. Rotated while the exporter did not run: the saved place is looked for
 and in what is named alike, compressed or not, and what is newer is read from its beginning.
 """
 
+import errno
+import gzip
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -168,7 +170,7 @@ class Tailer:
             self._check_live(path, file)
         known = {file.identity: file for file in self.files}
         for path, identity in wanted.items():
-            if path in self._live:
+            if path in self._live or self._is_unnameable(path):
                 continue
             if identity in known:
                 self._moved(known[identity], path)
@@ -273,6 +275,17 @@ class Tailer:
             del self._copies[path]
             self._go_on(path, replace(original, path=str(path), rotated=False, offset=original.seen))
         return True
+
+    def _is_unnameable(self, path: Path) -> bool:
+        """Refuse a file whose name is not UTF-8: neither a label nor the saved state can hold it."""
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            self._refuse(
+                Followed(path, path, self._make_buffers()), OSError(errno.EILSEQ, "its name is not UTF-8")
+            )
+            return True
+        return False
 
     def _follow(self, path: Path) -> None:
         file = Followed(path, path, self._make_buffers())
@@ -487,8 +500,10 @@ def _modified(path: Path) -> float:
 def _reason(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "permission"
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | gzip.BadGzipFile):
         return "damaged"
+    if isinstance(error, OSError) and error.errno == errno.EILSEQ:
+        return "name"
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno).lower().replace(" ", "_")[:40]
     return "other"

@@ -27,12 +27,13 @@ class Unwrapper:
         self._length = 0
         self._size = 0
         self._held: list[tuple[str, bytes, bool, int]] = []
+        self._held_size = 0
         self._skipping: str | None = None
 
     @property
     def held(self) -> int:
         """The bytes of the file that wait for the rest of a line."""
-        return self._size + sum(size for *_, size in self._held)
+        return self._size + self._held_size
 
     def feed(self, lines: Iterable[bytes]) -> list[Item]:
         """Take wrapped lines; return what was in them."""
@@ -53,6 +54,7 @@ class Unwrapper:
     def _take(self, stream: str, data: bytes, ends: bool, size: int, found: list[Item]) -> None:
         if self._stream is not None and stream != self._stream:
             self._held.append((stream, data, ends, size))
+            self._held_size += size
             if self.held > self._limit:
                 found += self.flush()
             return
@@ -81,7 +83,7 @@ class Unwrapper:
             OddLine(joined[: self._limit], "too_long", usable=True) if len(joined) > self._limit else joined
         )
         found: list[Item] = [(line, self._size)]
-        held, self._held = self._held, []
+        held, self._held, self._held_size = self._held, [], 0
         self._stream, self._parts, self._length, self._size = None, [], 0, 0
         for item in held:
             self._take(*item, found)
