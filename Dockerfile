@@ -23,16 +23,19 @@ COPY demo/coaching/package.json demo/coaching/package.json
 RUN ["/opt/venv/bin/python", "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--editable", "."]
 # The lock has one list for everything; of it the image drops the group `dev`. pip goes last: it does the work.
 RUN ["/opt/venv/bin/python", "-m", "pip", "uninstall", "--yes", \
-     "amlint", "coverage", "django", "editables", "fastapi", "hatchling", "httpx", "hypothesis", "import-linter", "mypy", \
+     "amlint", "apscheduler", "coverage", "django", "editables", "fastapi", "hatchling", "httpx", "hypothesis", "import-linter", "mypy", \
      "opentelemetry-api", "opentelemetry-sdk", "prometheus-fastapi-instrumentator", "prometheus-flask-exporter", \
      "promql-parser", "protobuf", "pytest", "pytest-cov", "pytest-timeout", "pytest-xdist", \
-     "ruff", "schemathesis", "selenium", "starlette", "starlette-exporter", "types-cffi", "types-psutil", "types-pyyaml", \
+     "rq", "ruff", "schemathesis", "selenium", "starlette", "starlette-exporter", "types-cffi", "types-psutil", "types-pyyaml", \
      "types-requests", "uvicorn", "pip"]
 # The containers' root file systems are read-only: what is not compiled here is compiled at every start.
 RUN ["/opt/venv/bin/python", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/src"]
 
 FROM python:3.11.15-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# For the backup: pg_dump of PostgreSQL 15, as the server is.
+RUN ["apt-get", "update"]
+RUN ["apt-get", "install", "--yes", "--no-install-recommends", "postgresql-client-15"]
 # Imports the history into Prometheus' database before that server starts.
 COPY --from=prometheus /bin/promtool /usr/local/bin/promtool
 COPY --from=build /opt/venv /opt/venv

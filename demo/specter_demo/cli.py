@@ -7,6 +7,7 @@ import click
 
 from specter_demo.commands.fault import fault
 from specter_demo.commands.history import history
+from specter_demo.commands.job import job
 from specter_demo.commands.seed import seed
 from specter_demo.commands.serve import serve
 from specter_demo.commands.story import check, run
@@ -25,5 +26,5 @@ def demo() -> None:
     """
 
 
-for command in (run, check, fault, history, seed, serve):
+for command in (run, check, fault, history, job, seed, serve):
     demo.add_command(command)

@@ -1,7 +1,8 @@
-"""Where notifications arrive: Alertmanager's webhook receiver of the demo.
+"""Where notifications and mails arrive: Alertmanager's webhook receiver of the demo, and its mail box.
 
 `POST /alerts/<severity>` takes Alertmanager's webhook body (version 4) and keeps one JSON line an
-alert; `GET /notifications` returns the newest. Both need the bearer token.
+alert; `GET /notifications` returns the newest. `POST /mails` and `GET /mails` do the same with what the
+shop sends. All need the bearer token.
 """
 
 import hmac
@@ -20,10 +21,11 @@ SEVERITIES = ("critical", "warning", "info", "heartbeat")
 LARGEST_BODY = 1024 * 1024
 LARGEST_FILE = 10 * 1024 * 1024
 NEWEST = 100
+MAIL = ("recipient", "subject", "text")
 
 
 class Journal:
-    """The delivered alerts: a file that is rotated once, and its last lines in memory."""
+    """What was delivered: a file that is rotated once, and its last lines in memory."""
 
     def __init__(self, path: Path, *, largest: int = LARGEST_FILE) -> None:
         self._path = path
@@ -56,8 +58,8 @@ class Journal:
             return list(self._newest)
 
 
-def create_inbox(journal: Journal, token: str, clock: Clock) -> flask.Flask:
-    """Return the inbox; `token` is what `Authorization: Bearer` must carry."""
+def create_inbox(journal: Journal, mails: Journal, token: str, clock: Clock) -> flask.Flask:
+    """Return the inbox of alerts and `mails`; `token` is what `Authorization: Bearer` must carry."""
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     expected = f"Bearer {token}".encode()
@@ -90,11 +92,32 @@ def create_inbox(journal: Journal, token: str, clock: Clock) -> flask.Flask:
     def notifications() -> flask.typing.ResponseReturnValue:
         return flask.jsonify(journal.newest())
 
+    app.register_blueprint(mail_box(mails, clock))
+
     @app.get("/healthz")
     def healthz() -> flask.typing.ResponseReturnValue:
         return flask.jsonify(status="ok")
 
     return app
+
+
+def mail_box(mails: Journal, clock: Clock) -> flask.Blueprint:
+    """Return the routes that take mails and show the newest."""
+    routes = flask.Blueprint("mails", __name__)
+
+    @routes.post("/mails")
+    def take() -> flask.typing.ResponseReturnValue:
+        body = flask.request.get_json(silent=True)
+        if not isinstance(body, dict) or not all(isinstance(body.get(part), str) for part in MAIL):
+            return flask.jsonify(error=f"expected the texts {', '.join(MAIL)}"), 400
+        mails.append([{"received_at": clock.time(), **{part: body[part] for part in MAIL}}])
+        return flask.jsonify(received=1)
+
+    @routes.get("/mails")
+    def newest() -> flask.typing.ResponseReturnValue:
+        return flask.jsonify(mails.newest())
+
+    return routes
 
 
 def notification(alert: Mapping[str, object], severity: str, now: float) -> dict[str, object]:

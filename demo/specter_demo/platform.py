@@ -38,6 +38,8 @@ PORTS: Mapping[str, int] = {
 }
 COACHING = ("coaching", "coaching-logs")
 """The services that are there only where there is Node.js."""
+WORKERS = ("worker", "scheduler")
+"""What works beside the requests: the queues' worker, and who starts the jobs."""
 SPECTER = (sys.executable, "-m", "specter_core")
 
 
@@ -77,6 +79,8 @@ def build_platform(
         payment_token_file=layout.secrets / "payments-token",
         inbox_listen=f"{LOOPBACK}:{ports['notifications']}",
         inbox_token_file=layout.secrets / "notifications-token",
+        inbox_url=f"http://{LOOPBACK}:{ports['notifications']}",
+        queue_url=f"redis://{LOOPBACK}:{ports['redis']}/0",
         business_url=f"http://{LOOPBACK}:{ports['app-events']}",
         business_token_file=layout.secrets / "business-token",
         signin_url=f"http://{LOOPBACK}:{ports['signin-events']}",
@@ -149,6 +153,16 @@ def _shop_services(platform: Platform) -> list[Service]:
             (*SPECTER, "demo", "serve", "inbox"),
             ready=f"{platform.url('notifications')}/healthz",
             environment=environment,
+        ),
+        # These two listen nowhere: without the inbox they do nothing of use.
+        *(
+            Service(
+                name,
+                (*SPECTER, "demo", "serve", name),
+                ready=f"{platform.url('notifications')}/healthz",
+                environment=environment,
+            )
+            for name in WORKERS
         ),
     ]
 

@@ -1,16 +1,11 @@
 """What is wrong with the payment provider, in a file that a fault changes."""
 
-import json
-import logging
-from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from specter_demo.files import write_atomically
-
-logger = logging.getLogger(__name__)
+from specter_demo.files import read_state, write_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +28,9 @@ FINE = Trouble()
 
 def read_trouble(path: Path) -> Trouble:
     """Return what `path` says; `FINE` when there is no such file, or nothing of use in it."""
-    try:
-        return Trouble(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return FINE
-    except (OSError, ValueError, TypeError) as error:  # a ValidationError is a ValueError
-        logger.warning("%s: not what a provider's trouble looks like, ignored: %s", path, error)
-        return FINE
+    return read_state(path, FINE)
 
 
 def write_trouble(path: Path, trouble: Trouble) -> None:
     """Write `trouble` for the provider, which reads it at each charge."""
-    write_atomically(path, json.dumps(asdict(trouble)) + "\n")
+    write_state(path, trouble)

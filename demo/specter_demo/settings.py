@@ -45,6 +45,8 @@ class Settings(Schema):
         inbox_listen: HOST:PORT the notification inbox listens on.
         inbox_token_file: file with the bearer token that Alertmanager must send; None means
             `inbox.token` in `state_dir`.
+        inbox_url: base URL of the inbox, for mails; None has none to send to.
+        queue_url: Redis database of the shop's queues; None queues nothing.
         business_url: base URL of the exporter that takes business events; None sends none.
         business_token_file: file with the token for it.
         signin_url: base URL of the exporter that takes sign-ins and requests; None sends none.
@@ -69,6 +71,8 @@ class Settings(Schema):
     payment_token_file: Path | None = None
     inbox_listen: str = Field(default="127.0.0.1:9862", pattern=r":\d+$")
     inbox_token_file: Path | None = None
+    inbox_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    queue_url: str | None = Field(default=None, pattern=r"^redis://[^\s/@]+/\d+$")
     business_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
     business_token_file: Path | None = None
     signin_url: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
@@ -123,6 +127,21 @@ class Settings(Schema):
         return self.state_dir / "attack.json"
 
     @property
+    def queue_file(self) -> Path:
+        """What is wrong with the queue's workers: `{"seconds": 2.0, "away": false}`."""
+        return self.state_dir / "queue.json"
+
+    @property
+    def jobs_file(self) -> Path:
+        """What is wrong with the jobs: `{"broken": ["digest"], "forgotten": ["backup"]}`."""
+        return self.state_dir / "jobs.json"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the database's backups."""
+        return self.state_dir / "backups"
+
+    @property
     def log_file(self) -> Path:
         """The shop's log, one JSON object a line."""
         return self.state_dir / "log" / "shop.log"
@@ -136,6 +155,11 @@ class Settings(Schema):
     def notifications_file(self) -> Path:
         """One JSON line a delivered alert."""
         return self.state_dir / "notifications.jsonl"
+
+    @property
+    def mails_file(self) -> Path:
+        """One JSON line a mail that was sent."""
+        return self.state_dir / "mails.jsonl"
 
     @property
     def token_file(self) -> Path:

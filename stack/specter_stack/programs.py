@@ -36,6 +36,7 @@ PROGRAMS = (
     Program("postgres", "postgresql", folders=POSTGRES_FOLDERS),
     Program("initdb", "postgresql", folders=POSTGRES_FOLDERS),
     Program("pg_ctl", "postgresql", folders=POSTGRES_FOLDERS),
+    Program("pg_dump", "postgresql", folders=POSTGRES_FOLDERS),
     Program("redis-server", "redis-server"),
 )
 

@@ -26,7 +26,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(file: Path) -> Iterator[FlaskClient]:
-    with create_inbox(Journal(file), TOKEN, Noon()).test_client() as opened:
+    mails = Journal(file.with_name("mails.jsonl"))
+    with create_inbox(Journal(file), mails, TOKEN, Noon()).test_client() as opened:
         yield opened
 
 
@@ -136,3 +137,25 @@ def test_file_is_rotated_when_it_is_full(file: Path) -> None:
     assert rotated.stat().st_size <= 1000
     assert lines(file)[-1] == {"number": 199}
     assert len(list(file.parent.iterdir())) == 2
+
+
+MAIL = {"recipient": "ada@shop.example", "subject": "Your order", "text": "Thank you."}
+
+
+def test_a_mail_is_kept_with_its_time_apart_from_the_alerts(client: FlaskClient, file: Path) -> None:
+    assert client.post("/mails", json={**MAIL, "more": 1}, headers=HEADERS).json == {"received": 1}
+    kept = {"received_at": 1_700_000_000.5, **MAIL}
+    assert lines(file.with_name("mails.jsonl")) == [kept]
+    assert client.get("/mails", headers=HEADERS).json == [kept]
+    assert client.get("/notifications", headers=HEADERS).json == []
+
+
+@pytest.mark.parametrize("body", [[], {}, {**MAIL, "text": 7}, {"recipient": "", "subject": ""}])
+def test_what_is_no_mail_is_refused(client: FlaskClient, file: Path, body: object) -> None:
+    assert client.post("/mails", json=body, headers=HEADERS).status_code == 400
+    assert not file.with_name("mails.jsonl").exists()
+
+
+def test_no_mail_is_sent_or_read_without_the_token(client: FlaskClient) -> None:
+    assert client.post("/mails", json=MAIL).status_code == 401
+    assert client.get("/mails").status_code == 401

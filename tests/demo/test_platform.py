@@ -79,7 +79,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     platform, built = services
     assert set(built) - {"grafana"} == {
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
-        *("payments", "shop", "traffic", "notifications", "detector"),
+        *("payments", "shop", "traffic", "notifications", "worker", "scheduler", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
         "postgres-exporter",
     }
@@ -148,13 +148,15 @@ def test_the_shops_parts_are_told_the_ports_that_were_chosen(
 ) -> None:
     platform, built = services
     ports = platform.ports
-    for name in ("payments", "shop", "traffic", "notifications"):
+    for name in ("payments", "shop", "traffic", "notifications", "worker", "scheduler"):
         told = built[name].environment
         assert told["SHOP_LISTEN"] == f"127.0.0.1:{ports['shop']}"
         assert told["SHOP_URL"] == f"http://127.0.0.1:{ports['shop']}"
         assert told["SHOP_PAYMENT_URL"] == f"http://127.0.0.1:{ports['payments']}"
         assert told["SHOP_PAYMENT_STATUS_LISTEN"] == f"127.0.0.1:{ports['payments-status']}"
         assert told["SHOP_INBOX_LISTEN"] == f"127.0.0.1:{ports['notifications']}"
+        assert told["SHOP_INBOX_URL"] == f"http://127.0.0.1:{ports['notifications']}"
+        assert told["SHOP_QUEUE_URL"] == f"redis://127.0.0.1:{ports['redis']}/0"
         assert told["SHOP_BUSINESS_URL"] == f"http://127.0.0.1:{ports['app-events']}"
         assert told["SHOP_COACHING_URL"] == f"http://127.0.0.1:{ports['coaching']}"
         assert told["SHOP_SIGNIN_URL"] == f"http://127.0.0.1:{ports['signin-events']}"

@@ -2,28 +2,34 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from redis import Redis
 
 from specter_core.clock import SystemClock
 from specter_core.metrics import HTTP_CLIENT_REQUEST_DURATION, HTTP_SERVER_REQUEST_DURATION, ROUTE
 from specter_demo.faults.control import Control
+from specter_demo.provider import FINE, Trouble, write_trouble
 from specter_demo.shop import goods
 from specter_demo.shop.database import connect
 from specter_demo.shop.schema import seed
 from specter_demo.traffic.shape import ROUTES
-from tests.demo.shop_server import RunningShop, running_shop
+from tests.demo.queue_servers import running_redis, until
+from tests.demo.shop_server import RunningShop, free_port, running_shop
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[RunningShop]:
-    with running_shop() as running:
+    # Nothing listens there: the shop sells all the same.
+    with running_shop(queue_url=f"redis://127.0.0.1:{free_port()}/0") as running:
         yield running
 
 
@@ -151,6 +157,29 @@ def test_checkout_writes_the_order_and_charges_it(shop: RunningShop, session: re
     assert shop.query(
         f"select product_id, quantity from order_lines where order_id = {int(placed['order_id'])} order by 1"
     ) == [(10, 2), (20, 2)]
+
+
+def published(redis: Redis, queue: str) -> list[list[object]]:
+    """Return the arguments of the tasks that wait in `queue`."""
+    messages = [json.loads(text) for text in redis.lrange(queue, 0, -1)]
+    return [json.loads(b64decode(message["body"]))[0] for message in messages]
+
+
+def test_what_is_sold_while_redis_is_away_is_published_when_it_is_back_and_nothing_else(
+    shop: RunningShop, session: requests.Session
+) -> None:
+    placed = session.post(f"{shop.settings.url}/checkout", json=order(3), timeout=5).json()
+    write_trouble(shop.settings.provider_file, Trouble(declined=1.0))
+    declined = session.post(f"{shop.settings.url}/checkout", json=order(3), timeout=5)
+    write_trouble(shop.settings.provider_file, FINE)
+    assert declined.status_code == 402
+    number, reference = placed["order_id"], placed["payment_reference"]
+    url = urlsplit(shop.settings.queue_url)
+    assert url.port
+    with running_redis(int(url.port)) as redis:
+        until(lambda: [number, reference] in published(redis, "webhooks"), "publishing")
+        assert [number] in published(redis, "mails")
+        assert [declined.json()["order_id"]] not in published(redis, "mails")
 
 
 @pytest.mark.parametrize(

@@ -341,7 +341,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
         "start browser traffic",
         "lead in 1.4.0 12",
         "fill 12",
-        "start dependencies detector",
+        "start dependencies detector worker scheduler",
     ]
     assert not (tmp_path / "alertmanager" / "nflog").exists()
     assert ("filled the time since the last run: 7 samples" in said) is not imported

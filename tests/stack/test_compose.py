@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from specter_core.cli import root
-from specter_demo.platform import PORTS
+from specter_demo.platform import PORTS, WORKERS
 from specter_demo.settings import PREFIX, load_settings
 from specter_stack.postgres import SETTINGS as POSTGRES_SETTINGS
 from specter_stack.secret_files import NAMES
@@ -28,6 +28,7 @@ from tests.stack.server_flags import AT_PINNED_VERSION, PROMETHEUS_3_FEATURES, i
 CONTAINERS = load_containers()
 LONG_RUNNING = [container for container in CONTAINERS.values() if not container.once]
 OWN = [container for container in CONTAINERS.values() if container.own]
+LISTENING_NOWHERE = {"traffic", *WORKERS}
 # What the native run calls a server, and the service that is the same here.
 SERVICE_OF = {name: service_of(name) for name in PORTS}
 SHARED = {
@@ -55,9 +56,9 @@ SHARED = {
     },
 }
 SECRET_READERS = {
-    "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill"},
+    "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill", *WORKERS},
     "postgres-exporter-password": {"postgres-exporter", "seed"},
-    "notifications-token": {"alertmanager", "specter-notifications"},
+    "notifications-token": {"alertmanager", "specter-notifications", *WORKERS},
     "grafana-admin-password": {"grafana"},
     "business-token": {"app", "shop"},
     "coaching-token": {"app", "coaching"},
@@ -81,7 +82,7 @@ every_own = parametrize(OWN)
 
 def test_it_has_every_server_of_the_native_run_and_what_prepares_them() -> None:
     once = {"secrets", "seed", "history-import", "history-fill"}
-    assert {container.name for container in LONG_RUNNING} == {*SERVICE_OF.values(), "traffic"}
+    assert {container.name for container in LONG_RUNNING} == {*SERVICE_OF.values(), *LISTENING_NOWHERE}
     assert {name for name, container in CONTAINERS.items() if container.once} == once
 
 
@@ -126,7 +127,7 @@ def test_its_keys_are_those_of_the_compose_specification(container: Container) -
     assert container.body.get("healthcheck", {}).keys() <= checks
 
 
-@parametrize([container for container in LONG_RUNNING if container.name != "traffic"])
+@parametrize([container for container in LONG_RUNNING if container.name not in LISTENING_NOWHERE])
 def test_it_is_published_on_loopback_with_the_native_port(container: Container) -> None:
     native = [PORTS[name] for name, service in SERVICE_OF.items() if service == container.name]
     assert container.ports == [("127.0.0.1", port, port) for port in native]
@@ -145,6 +146,8 @@ def test_its_healthcheck_asks_the_port_that_it_listens_on(container: Container) 
     assert asked
     if container.name == "traffic":
         assert asked.groups() == ("shop", str(PORTS["shop"]))
+    elif container.name in LISTENING_NOWHERE:
+        assert asked.groups() == ("specter-notifications", str(PORTS["notifications"]))
     else:
         assert asked.groups() == ("127.0.0.1", str(container.ports[0][2]))
 
@@ -188,6 +191,10 @@ def test_servers_start_in_the_order_of_the_native_run() -> None:
     assert "history-fill" in all_needs("detector")
     assert "shop" in all_needs("dependencies")
     assert "specter-notifications" in all_needs("alertmanager")
+    assert {"redis", "seed", "specter-notifications"} <= all_needs("worker")
+    assert {"seed", "specter-notifications"} <= all_needs("scheduler")
+    # A shop whose queue is away sells all the same.
+    assert "redis" not in all_needs("shop")
     assert "prometheus" in all_needs("grafana")
 
 
@@ -284,7 +291,7 @@ def test_a_wrong_flag_would_be_seen() -> None:
 
 
 def assert_url_of_a_service(url: str) -> None:
-    match = re.fullmatch(r"http://([\w-]+):(\d+)", url)
+    match = re.fullmatch(r"(?:http|redis)://([\w-]+):(\d+)(?:/0)?", url)
     assert match, url
     assert int(match[2]) in {inside for _, _, inside in CONTAINERS[match[1]].ports}, url
 
@@ -316,7 +323,7 @@ def test_the_shop_is_told_all_that_its_faults_need() -> None:
         "SHOP_DATABASE_PASSWORD_FILE",
         "SHOP_URL",
     }
-    for reader in ("traffic", "history-fill", "seed", "payments", "specter-notifications"):
+    for reader in ("traffic", "history-fill", "seed", "payments", "specter-notifications", *WORKERS):
         assert (
             mount_from("shop-state", CONTAINERS[reader]).target
             == mount_from("shop-state", CONTAINERS["shop"]).target

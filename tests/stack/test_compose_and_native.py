@@ -182,7 +182,7 @@ def test_the_coaching_service_is_told_what_it_is_told_natively(run: NativeRun) -
 
 
 def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
-    for name in ("shop", "payments", "traffic", "notifications"):
+    for name in ("shop", "payments", "traffic", "notifications", *native.WORKERS):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
     for name in ("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"):

@@ -109,8 +109,40 @@ def serve_inbox(listen: str | None) -> None:
 
     settings = load_settings(os.environ)
     token = read_secret_file(settings.token_file, what="SHOP_INBOX_TOKEN_FILE")
-    journal = Journal(settings.notifications_file)
-    _serve(create_inbox(journal, token, SystemClock()), listen or settings.inbox_listen)
+    journal, mails = Journal(settings.notifications_file), Journal(settings.mails_file)
+    _serve(create_inbox(journal, mails, token, SystemClock()), listen or settings.inbox_listen)
+
+
+@serve.command("worker")
+def serve_worker() -> None:
+    """Do what checkout has left in the queues: Celery with two processes, kept running."""
+    from specter_demo.files import read_state  # noqa: PLC0415  (not for --help)
+    from specter_demo.tasks.keeper import Keeper  # noqa: PLC0415
+    from specter_demo.tasks.trouble import WORKING  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    keeper = Keeper(
+        (sys.executable, "-m", "specter_demo.tasks.worker", str(os.getpid())),
+        away=lambda: read_state(settings.queue_file, WORKING).away,
+        say=_say,
+    )
+    sys.exit(keeper.run(_stop_on_signal().wait))
+
+
+@serve.command("scheduler")
+def serve_scheduler() -> None:
+    """Start the digest and the backup when they are due."""
+    from specter_core.clock import SystemClock  # noqa: PLC0415  (not for --help)
+    from specter_demo.files import read_state  # noqa: PLC0415
+    from specter_demo.jobs.scheduler import Scheduler  # noqa: PLC0415
+    from specter_demo.jobs.table import JOBS  # noqa: PLC0415
+    from specter_demo.jobs.trouble import ALL_WELL  # noqa: PLC0415
+
+    settings = load_settings(os.environ)
+    scheduler = Scheduler(
+        JOBS, lambda: read_state(settings.jobs_file, ALL_WELL).forgotten, SystemClock(), _say
+    )
+    scheduler.run(_stop_on_signal().wait)
 
 
 @serve.command("traffic")
@@ -198,6 +230,10 @@ def _serve(app: "flask.Flask", listen: str, away: Callable[[], bool] = lambda: F
         stop.wait(LOOK_SECONDS)
     if server is not None:
         server.stop()
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _server(app: "flask.Flask", listen: str, *, threads: int) -> "WebServer":

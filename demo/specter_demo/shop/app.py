@@ -22,6 +22,7 @@ from specter_demo.shop.payment import PaymentClient
 from specter_demo.shop.release import read_release
 from specter_demo.shop.scripts import ASSETS, Scripts, page_scripts, serve_scripts
 from specter_demo.shop.sign_ins import client_of
+from specter_demo.tasks.publisher import queues_of
 from specter_exporters.app import MemoryRoom, Outgoing, SpecterFlask
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     app.register_blueprint(catalog(pool))
     app.register_blueprint(account(pool, hear))
     payments = PaymentClient(settings.payment_url, Outgoing(extension.recorder))
-    app.register_blueprint(checkout(pool, payments, hear.business))
+    app.register_blueprint(checkout(pool, payments, hear.business, queues_of(settings)))
     scripts = page_scripts(app, version, settings.beacon_url)
     introduce(app, read_defect(settings.defect_file))
     app.register_error_handler(psycopg.OperationalError, _unavailable)

@@ -9,6 +9,8 @@ from specter_core.config import Schema
 from specter_demo.shop.database import Connection, Pool
 from specter_demo.shop.events import Events
 from specter_demo.shop.payment import PaymentClient, PaymentError
+from specter_demo.tasks.broker import CONFIRM, SETTLE
+from specter_demo.tasks.publisher import Queues
 from specter_exporters.business.validation import Details
 
 PRICES = "select product_id, price_cents from products where product_id = any(%s)"
@@ -37,8 +39,11 @@ class Order(Schema):
     lines: list[Line] = Field(min_length=1, max_length=20)
 
 
-def checkout(pool: Pool, payments: PaymentClient, business: Events) -> flask.Blueprint:
-    """Return the route that places an order and tells `business` what became of its payment."""
+def checkout(pool: Pool, payments: PaymentClient, business: Events, queues: Queues) -> flask.Blueprint:
+    """Return the route that places an order and tells `business` what became of its payment.
+
+    What may be done after the answer is left to `queues`, when the order is written as paid.
+    """
     routes = flask.Blueprint("checkout", __name__)
 
     @routes.post("/checkout")
@@ -69,6 +74,8 @@ def checkout(pool: Pool, payments: PaymentClient, business: Events) -> flask.Blu
         business.event("payment", **told)
         with pool.connection() as connection:
             connection.execute(FINISH, ("paid", reference, order_id))
+        queues.publish(CONFIRM, order_id)
+        queues.publish(SETTLE, order_id, reference)
         return flask.jsonify(order_id=order_id, amount_cents=amount, payment_reference=reference), 201
 
     return routes

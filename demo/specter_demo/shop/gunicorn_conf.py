@@ -24,6 +24,16 @@ control_socket_disable = True
 def on_starting(server: Arbiter) -> None:
     """Import the libraries once in the master: a released worker then serves within milliseconds."""
     ours = ("specter_exporters.business", "specter_exporters.signin")
-    for name in ("flask", "jinja2", "prometheus_client", "psycopg", "pydantic", "requests", *ours):
+    for name in (
+        "celery.app.amqp",
+        "flask",
+        "kombu.transport.redis",
+        "jinja2",
+        "prometheus_client",
+        "psycopg",
+        "pydantic",
+        "requests",
+        *ours,
+    ):
         importlib.import_module(name)
     server.log.debug("libraries imported")

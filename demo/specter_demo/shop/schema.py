@@ -51,6 +51,11 @@ create table if not exists checkins (
     mood smallint not null check (mood between 1 and 5),
     primary key (customer_id, day)
 );
+create table if not exists settlements (
+    order_id bigint primary key references orders on delete cascade,
+    reference text not null,
+    settled_at timestamptz not null default now()
+);
 """
 
 SEARCH_INDEX = "products_name_search"

@@ -13,7 +13,7 @@ from specter_demo.coaching.past import coaching_past
 from specter_demo.faults.control import Control
 from specter_demo.history.burst import measure
 from specter_demo.history.keeper import DAYS, HistoryKeeper
-from specter_demo.platform import COACHING, SPECTER, Platform, environment_of
+from specter_demo.platform import COACHING, SPECTER, WORKERS, Platform, environment_of
 from specter_demo.traffic.shape import TrafficShape
 from specter_stack.launcher import Stack
 from specter_stack.programs import find_program
@@ -66,7 +66,7 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     if not imported:
         say(f"filled the time since the last run: {written} samples")
     say("starting the detector")
-    stack.start("dependencies", "detector", *(["grafana"] if "grafana" in stack.services else []))
+    stack.start("dependencies", "detector", *WORKERS, *(["grafana"] if "grafana" in stack.services else []))
 
 
 def _seed(platform: Platform) -> None:

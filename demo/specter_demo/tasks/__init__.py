@@ -1,0 +1,1 @@
+"""The shop's queues: what checkout leaves to be done later, and who does it."""
