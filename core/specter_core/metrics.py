@@ -9,7 +9,7 @@ spells them.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["counter", "gauge", "histogram", "info"]
+Kind = Literal["counter", "gauge", "histogram", "summary", "info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +300,123 @@ QUEUE_COMPLETED = Metric(
 QUEUE_FAILED = Metric(
     "specter_queue_failed_total", "counter", "Messages that a worker gave up or dropped.", ("queue",)
 )
-JOB_LAST_DURATION = Metric(
-    "specter_job_last_duration_seconds", "gauge", "Duration of the newest finished run.", ("job_name",)
+JOB_NAME = "job_name"  # Prometheus owns `job`
+LOST = "lost"  # the outcome of a run that began and never told its end
+JOB_INFO = Metric(
+    "specter_job_info",
+    "info",
+    "1 for each job that is known: of what kind it is, and when it is to run, as the configuration says it "
+    "(empty: nobody knows).",
+    (JOB_NAME, "kind", "schedule"),
+)
+JOB_RUNS = Metric(
+    "specter_job_runs_total",
+    "counter",
+    "Runs by outcome: success, failed, and lost, which began and never told their end.",
+    (JOB_NAME, OUTCOME),
+)
+JOB_LAST_START = Metric(
+    "specter_job_last_start_timestamp_seconds",
+    "gauge",
+    "Unix time at which a run last began; absent where no start was told.",
+    (JOB_NAME,),
 )
 JOB_LAST_SUCCESS = Metric(
     "specter_job_last_success_timestamp_seconds",
     "gauge",
     "Unix time at which a run last ended well.",
-    ("job_name",),
+    (JOB_NAME,),
+)
+JOB_LAST_FAILURE = Metric(
+    "specter_job_last_failure_timestamp_seconds",
+    "gauge",
+    "Unix time at which a run last failed, or was given up as lost.",
+    (JOB_NAME,),
+)
+JOB_LAST_DURATION = Metric(
+    "specter_job_last_duration_seconds", "gauge", "Duration of the newest finished run.", (JOB_NAME,)
+)
+JOB_DURATION = Metric(
+    "specter_job_duration_seconds",
+    "summary",
+    "Durations of the runs whose start and end were told.",
+    (JOB_NAME,),
+)
+JOB_RUNNING = Metric(
+    "specter_job_running", "gauge", "Runs that have begun and not told their end.", (JOB_NAME,)
+)
+JOB_RUNNING_SINCE = Metric(
+    "specter_job_running_since_timestamp_seconds",
+    "gauge",
+    "Unix time at which the oldest of the runs under way began; absent when none is.",
+    (JOB_NAME,),
+)
+JOB_MAX_DURATION = Metric(
+    "specter_job_max_duration_seconds",
+    "gauge",
+    "How long a run may take, as the configuration says.",
+    (JOB_NAME,),
+)
+JOB_EXIT_STATUS = Metric(
+    "specter_job_exit_status",
+    "gauge",
+    "Exit status of the newest finished run; absent where none was told.",
+    (JOB_NAME,),
+)
+JOB_NEXT_EXPECTED = Metric(
+    "specter_job_next_expected_timestamp_seconds",
+    "gauge",
+    "Unix time at which the job is to run next by its schedule; absent without a schedule.",
+    (JOB_NAME,),
+)
+JOB_MISSED = Metric(
+    "specter_job_missed_runs_total",
+    "counter",
+    "Scheduled runs of which none had begun (where starts are not told: ended) when the grace was over; "
+    "each is counted once, also one that was due while the exporter was down.",
+    (JOB_NAME,),
+)
+JOB_OVERDUE = Metric(
+    "specter_job_overdue",
+    "gauge",
+    "1 since a scheduled run was missed, until a run comes; absent without a schedule.",
+    (JOB_NAME,),
+)
+JOB_UNSUCCESSFUL = Metric(
+    "specter_job_runs_due_since_success",
+    "gauge",
+    "Scheduled runs that have fallen due since a run last ended well, or since the job is known; "
+    "absent without a schedule.",
+    (JOB_NAME,),
+)
+JOB_OUTPUT_SIZE = Metric(
+    "specter_job_output_size_bytes",
+    "gauge",
+    "Size of the output that came with the newest finished run; absent where none came.",
+    (JOB_NAME,),
+)
+JOB_ATTEMPTS = Metric(
+    "specter_job_attempts",
+    "gauge",
+    "Attempts that the newest finished run took; absent where it was not told.",
+    (JOB_NAME,),
+)
+JOB_PINGS = Metric(
+    "specter_job_pings_total",
+    "counter",
+    "Requests to the ping endpoint by what became of them: counted, preview (of a link, not counted), "
+    "not_found, invalid, too_large, rate_limited, full (no job more is made), store (it could not be kept).",
+    ("result",),
+)
+JOB_STORE_UP = Metric(
+    "specter_job_store_up",
+    "gauge",
+    "1 if the newest write to the store was kept.",
+)
+JOB_COMMITS = Metric(
+    "specter_job_commit_duration_seconds",
+    "summary",
+    "Seconds that a write to the store took; one keeps all pings that wait for it.",
 )
 LOG = "log"  # the name of a log in the log exporter's configuration
 LOG_LINES = Metric(

@@ -13,6 +13,7 @@ COMMANDS = {
     "logs": "specter_exporters.logs.cli:logs",
     "dependencies": "specter_exporters.dependencies.command:dependencies",
     "postgres": "specter_exporters.postgres.command:postgres",
+    "jobs": "specter_exporters.jobs.command:jobs",
 }
 
 
@@ -48,4 +49,5 @@ def exporter() -> None:
       specter exporter logs --config logs.yml
       specter exporter dependencies --config dependencies.yml
       specter exporter postgres --config postgres.yml
+      specter exporter jobs --config jobs.yml
     """

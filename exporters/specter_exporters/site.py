@@ -32,11 +32,15 @@ def exporter_site(
     It exposes `registry`, or the one made for a request, at `telemetry_path`, says that it
     lives at `/-/healthy` and `/-/ready`, and has a landing page at `/`.
     """
-    metrics = metrics_app(registry)
+    return site(metrics_app(registry), title=title, telemetry_path=telemetry_path)
+
+
+def site(metrics: "WSGIApplication", *, title: str, telemetry_path: str) -> "WSGIApplication":
+    """Return the application of `exporter_site`, with `metrics` at `telemetry_path`."""
     page = PAGE.format(title=escape(title), metrics=escape(telemetry_path)).encode()
     pages = {"/": (HTML, page), "/-/healthy": (TEXT, b"healthy\n"), "/-/ready": (TEXT, b"ready\n")}
 
-    def site(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
         if path == telemetry_path:
             return metrics(environ, start_response)
@@ -50,4 +54,4 @@ def exporter_site(
         start_response(status, [("Content-Type", kind), *headers])
         return [b"" if method == "HEAD" else body]
 
-    return site
+    return app

@@ -1,0 +1,331 @@
+"""The jobs and their states. One thread keeps what is told, many events at once, before it is answered."""
+
+import heapq
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from specter_core.clock import Clock
+from specter_core.errors import SpecterError
+from specter_exporters.jobs.model import Event, Job
+from specter_exporters.jobs.state import State, advanced, begun, next_change, rescheduled, told
+from specter_exporters.jobs.store import KeptEvent, KeptJob, Store, StoreError
+
+LOGGER = logging.getLogger(__name__)
+MOST_AT_ONCE = 500
+WITHIN = 20.0
+"""Seconds after which an event that is not kept is given up; a store that hangs may keep it all the same."""
+
+
+class FullError(SpecterError):
+    """No job more is made by pings."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """A job in the book; `place` counts from 0 and never changes, `wake` is when to look at it next."""
+
+    job: Job
+    uuid: str
+    made: bool
+    place: int
+    state: State
+    wake: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    entry: Entry
+    event: Event
+    output: str
+    kept: "Future[None]"
+
+
+@dataclass(slots=True)
+class StoreCounts:
+    """What the store did: writes, the seconds that they took, and whether the newest one was kept."""
+
+    writes: int = 0
+    seconds: float = 0.0
+    up: bool = True
+
+
+class Book:
+    """Every job, and what is known of it. Safe for threads.
+
+    Nothing is shown that is not on the disk but what time alone brings: that a run is due, missed, lost. From
+    what is kept it comes out the same again, so that it is counted once, also over a restart.
+
+    Args:
+        jobs: of the configuration.
+        store: where they are kept.
+        clock: the time.
+        most_made: how many more jobs pings may make.
+        made: what a job is that a ping makes, but for its name.
+        new_uuid: returns one.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: Store,
+        clock: Clock,
+        *,
+        most_made: int = 0,
+        made: Job | None = None,
+        new_uuid: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._clock = clock
+        self._most_made = most_made
+        self._made = made or Job("")
+        self._new_uuid = new_uuid
+        self._entries: list[Entry] = []
+        self._by_name: dict[str, Entry] = {}
+        self._by_uuid: dict[str, Entry] = {}
+        self._due: list[tuple[float, int]] = []
+        self._unsaved: set[int] = set()
+        self._changed: set[int] = set()
+        self._queue: list[_Waiting] = []
+        self._writing: list[_Waiting] = []
+        self._save = False
+        self._ending = False
+        self._broken = False
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self.counts = StoreCounts()
+
+    def open(self) -> None:
+        """Read the store, take in what time has brought since it was written, and begin to keep.
+
+        Raises:
+            StoreError: it cannot be read or written.
+        """
+        kept = {each.name: each for each in self._store.open()}
+        now = self._clock.time()
+        known = {job.name for job in self._jobs}
+        made = [self._made_like(name) for name, each in kept.items() if each.made and name not in known]
+        for job, is_made in [*((job, False) for job in self._jobs), *((job, True) for job in made)]:
+            old = kept.get(job.name)
+            uuid = job.uuid or (self._new_uuid() if old is None else old.uuid)
+            self._add(Entry(job, uuid, is_made, len(self._entries), _restored(job, old, now)))
+        before = sum(each.state.missed for each in self._entries)
+        self._advance(now)
+        missed = sum(each.state.missed for each in self._entries) - before
+        if missed:
+            LOGGER.warning("%d scheduled runs were missed while the exporter was down", missed)
+        self._store.write([_kept(each) for each in self._entries], [])
+        self._unsaved.clear()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Keep what waits, and end."""
+        with self._work:
+            self._ending = True
+            self._save = True
+            self._work.notify()
+        if self._thread.ident is not None:
+            self._thread.join(WITHIN)
+        self._store.close()
+
+    def by_uuid(self, uuid: str) -> Entry | None:
+        """Return the job with this UUID, in its usual spelling."""
+        return self._by_uuid.get(uuid)
+
+    def by_name(self, name: str) -> Entry | None:
+        """Return the job of this name."""
+        return self._by_name.get(name)
+
+    def make(self, name: str) -> Entry:
+        """Return the job of this name, made if there is none.
+
+        Raises:
+            FullError: there are as many as pings may make.
+        """
+        with self._lock:
+            entry = self._by_name.get(name)
+            if entry is None:
+                if sum(each.made for each in self._entries) >= self._most_made:
+                    raise FullError(f"pings may make {self._most_made} jobs, and have")
+                job = self._made_like(name)
+                state = begun(job, self._clock.time())
+                entry = Entry(job, self._new_uuid(), made=True, place=len(self._entries), state=state)
+                self._add(entry)
+            return entry
+
+    def tell(self, entry: Entry, event: Event, output: str = "") -> None:
+        """Return once `event`, with the time at which this was called, is on the disk.
+
+        Raises:
+            StoreError: it is not kept.
+        """
+        kept: Future[None] = Future()
+        with self._work:
+            waiting = _Waiting(entry, replace(event, at=self._clock.time()), output, kept)
+            self._queue.append(waiting)
+            self._work.notify()
+        try:
+            kept.result(WITHIN)
+        except TimeoutError:
+            raise StoreError(f"the store has not answered for {WITHIN:g} s") from None
+
+    def save(self) -> None:
+        """Let what time has brought be kept soon."""
+        with self._work:
+            self._advance(self._settled())
+            self._save = bool(self._unsaved)
+            if self._save:
+                self._work.notify()
+
+    def changes(self) -> list[tuple[int, Job, State]]:
+        """Return the jobs that have changed since this was last called, by their place, as they are now."""
+        with self._lock:
+            self._advance(self._settled())
+            changed = [(place, self._entries[place]) for place in sorted(self._changed)]
+            self._changed.clear()
+            return [(place, entry.job, entry.state) for place, entry in changed]
+
+    def entries(self) -> list[Entry]:
+        """Return all jobs as they are now."""
+        with self._lock:
+            self._advance(self._settled())
+            return [replace(each) for each in self._entries]
+
+    def events(self, name: str) -> list[KeptEvent]:
+        """Return what is kept of a job's events; see `Store.events`."""
+        return self._store.events(name)
+
+    def _made_like(self, name: str) -> Job:
+        return replace(self._made, name=name)
+
+    def _add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._by_name[entry.job.name] = entry
+        self._by_uuid[entry.uuid] = entry
+        self._set(entry, entry.state)
+
+    def _set(self, entry: Entry, state: State) -> None:
+        entry.state = state
+        self._changed.add(entry.place)
+        self._wake(entry)
+
+    def _wake(self, entry: Entry) -> None:
+        """See to it that the job is looked at when time changes it."""
+        moment = next_change(entry.job, entry.state)
+        if moment < entry.wake:
+            entry.wake = moment
+            heapq.heappush(self._due, (moment, entry.place))
+
+    def _settled(self) -> float:
+        """Return until when nothing more can come: an event that is not kept yet may stand for a run."""
+        waiting = [*self._writing[:1], *self._queue[:1]]
+        return min([self._clock.time(), *(each.event.at for each in waiting)])
+
+    def _advance(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now:
+            moment, place = heapq.heappop(self._due)
+            entry = self._entries[place]
+            if moment != entry.wake:  # an earlier one took its place
+                continue
+            entry.wake = math.inf
+            state = advanced(entry.job, entry.state, now)
+            if state is entry.state:
+                self._wake(entry)
+            else:
+                self._set(entry, state)
+                self._unsaved.add(place)
+
+    def _keep(self) -> None:
+        while True:
+            with self._work:
+                while not (self._queue or self._save or self._ending):
+                    self._work.wait()
+                self._writing = self._queue[:MOST_AT_ONCE]
+                del self._queue[:MOST_AT_ONCE]
+                saved = self._unsaved.copy() if self._save else set()
+                self._save = False
+                if self._ending and not (self._writing or saved):
+                    return
+            error = self._written(saved)
+            with self._work:
+                done, self._writing = self._writing, []
+            for each in done:
+                each.kept.set_result(None) if error is None else each.kept.set_exception(error)
+
+    def _written(self, saved: set[int]) -> StoreError | None:
+        """Write what waits, and show it once it is kept; return why it was not."""
+        began = self._clock.monotonic()
+        try:
+            if self._broken:
+                self._reopen()
+            states, events = self._after(self._writing)
+            rows = [replace(_kept(self._entries[place]), state=state) for place, state in states.items()]
+            rows += [_kept(self._entries[place]) for place in saved - states.keys()]
+            self._store.write(rows, events)
+        except StoreError as error:
+            if not self._broken:
+                LOGGER.warning("nothing is kept: %s", error)
+            self._broken = True
+            self.counts.up = False
+            return error
+        with self._lock:
+            for place, state in states.items():
+                self._set(self._entries[place], state)
+            self._unsaved -= saved | states.keys()
+        self.counts.writes += 1
+        self.counts.seconds += self._clock.monotonic() - began
+        self.counts.up = True
+        return None
+
+    def _after(self, waiting: Iterable[_Waiting]) -> tuple[dict[int, State], list[KeptEvent]]:
+        """Return the states after the events that wait, by place, and the events as they are kept."""
+        states: dict[int, State] = {}
+        events = []
+        with self._lock:
+            for each in waiting:
+                entry, event = each.entry, each.event
+                state = told(entry.job, states.get(entry.place, entry.state), event)
+                states[entry.place] = state
+                events.append(
+                    KeptEvent(
+                        entry.job.name,
+                        state.pings,
+                        event.at,
+                        event.kind,
+                        event.run,
+                        event.exit_status,
+                        each.output,
+                    )
+                )
+        return states, events
+
+    def _reopen(self) -> None:
+        """Connect anew. What a broken write has left is what counts."""
+        kept = {each.name: each for each in self._store.open()}
+        with self._lock:
+            for entry in self._entries:
+                old = kept.get(entry.job.name)
+                if old is not None and old.state.pings != entry.state.pings:
+                    self._set(entry, old.state)
+        self._broken = False
+        LOGGER.info("the store answers again")
+
+
+def _kept(entry: Entry) -> KeptJob:
+    return KeptJob(entry.job.name, entry.uuid, entry.made, _judged_by(entry.job), entry.state)
+
+
+def _judged_by(job: Job) -> str:
+    return f"{job.schedule_text} grace {job.grace:g}" if job.schedule_text else ""
+
+
+def _restored(job: Job, old: KeptJob | None, now: float) -> State:
+    if old is None:
+        return begun(job, now)
+    return old.state if old.schedule == _judged_by(job) else rescheduled(job, old.state, now)

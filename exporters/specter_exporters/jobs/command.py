@@ -1,0 +1,91 @@
+"""Take what jobs tell of their runs, and expose what ran and what should have run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from specter_core.signals import StopSignals
+from specter_core.web import WebOptions, parse_listen_address, web_options
+
+if TYPE_CHECKING:
+    from specter_exporters.jobs.config import JobsConfig
+
+
+@click.group("jobs", invoke_without_command=True)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="Which jobs, and when they are to run (YAML), see docs/exporters-jobs.md.",
+)
+@click.option(
+    "--ping.listen-address",
+    "ping_address",
+    default="127.0.0.1:9855",
+    show_default=True,
+    help="HOST:PORT on which pings are taken, apart from /metrics; TLS is that of --web.config.file.",
+)
+@click.option(
+    "--storage.path",
+    "storage_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data-jobs"),
+    show_default=True,
+    envvar="SPECTER_JOBS_STORAGE_PATH",
+    show_envvar=True,
+    help="Folder that keeps what is known of the jobs.",
+)
+@web_options(9844)
+@click.pass_context
+def jobs(
+    context: click.Context, config_file: Path | None, ping_address: str, storage_path: Path, web: WebOptions
+) -> None:
+    """Take pings of jobs as healthchecks.io does, and expose what ran and what should have run.
+
+    \b
+    Examples:
+      specter exporter jobs --config jobs.yml
+      specter exporter jobs --config jobs.yml --ping.listen-address 10.0.0.5:9855
+      curl http://127.0.0.1:9855/ping/$(cat ping.key)/backup
+    """
+    from specter_exporters.jobs.config import load  # noqa: PLC0415  (not for --help)
+
+    if context.invoked_subcommand is not None:
+        return
+    if config_file is None:
+        raise click.UsageError("Missing option '--config'.", context)
+    host, port = parse_listen_address(ping_address, "--ping.listen-address")
+    run(load(config_file), web, (host, port), storage_path, StopSignals().wait)
+
+
+def run(
+    config: "JobsConfig",
+    web: WebOptions,
+    ping_address: tuple[str, int],
+    storage: Path,
+    wait: Callable[[float], bool],
+) -> None:
+    """Serve until `wait`, which takes seconds, returns True.
+
+    Raises:
+        SpecterError: the store cannot be opened, or an address cannot be listened on.
+    """
+    from specter_core.clock import SystemClock  # noqa: PLC0415  (not for --help)
+    from specter_exporters.jobs.running import JobsExporter  # noqa: PLC0415
+    from specter_exporters.jobs.sqlite_store import SqliteStore  # noqa: PLC0415
+
+    exporter = JobsExporter(config, web, ping_address, SqliteStore(storage), SystemClock())
+    exporter.start()
+    try:
+        click.echo(f"metrics: {exporter.metrics_url}", err=True)
+        click.echo(f"pings: {exporter.ping_url}", err=True)
+        while not wait(SAVE_EVERY):
+            exporter.save()
+    finally:
+        exporter.stop()
+
+
+SAVE_EVERY = 5.0
+"""Seconds between two writes of what time alone has brought."""

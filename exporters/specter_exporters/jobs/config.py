@@ -1,0 +1,197 @@
+"""Read which jobs there are and when they are to run: one file, every error at once."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
+from specter_core.errors import SpecterError
+from specter_exporters.jobs.model import Job
+from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
+from specter_exporters.logs.schema import Seconds
+from specter_exporters.proxies import TrustedProxies, valid_network
+
+MOST_JOBS = 20_000
+MOST_MADE = 10_000
+MIN_KEY = 16
+MAX_KEY = 128
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_KEY_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_")
+Kind = Literal["backup", "mail_digest", "webhook_delivery", "sync", "cache_warming", "invalidation", "other"]
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("expected lower-case letters, digits, - and _, at most 100: it is part of a URL")
+    return text
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is no time zone such as Europe/Berlin") from None
+    return text
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class JobSchema(Schema):
+    """One entry of `jobs`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    kind: Kind = "other"
+    cron: str | None = None
+    on_calendar: str | tuple[str, ...] | None = None
+    every: Annotated[Seconds, Field(ge=1)] | None = None
+    time_zone: Zone | None = None
+    grace: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 300.0
+    max_duration: Annotated[Seconds, Field(ge=1, le=31_536_000)] = 86_400.0
+    uuid_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _schedule(self) -> "JobSchema":
+        said = [name for name in ("cron", "on_calendar", "every") if getattr(self, name) is not None]
+        if len(said) > 1:
+            raise ValueError(f"has {' and '.join(said)}: one of them says when it is to run")
+        # A wrong expression is an error of the file, with its line.
+        _schedule(self, self.time_zone or "UTC")
+        return self
+
+
+class JobsSchema(Schema):
+    """The file."""
+
+    jobs: tuple[JobSchema, ...] = Field(default=(), max_length=MOST_JOBS)
+    time_zone: Zone = "UTC"
+    ping_key_file: Path | None = None
+    most_made: int = Field(default=0, ge=0, le=MOST_MADE)
+    requests_per_second: float = Field(default=5000.0, gt=0, le=100_000)
+    job_requests_per_second: float = Field(default=10.0, gt=0, le=100_000)
+    client_failures_per_second: float = Field(default=5.0, gt=0, le=100_000)
+    trusted_proxies: tuple[Annotated[str, AfterValidator(valid_network)], ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "JobsSchema":
+        twice = sorted(name for name, count in Counter(job.name for job in self.jobs).items() if count > 1)
+        if twice:
+            raise ValueError(f"jobs: {', '.join(twice)} appears twice")
+        if self.most_made and self.ping_key_file is None:
+            raise ValueError("most_made: jobs are made by a slug and the ping key; give a ping_key_file")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PingLimits:
+    """How many requests are taken a second: of all, of one job, and of a client that finds nothing."""
+
+    requests: float = 5000.0
+    of_job: float = 10.0
+    failures_of_client: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """The configuration as the exporter takes it; `ping_key` is None where slugs are not taken."""
+
+    jobs: tuple[Job, ...]
+    ping_key: str | None = field(default=None, repr=False)
+    most_made: int = 0
+    limits: PingLimits = PingLimits()
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
+
+
+def load(path: Path) -> JobsConfig:
+    """Read the file; relative paths in it start from its folder.
+
+    Raises:
+        ConfigError: it cannot be read or breaks the schema, or a file that it names cannot be used.
+    """
+    schema = load_config(path, JobsSchema)
+    folder = path.parent.resolve()
+    problems: list[Problem] = []
+    read = partial(_secret, problems, str(path))
+    key = read("ping_key_file", folder, schema.ping_key_file, _ping_key)
+    jobs = tuple(
+        _job(each, schema.time_zone, read(f"jobs[{index}].uuid_file", folder, each.uuid_file, _uuid))
+        for index, each in enumerate(schema.jobs)
+    )
+    uuids = [job.uuid for job in jobs if job.uuid is not None]
+    if len(set(uuids)) < len(uuids):
+        problems.append(Problem(str(path), None, "jobs", "two jobs have the same UUID"))
+    if problems:
+        raise ConfigError(problems)
+    limits = PingLimits(
+        schema.requests_per_second, schema.job_requests_per_second, schema.client_failures_per_second
+    )
+    return JobsConfig(jobs, key, schema.most_made, limits, TrustedProxies(schema.trusted_proxies))
+
+
+def _job(each: JobSchema, zone: str, uuid: str | None) -> Job:
+    schedule, text = _schedule(each, each.time_zone or zone)
+    return Job(each.name, each.kind, schedule, text, each.grace, each.max_duration, uuid)
+
+
+def _schedule(each: JobSchema, zone: str) -> tuple[Schedule | None, str]:
+    """Return when a job is to run, and the same as text.
+
+    Raises:
+        ValueError: the expression is none; the message says of which key.
+    """
+    try:
+        if each.cron is not None:
+            return Cron(each.cron, ZoneInfo(zone)), f"cron {each.cron} {zone}"
+        if each.on_calendar is not None:
+            several = (each.on_calendar,) if isinstance(each.on_calendar, str) else each.on_calendar
+            return Calendar(several, ZoneInfo(zone)), f"on_calendar {'; '.join(several)} {zone}"
+    except ValueError as error:
+        raise ValueError(f"{'cron' if each.cron is not None else 'on_calendar'}: {error}") from error
+    if each.every is not None:
+        return Every(each.every), f"every {each.every:g}s"
+    return None, ""
+
+
+def _secret(
+    problems: list[Problem],
+    file: str,
+    key: str,
+    folder: Path,
+    path: Path | None,
+    check: Callable[[str], str],
+) -> str | None:
+    """Return what the file of a secret holds, or note a problem; the message never quotes it."""
+    if path is None:
+        return None
+    try:
+        return check(read_secret_file(folder / path, what=key))
+    except (SpecterError, ValueError) as error:
+        problems.append(Problem(file, None, key, str(error).removeprefix(f"{key}: ")))
+        return None
+
+
+def _ping_key(text: str) -> str:
+    if not MIN_KEY <= len(text) <= MAX_KEY or not _KEY_CHARACTERS.issuperset(text):
+        raise ValueError(
+            f"expected {MIN_KEY} to {MAX_KEY} letters, digits, - and _; make one: openssl rand -hex 16"
+        )
+    return text
+
+
+def _uuid(text: str) -> str:
+    try:
+        found = UUID(text)
+    except ValueError:
+        found = None
+    if found is None or str(found) != text.lower() or found.version != 4:
+        raise ValueError("expected a random UUID (version 4); make one: uuidgen --random")
+    return str(found)

@@ -1,0 +1,259 @@
+"""The ping endpoint, as that of healthchecks.io (https://healthchecks.io/docs/http_api/): a WSGI application.
+
+Requests that a person's link preview or a browser's prefetch makes are answered and not counted: a link in
+a chat is no run of a job.
+"""
+
+import hmac
+import logging
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, Counter
+
+from specter_core import metrics
+from specter_core.clock import Clock
+from specter_exporters import bodies
+from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
+from specter_exporters.browser.clients import ClientLimits
+from specter_exporters.jobs.book import Book, Entry, FullError
+from specter_exporters.jobs.config import NAME, JobsConfig
+from specter_exporters.jobs.model import Event, EventKind
+from specter_exporters.jobs.store import StoreError
+from specter_exporters.logs.secrets import mask_secrets
+from specter_exporters.token_bucket import TokenBucket
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+LOGGER = logging.getLogger(__name__)
+MOST_OUTPUT = 10_000
+"""Bytes of a run's output that are kept: its end, which says why it failed."""
+MARGIN = 2_000
+"""Bytes more are masked, so that a secret that the cut would halve is seen whole."""
+MAX_BODY_BYTES = 1024 * 1024
+MOST_ATTEMPTS = 1_000_000
+TEXT = "text/plain; charset=utf-8"
+METHODS = ("GET", "HEAD", "POST")
+ACTIONS: dict[str, EventKind] = {"": "success", "start": "start", "fail": "failed", "log": "log"}
+RESULTS = (
+    "counted", "preview", "not_found", "invalid", "too_large", "rate_limited", "full", "store"
+)  # fmt: skip
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_STATUS = re.compile(r"[0-9]{1,3}")
+# What services and messengers call themselves when they fetch a link that somebody has written.
+_PREVIEWERS = re.compile(
+    r"slackbot|slack-imgproxy|facebookexternalhit|facebot|twitterbot|discordbot|telegrambot|whatsapp"
+    r"|linkedinbot|skypeuripreview|microsoftpreview|teamsbot|mattermost|rocket\.chat|zulip|google-read-aloud"
+    r"|googlebot|google-pagerenderer|bingbot|bingpreview|yandexbot|duckduckbot|applebot|pinterestbot"
+    r"|redditbot|embedly|iframely|viber|line-poker|snapchat|vkshare|notionbot|trellobot|bitlybot"
+    r"|safelinks|barracuda|proofpoint|mimecast",
+    re.IGNORECASE,
+)
+_PREFETCHING = ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+
+
+class _Everything:
+    """Content types that are taken: all."""
+
+    def __contains__(self, _kind: object) -> bool:
+        return True
+
+
+@dataclass
+class PingError(Exception):
+    """Ends a request that is not counted."""
+
+    result: str
+    status: int
+    text: str
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    entry: Entry
+    action: str
+    made: bool
+
+
+class Pinging:
+    """Takes pings.
+
+    Args:
+        book: whom they are told.
+        config: the ping key, and the limits.
+        clock: monotonic time for the limits.
+        registry: where requests are counted.
+    """
+
+    def __init__(self, book: Book, config: JobsConfig, clock: Clock, registry: CollectorRegistry) -> None:
+        self._book = book
+        self._config = config
+        self._monotonic = clock.monotonic
+        limits = config.limits
+        self._failures = ClientLimits(limits.failures_of_client, limits.requests, clock.monotonic)
+        self._all = TokenBucket(limits.requests, clock.monotonic)
+        self._of_jobs: dict[int, TokenBucket] = {}
+        self._counter = Counter(
+            metrics.JOB_PINGS.name, metrics.JOB_PINGS.help, metrics.JOB_PINGS.labels, registry=registry
+        )
+        self._counts = {result: self._counter.labels(result) for result in RESULTS}
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Serve one request."""
+        status, text, headers = self._answer(environ)
+        bodies.drain(environ)
+        body = text.encode()
+        start_response(
+            f"{status} {HTTPStatus(status).phrase}",
+            [
+                ("Content-Type", TEXT),
+                ("Content-Length", str(len(body))),
+                ("Cache-Control", "no-store"),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Access-Control-Allow-Origin", "*"),
+                *headers,
+            ],
+        )
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _answer(self, environ: "WSGIEnvironment") -> tuple[int, str, list[tuple[str, str]]]:
+        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        if path == "/-/healthy":
+            return 200, "healthy\n", []
+        if not path.startswith("/ping/"):
+            return 404, "not found", []
+        if method not in METHODS:
+            return 405, "method not allowed", [("Allow", ", ".join(METHODS))]
+        try:
+            result, status, text = self._ping(path.removeprefix("/ping/"), environ)
+        except PingError as error:
+            self._counts[error.result].inc()
+            later = [("Retry-After", str(math.ceil(error.retry_after)))] if error.retry_after else []
+            return error.status, error.text, later
+        except StoreError:
+            self._counts["store"].inc()
+            return 503, "not kept, try again", [("Retry-After", "5")]
+        self._counts[result].inc()
+        return status, text, [("Ping-Body-Limit", str(MOST_OUTPUT))]
+
+    def _ping(self, path: str, environ: "WSGIEnvironment") -> tuple[str, int, str]:
+        """Take a ping; return what became of it, and the status and the text that answer it."""
+        _limited(self._all.take(1))
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=20)
+        previews = _previews(environ)
+        target = self._target(path, environ, make=query.get("create") == ["1"] and not previews)
+        event = _event(target.action, query)
+        if previews:
+            return "preview", 200, "OK (not counted)"
+        _limited(self._of_job(target.entry).take(1))
+        output, size = _output(environ)
+        if environ["REQUEST_METHOD"] == "POST" and size is not None:
+            event = Event(event.kind, 0.0, event.run, event.exit_status, size, event.attempts)
+        self._book.tell(target.entry, event, output)
+        return ("counted", 201, "Created") if target.made else ("counted", 200, "OK")
+
+    def _target(self, path: str, environ: "WSGIEnvironment", *, make: bool) -> _Target:
+        first, *rest = path.split("/")
+        if _UUID.fullmatch(first):
+            entry, made = self._book.by_uuid(first.lower()), False
+        else:
+            slug, rest = (rest[0], rest[1:]) if rest else ("", [])
+            entry, made = self._by_slug(first, slug, make=make)
+        if entry is None:
+            # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
+            _limited(self._failures.client_wait(self._client(environ)))
+            raise PingError("not_found", 404, "not found")
+        if len(rest) > 1:
+            raise PingError("invalid", 400, "invalid url format")
+        return _Target(entry, rest[0] if rest else "", made)
+
+    def _by_slug(self, key: str, slug: str, *, make: bool) -> tuple[Entry | None, bool]:
+        known = self._config.ping_key
+        if known is None or not hmac.compare_digest(known.encode(), key.encode("utf-8", "replace")):
+            return None, False
+        entry = self._book.by_name(slug)
+        if entry is not None or not make or not NAME.fullmatch(slug):
+            return entry, False
+        try:
+            return self._book.make(slug), True
+        except FullError:
+            raise PingError("full", 404, "not found") from None
+
+    def _client(self, environ: "WSGIEnvironment") -> str:
+        return self._config.proxies.client(
+            environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+        )
+
+    def _of_job(self, entry: Entry) -> TokenBucket:
+        bucket = self._of_jobs.get(entry.place)
+        if bucket is None:
+            fresh = TokenBucket(self._config.limits.of_job, self._monotonic)
+            bucket = self._of_jobs.setdefault(entry.place, fresh)
+        return bucket
+
+
+def _limited(seconds: float) -> None:
+    if seconds > 0:
+        raise PingError("rate_limited", 429, "rate limit exceeded", seconds)
+
+
+def _event(action: str, query: dict[str, list[str]]) -> Event:
+    """Return what the end of a ping's path, and its query, say; the time is not known yet."""
+    run = query.get("rid", [""])[0]
+    if run:
+        if not _UUID.fullmatch(run):
+            raise PingError("invalid", 400, "invalid uuid format")
+        run = str(UUID(run))
+    attempts = _attempts(query.get("attempts", [""])[0])
+    if _STATUS.fullmatch(action) and int(action) <= 255:
+        return Event("failed" if int(action) else "success", 0.0, run, int(action), attempts=attempts)
+    if action not in ACTIONS:
+        raise PingError("invalid", 400, "invalid url format")
+    return Event(ACTIONS[action], 0.0, run, attempts=attempts)
+
+
+def _attempts(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:20]) <= MOST_ATTEMPTS:
+        raise PingError("invalid", 400, "invalid attempts")
+    return int(text)
+
+
+def _previews(environ: "WSGIEnvironment") -> bool:
+    """Return whether a link is looked at, and no job run."""
+    if any(
+        "prefetch" in environ.get(name, "").lower() or "preview" in environ.get(name, "").lower()
+        for name in _PREFETCHING
+    ):
+        return True
+    return _PREVIEWERS.search(environ.get("HTTP_USER_AGENT", "")) is not None
+
+
+def _output(environ: "WSGIEnvironment") -> tuple[str, int | None]:
+    """Return the end of the output in a request's body, masked, and the size of all; None where none came."""
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_LENGTH") == "0":
+        return "", None
+    try:
+        body = bodies.read_body(environ, MAX_BODY_BYTES, _Everything())
+    except BodyTypeError:
+        raise PingError("invalid", 415, "compressed output is not taken") from None
+    except BodyTooLargeError:
+        raise PingError("too_large", 413, f"output may have {MAX_BODY_BYTES} bytes") from None
+    except BodyBrokenError:
+        raise PingError("invalid", 400, "the body cannot be read to its end") from None
+    return tail(body), len(body) or None
+
+
+def tail(body: bytes) -> str:
+    """Return the last `MOST_OUTPUT` characters of `body` without what looks like a secret."""
+    text = body[-MOST_OUTPUT - MARGIN :].decode("utf-8", "replace").replace("\0", "�")
+    return mask_secrets(text)[-MOST_OUTPUT:]

@@ -1,0 +1,90 @@
+"""The running exporter: one listener for metrics, one for pings, and the book between them."""
+
+from dataclasses import replace
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from specter_core.clock import Clock
+from specter_core.http_limits import Limits
+from specter_core.web import WebConfig, WebOptions, WebServer
+from specter_exporters.jobs.book import Book
+from specter_exporters.jobs.config import JobsConfig
+from specter_exporters.jobs.exposing import Exposition, jobs_app
+from specter_exporters.jobs.own_metrics import StoreMetrics
+from specter_exporters.jobs.pinging import MAX_BODY_BYTES, Pinging
+from specter_exporters.jobs.store import Store
+from specter_exporters.site import site
+
+LIMITS = Limits(idle=500)
+PING_THREADS = 32
+"""Requests that wait for the disk together: one write keeps what all of them tell."""
+
+
+class JobsExporter:
+    """Both listeners and what they stand on.
+
+    Args:
+        config: the jobs and the limits.
+        web: where metrics are served.
+        ping_address: host and port of the ping endpoint.
+        store: where jobs are kept.
+        clock: the time.
+    """
+
+    def __init__(
+        self, config: JobsConfig, web: WebOptions, ping_address: tuple[str, int], store: Store, clock: Clock
+    ) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._book = Book(config.jobs, store, clock, most_made=config.most_made)
+        registry.register(StoreMetrics(self._book.counts))
+        pinging = Pinging(self._book, config, clock, registry)
+        pages = site(
+            jobs_app(Exposition(self._book, registry)),
+            title="Specter jobs exporter",
+            telemetry_path=web.telemetry_path,
+        )
+        host, port = ping_address
+        # Jobs show their URL; a password or a certificate of theirs would be one secret more to hand out.
+        tls = web.config.tls_server_config
+        if tls is not None:
+            tls = tls.model_copy(update={"client_auth_type": "NoClientCert", "client_ca_file": None})
+        pings = replace(web, host=host, port=port, config=WebConfig(tls_server_config=tls))
+        self._metrics = WebServer(pages, web, threads=4)
+        self._pings = WebServer(
+            pinging, pings, threads=PING_THREADS, max_body_bytes=2 * MAX_BODY_BYTES, limits=LIMITS
+        )
+
+    @property
+    def metrics_url(self) -> str:
+        """Where metrics are, with the port that was really bound."""
+        return self._metrics.url
+
+    @property
+    def ping_url(self) -> str:
+        """Where pings are taken."""
+        return self._pings.url
+
+    def start(self) -> None:
+        """Open the store, then bind and serve both listeners.
+
+        Raises:
+            SpecterError: one of them cannot be done.
+        """
+        self._book.open()
+        try:
+            self._pings.start()
+            self._metrics.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def save(self) -> None:
+        """Keep what time has brought."""
+        self._book.save()
+
+    def stop(self) -> None:
+        """Take no more pings, keep what came, and end."""
+        self._pings.stop()
+        self._book.close()
+        self._metrics.stop()

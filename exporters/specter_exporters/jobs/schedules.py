@@ -1,0 +1,183 @@
+"""When a job is to run: by cron, by systemd's OnCalendar, or so long after its last run.
+
+A schedule is asked for the next time after another one. The answer is later than what was asked for, whatever
+clocks do in between, and the same from every moment in between: so each scheduled run is seen once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+from oncalendar import BaseIterator, OnCalendarError
+
+_FIELDS = 5
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+_MACROS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+class Schedule(Protocol):
+    """What says when a job is to run."""
+
+    @property
+    def anchored(self) -> bool:
+        """Whether it counts from the last run and not from the clock."""
+
+    def next_after(self, moment: float) -> float | None:
+        """Return the first Unix time after `moment` at which the job is to run; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Five fields of a crontab, as Debian's cron takes them.
+
+    When clocks go forward, a job of a fixed hour that is left out runs right after the gap; when they go
+    back, it runs once. Jobs of every hour or minute (`*`) follow the time that really passes.
+
+    Args:
+        expression: five fields, or a word such as @daily.
+        zone: whose clock.
+
+    Raises:
+        ValueError: the expression is none; the message says what is wrong.
+    """
+
+    expression: str
+    zone: ZoneInfo
+    anchored: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.expression.startswith("@") and self.expression.lower() not in _MACROS:
+            raise ValueError(f"expected five fields or one of {', '.join(sorted(_MACROS))}")
+        if len(self._fields.split()) != _FIELDS:
+            raise ValueError("expected five fields: minute, hour, day of month, month, day of week")
+        try:
+            CronSim(self._fields, datetime.now(self.zone))
+        except CronSimError as error:
+            raise ValueError(f"is no cron expression: {error}") from error
+
+    @property
+    def _fields(self) -> str:
+        return _MACROS.get(self.expression.lower(), self.expression)
+
+    def next_after(self, moment: float) -> float | None:
+        """Return the next time; see `Schedule`."""
+        # After clocks went back, a job that ran before comes once more: that run is the earlier one.
+        for found in CronSim(self._fields, datetime.fromtimestamp(moment, self.zone)):
+            seconds = found.timestamp()
+            if seconds > moment:
+                return seconds
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """systemd's OnCalendar; with several, the job runs at each of their times.
+
+    When clocks go forward, times in the gap are left out; when they go back, times of the hour that comes
+    twice come twice.
+
+    Args:
+        expressions: as systemd.time(7) says, the time zone at the end of one is its own.
+        zone: whose clock, of those that name no zone.
+
+    Raises:
+        ValueError: one of them is none; the message says what is wrong.
+    """
+
+    expressions: tuple[str, ...]
+    zone: ZoneInfo
+    anchored: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        for expression, zone in self._parts():
+            try:
+                BaseIterator(expression, datetime.now(zone).replace(tzinfo=None))
+            except OnCalendarError as error:
+                raise ValueError(f"{expression!r} is no OnCalendar expression: {error}") from error
+
+    def next_after(self, moment: float) -> float | None:
+        """Return the next time; see `Schedule`."""
+        found = [_calendar_next(expression, zone, moment) for expression, zone in self._parts()]
+        return min((seconds for seconds in found if seconds is not None), default=None)
+
+    def _parts(self) -> Iterator[tuple[str, ZoneInfo]]:
+        for expression in self.expressions:
+            head, _, last = expression.strip().rpartition(" ")
+            zone = _zone(last) if head else None
+            yield (expression.strip(), self.zone) if zone is None else (head, zone)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    if not name[:1].isalpha():
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # what is no zone is a part of the expression
+        return None
+
+
+def _calendar_next(expression: str, zone: ZoneInfo, moment: float) -> float | None:
+    """Return the next time of one expression, which is matched against the clock on the wall."""
+    now = datetime.fromtimestamp(moment, zone)
+    wall = now.replace(tzinfo=None, fold=0)
+    first = _first(expression, wall, zone, now.fold)
+    here = first is not None and first - wall < _DAY and _twice(first, zone)
+    if now.fold or here or not _twice(wall, zone):
+        return None if first is None else _seconds(first, zone, now.fold if here else 0)
+    # The first pass of the hour that comes twice is over for this expression: what is in the second?
+    back = _offset(wall, zone, 0) - _offset(wall, zone, 1)
+    for again in BaseIterator(expression, wall - back - _SECOND):
+        if again > wall:
+            break
+        if _twice(again, zone):
+            return _seconds(again, zone, 1)
+    return None if first is None else _seconds(first, zone, 0)
+
+
+def _first(expression: str, wall: datetime, zone: ZoneInfo, fold: int) -> datetime | None:
+    """Return the first time after `wall` that there is: clocks that go forward leave some out."""
+    for found in BaseIterator(expression, wall):
+        at = found.replace(tzinfo=zone, fold=fold)
+        if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == found:
+            return found
+    return None
+
+
+def _offset(wall: datetime, zone: ZoneInfo, fold: int) -> timedelta:
+    return wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta()
+
+
+def _twice(wall: datetime, zone: ZoneInfo) -> bool:
+    return _offset(wall, zone, 0) > _offset(wall, zone, 1)
+
+
+def _seconds(wall: datetime, zone: ZoneInfo, fold: int) -> float:
+    return wall.replace(tzinfo=zone, fold=fold).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """So long after the last run.
+
+    Args:
+        seconds: between two runs, more than 0.
+    """
+
+    seconds: float
+    anchored: bool = field(default=True, init=False)
+
+    def next_after(self, moment: float) -> float | None:
+        """Return the next time; see `Schedule`."""
+        return moment + self.seconds

@@ -1,0 +1,119 @@
+"""The store in a file: SQLite, whose write-ahead log is on the disk before a write returns."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+from specter_core.files import HeldError, hold
+from specter_exporters.jobs.store import (
+    EVENT_COLUMNS,
+    JOB_COLUMNS,
+    KeptEvent,
+    KeptJob,
+    StoreError,
+    decoded,
+    event_row,
+    job_row,
+)
+
+FILE = "jobs.db"
+VERSION = 1
+_TABLES = """
+CREATE TABLE job (
+    name TEXT PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, made INTEGER NOT NULL, schedule TEXT NOT NULL,
+    state TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE event (
+    name TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
+    run TEXT NOT NULL, exit_status INTEGER, output TEXT NOT NULL, PRIMARY KEY (name, place)
+) WITHOUT ROWID;
+"""
+_JOB = f"INSERT OR REPLACE INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+_EVENT = f"INSERT OR REPLACE INTO event ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_EVENTS = (
+    "SELECT name, number, at, kind, run, exit_status, output FROM event WHERE name = ? ORDER BY number DESC"
+)
+
+
+class SqliteStore:
+    """Jobs and events in a folder, which this process holds; see `Store`.
+
+    Args:
+        folder: made if it is missing, for its owner only.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> list[KeptJob]:
+        """Return every job; see `Store`."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._held is None:
+                self._held = hold(self._folder)
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = _connected(self._folder / FILE)
+            rows = self._connection.execute(f"SELECT {JOB_COLUMNS} FROM job").fetchall()  # noqa: S608
+        except HeldError as error:
+            raise StoreError(f"{self._folder}: is used by another exporter, {error}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self._folder / FILE}: {error}") from error
+        return [KeptJob(name, uuid, bool(made), schedule, decoded(state))
+                for name, uuid, made, schedule, state in rows]  # fmt: skip
+
+    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent]) -> None:
+        """Keep all or none; see `Store`."""
+        connection = self._opened()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_JOB, map(job_row, jobs))
+            connection.executemany(_EVENT, map(event_row, events))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):  # the reason is on its way up
+                connection.execute("ROLLBACK")
+            raise StoreError(f"{self._folder / FILE}: {error}") from error
+
+    def events(self, name: str) -> list[KeptEvent]:
+        """Return a job's newest events; see `Store`."""
+        # A connection of its own: the other one may be in the middle of a write.
+        path = self._folder / FILE
+        try:
+            with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+                rows = connection.execute(_EVENTS, (name,)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
+        return [KeptEvent(*row) for row in rows]
+
+    def close(self) -> None:
+        """End the connection, and hold the folder no more."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"{self._folder / FILE}: is not open")
+        return self._connection
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # of WAL: each commit is on the disk
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif version != VERSION:
+        connection.close()
+        raise StoreError(f"{path}: is of version {version}, this exporter knows {VERSION}")
+    path.chmod(0o600)
+    return connection

@@ -1,0 +1,171 @@
+"""What is known of a job: a value that time and events turn into the next one. No clock, no store."""
+
+import math
+from dataclasses import dataclass, replace
+
+from specter_exporters.jobs.model import Event, Job
+
+EARLY = 30.0
+"""Seconds before its time from which on a run is the scheduled one: clocks differ."""
+MOST_PENDING = 100
+"""Runs that are waited for at once; beyond, the oldest is missed before its grace is over."""
+MOST_RUNNING = 10
+"""Runs under way at once; beyond, the oldest is lost."""
+MOST_CAUGHT_UP = 100_000
+"""Scheduled runs that are looked at at once, after the exporter was down; older ones are not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known of a job.
+
+    Attributes:
+        expected: when it is to run next; None where nobody knows.
+        pending: scheduled runs that have fallen due, and that no run has come for yet.
+        missed: scheduled runs that none came for within the grace.
+        overdue: whether one of them was missed that no run has come after.
+        came: when a run last began, or ended that told no start.
+        due: scheduled runs since the last success.
+        succeeded: runs that did; `failed` and `lost` alike.
+        running: runs under way: which, and since when, the oldest first.
+        pings: events of all time.
+    """
+
+    expected: float | None = None
+    pending: tuple[float, ...] = ()
+    missed: int = 0
+    overdue: bool = False
+    came: float | None = None
+    due: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    lost: int = 0
+    running: tuple[tuple[str, float], ...] = ()
+    last_start: float | None = None
+    last_success: float | None = None
+    last_failure: float | None = None
+    last_duration: float | None = None
+    duration_sum: float = 0.0
+    duration_count: int = 0
+    exit_status: int | None = None
+    output_bytes: int | None = None
+    attempts: int | None = None
+    pings: int = 0
+
+
+def begun(job: Job, now: float) -> State:
+    """Return the state of a job that is known from `now` on."""
+    return State(expected=None if job.schedule is None else job.schedule.next_after(now))
+
+
+def rescheduled(job: Job, state: State, now: float) -> State:
+    """Return `state` for a job whose schedule is another one from `now` on; what was missed stays so."""
+    return replace(state, expected=begun(job, now).expected, pending=(), overdue=False)
+
+
+def advanced(job: Job, state: State, now: float) -> State:
+    """Return what is known at `now` when nothing came since: runs fall due, are missed, are lost."""
+    return _without_lost(job, _judged(job, state, now), now)
+
+
+def next_change(job: Job, state: State) -> float:
+    """Return the Unix time up to which `advanced` changes nothing; infinity if it never will."""
+    moments = [math.inf if state.expected is None else state.expected]
+    if state.pending:
+        moments.append(state.pending[0] + job.grace)
+    if state.running:
+        moments.append(state.running[0][1] + 2 * job.max_duration)
+    return min(moments)
+
+
+def told(job: Job, state: State, event: Event) -> State:
+    """Return what is known after `event`."""
+    state = advanced(job, state, event.at)
+    state = replace(state, pings=state.pings + 1)
+    if event.kind == "log":
+        return state
+    if event.kind == "start":
+        return _started(job, state, event)
+    return _ended(job, state, event)
+
+
+def _judged(job: Job, state: State, now: float) -> State:
+    expected, pending, missed, due = state.expected, list(state.pending), state.missed, state.due
+    if (expected is None or expected > now) and not (pending and pending[0] + job.grace <= now):
+        return state
+    overdue, seen = state.overdue, 0
+    while True:
+        while pending and (pending[0] + job.grace <= now or len(pending) > MOST_PENDING):
+            missed += 1
+            overdue = overdue or state.came is None or pending[0] > state.came
+            del pending[0]
+        if job.schedule is None or expected is None or expected > now:
+            break
+        pending.append(expected)
+        due += 1
+        seen += 1
+        expected = job.schedule.next_after(max(expected, now) if seen == MOST_CAUGHT_UP else expected)
+    return replace(state, expected=expected, pending=tuple(pending), missed=missed, overdue=overdue, due=due)
+
+
+def _without_lost(job: Job, state: State, now: float) -> State:
+    while state.running and state.running[0][1] + 2 * job.max_duration <= now:
+        state = _lose(state, 0, state.running[0][1] + 2 * job.max_duration)
+    return state
+
+
+def _lose(state: State, index: int, at: float) -> State:
+    running = state.running[:index] + state.running[index + 1 :]
+    return replace(
+        state, running=running, lost=state.lost + 1, last_failure=max(at, state.last_failure or at)
+    )
+
+
+def _started(job: Job, state: State, event: Event) -> State:
+    state = _came(job, state, event.at)
+    same = [index for index, (run, _) in enumerate(state.running) if run == event.run]
+    if same:
+        state = _lose(state, same[0], event.at)
+    elif len(state.running) == MOST_RUNNING:
+        state = _lose(state, 0, event.at)
+    return replace(state, running=(*state.running, (event.run, event.at)), last_start=event.at)
+
+
+def _ended(job: Job, state: State, event: Event) -> State:
+    began = next((at for run, at in state.running if run == event.run), None)
+    if began is None:
+        state = _came(job, state, event.at)
+    else:
+        duration = max(0.0, event.at - began)
+        state = replace(
+            state,
+            running=tuple(each for each in state.running if each[0] != event.run),
+            last_duration=duration,
+            duration_sum=state.duration_sum + duration,
+            duration_count=state.duration_count + 1,
+        )
+    state = replace(
+        state, exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
+    )
+    if event.kind == "success":
+        return replace(state, succeeded=state.succeeded + 1, last_success=event.at, due=0)
+    return replace(state, failed=state.failed + 1, last_failure=event.at)
+
+
+def _came(job: Job, state: State, at: float) -> State:
+    """Return the state after a run that begins at `at`, or of which nothing else is told than its end.
+
+    It is the newest scheduled run that is waited for. Were it the oldest, each run after a lost one would be
+    taken for the one before, and none be missed, where the grace is longer than the time between two runs.
+    """
+    state = replace(state, came=at, overdue=False)
+    if job.schedule is None or state.expected is None:
+        return state
+    if job.schedule.anchored:
+        return replace(state, expected=job.schedule.next_after(at), pending=())
+    if state.expected - at <= EARLY:
+        following = job.schedule.next_after(state.expected)
+        # Never so early that it would be nearer to the run before.
+        if following is None or state.expected - at <= (following - state.expected) / 4:
+            return replace(state, expected=following, due=state.due + 1)
+    return replace(state, pending=state.pending[:-1])

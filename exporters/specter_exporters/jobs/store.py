@@ -1,0 +1,115 @@
+"""What outlives the exporter: jobs with their state, and the newest events of each."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from specter_core.errors import SpecterError
+from specter_exporters.jobs.state import State
+
+MOST_EVENTS = 100
+"""So many of a job are kept; the next takes the place of the oldest."""
+
+
+class StoreError(SpecterError):
+    """The store cannot be opened, read or written; nothing of the write is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptJob:
+    """A job in the store.
+
+    Attributes:
+        name: of the job.
+        uuid: of its ping URL.
+        made: whether a ping made it, and not the configuration.
+        schedule: the schedule and the grace that `state` was judged by.
+        state: what was known.
+    """
+
+    name: str
+    uuid: str
+    made: bool
+    schedule: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """An event in the store; `number` counts a job's events from 1, `output` is masked and bounded."""
+
+    name: str
+    number: int
+    at: float
+    kind: str
+    run: str
+    exit_status: int | None
+    output: str
+
+
+class Store(Protocol):
+    """Keeps jobs and events. One thread writes; another may read."""
+
+    def open(self) -> list[KeptJob]:
+        """Connect, anew if need be, and return every job.
+
+        Raises:
+            StoreError: it cannot be done, or another exporter uses the store.
+        """
+
+    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent]) -> None:
+        """Keep all of them or none: they are on the disk when this returns.
+
+        Raises:
+            StoreError: none is kept.
+        """
+
+    def events(self, name: str) -> list[KeptEvent]:
+        """Return what is kept of a job's events, the newest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+def encoded(state: State) -> str:
+    """Return `state` as JSON."""
+    return json.dumps(_fields_of(state), separators=(",", ":"))
+
+
+def decoded(text: str) -> State:
+    """Return the state that `encoded` made; what an older version did not know has its default."""
+    values = json.loads(text)
+    values["pending"] = tuple(values.get("pending", ()))
+    values["running"] = tuple((run, at) for run, at in values.get("running", ()))
+    return State(**{name: value for name, value in values.items() if name in _NAMES})
+
+
+_NAMES = tuple(field.name for field in dataclasses.fields(State))
+
+
+def _fields_of(state: State) -> dict[str, object]:
+    # dataclasses.asdict copies deeply, which takes longer than all the rest of a ping.
+    return {name: getattr(state, name) for name in _NAMES}
+
+
+JOB_COLUMNS = "name, uuid, made, schedule, state"
+EVENT_COLUMNS = "name, place, number, at, kind, run, exit_status, output"
+
+
+def job_row(job: KeptJob) -> tuple[object, ...]:
+    """Return a job's values in the order of `JOB_COLUMNS`."""
+    return (job.name, job.uuid, int(job.made), job.schedule, encoded(job.state))
+
+
+def event_row(event: KeptEvent) -> tuple[object, ...]:
+    """Return an event's values in the order of `EVENT_COLUMNS`."""
+    place = event.number % MOST_EVENTS
+    return (
+        event.name, place, event.number, event.at, event.kind, event.run, event.exit_status, event.output
+    )  # fmt: skip

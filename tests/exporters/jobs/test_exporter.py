@@ -1,0 +1,159 @@
+"""The running exporter: pinged as healthchecks.io is, killed, started again, scraped."""
+
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+import requests
+
+from specter_core import metrics
+from specter_core.metrics import Metric
+from specter_stack.programs import find_program
+from tests.exporters.jobs.serving_jobs import KEY, WITHIN, JobsProcess, running_jobs
+
+pytestmark = pytest.mark.integration
+
+UUID = "0e0f1ddb-61fc-4ae4-a0ba-5f8d1c9a1b2f"
+CONFIG = """\
+time_zone: Europe/Berlin
+ping_key_file: ping.key
+most_made: 3
+jobs:
+  - {name: backup, kind: backup, cron: 30 2 * * *, grace: 30m, uuid_file: backup.uuid}
+  - {name: digest, kind: mail_digest, on_calendar: Mon..Fri 07:00}
+  - {name: sync, kind: sync, every: 15m}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs")
+    (folder / "backup.uuid").write_text(f"{UUID}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jobs(folder: Path) -> Iterator[JobsProcess]:
+    with running_jobs(folder, CONFIG) as running:
+        yield running
+
+
+def test_pings_are_answered_as_healthchecks_answers(jobs: JobsProcess) -> None:
+    def said(path: str, method: str = "GET") -> tuple[int, str]:
+        answer = jobs.ping(path, method=method)
+        return answer.status_code, answer.text
+
+    assert said(UUID) == (200, "OK")
+    assert said(f"{UUID.upper()}/start", "POST") == (200, "OK")
+    assert said(f"{UUID}/0", "HEAD") == (200, "")
+    assert said(f"{UUID}/fail") == said(f"{UUID}/log") == said(f"{UUID}/17") == (200, "OK")
+    assert said(f"{KEY}/digest/start?rid={uuid4()}") == (200, "OK")
+    assert (
+        said(f"{UUID}/256") == said(f"{UUID}/stop") == said(f"{UUID}/fail/1") == (400, "invalid url format")
+    )
+    assert said(f"{UUID}?rid=7") == (400, "invalid uuid format")
+    assert said(str(uuid4())) == said(f"{KEY}/other") == said(f"not-the-key/{UUID}") == (404, "not found")
+    assert said(UUID, "PUT") == (405, "method not allowed")
+    assert jobs.ping(UUID).headers["Ping-Body-Limit"] == "10000"
+    assert jobs.value("specter_job_runs_total", "backup", "success") == 3
+    assert jobs.value("specter_job_runs_total", "backup", "failed") == 2
+    assert jobs.value("specter_job_exit_status", "backup") is None, "the newest told none"
+
+
+def test_a_slug_makes_a_job_where_it_may(jobs: JobsProcess) -> None:
+    assert jobs.ping(f"{KEY}/report?create=1").status_code == 201
+    assert jobs.ping(f"{KEY}/report?create=1").status_code == 200
+    assert jobs.ping(f"{KEY}/Report?create=1").status_code == 404
+    assert jobs.ping(f"{KEY}/two/start?create=1").status_code == 201
+    assert jobs.ping(f"{KEY}/three?create=1").status_code == 201
+    assert jobs.ping(f"{KEY}/four?create=1").status_code == 404, "as many as may be made"
+    assert jobs.value("specter_job_runs_total", "report", "success") == 2
+    assert jobs.value("specter_job_overdue", "report") is None, "nobody knows when it is to run"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"User-Agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"},
+        {"User-Agent": "Mozilla/5.0", "Sec-Purpose": "prefetch;prerender"},
+        {"User-Agent": "Mozilla/5.0", "Purpose": "prefetch"},
+        {"User-Agent": "facebookexternalhit/1.1"},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_who_looks_at_a_link_is_no_run(jobs: JobsProcess, headers: dict[str, str], method: str) -> None:
+    before = jobs.value("specter_job_runs_total", "sync", "success")
+    assert jobs.ping(f"{KEY}/sync", headers=headers, method=method).status_code == 200
+    assert jobs.value("specter_job_runs_total", "sync", "success") == before
+
+
+def test_the_scrape_is_sound_and_tells_of_every_metric(jobs: JobsProcess, folder: Path) -> None:
+    jobs.ping(f"{KEY}/sync/start")
+    jobs.ping(f"{KEY}/sync/0?attempts=2", method="POST", data="done")
+    url = f"{jobs.metrics}/metrics"
+    text = requests.get(url, timeout=WITHIN).text
+    assert not re.search(r'[{,]job="', text)
+    check = [str(find_program("promtool")), "check", "metrics"]
+    linted = subprocess.run(check, input=text, text=True, capture_output=True, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+    openmetrics = requests.get(
+        url, headers={"Accept": "application/openmetrics-text; version=1.0.0"}, timeout=WITHIN
+    )
+    assert openmetrics.text.endswith("# EOF\n")
+    assert openmetrics.text.count("# EOF") == 1
+    asked = requests.get(f"{url}?name[]=specter_job_overdue", timeout=WITHIN).text
+    assert set(re.findall(r"^(\w+)", asked, re.MULTILINE)) == {"specter_job_overdue"}
+    assert KEY not in text
+    assert UUID not in text
+    shown = " ".join([*psutil.Process(jobs.process.pid).cmdline(), jobs.log.read_text()])
+    assert KEY not in shown
+    assert UUID not in shown
+
+
+def test_what_was_answered_is_kept_when_the_exporter_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "backup.uuid").write_text(f"{UUID}\n")
+    answered = [0]
+    with running_jobs(
+        tmp_path, CONFIG.replace("jobs:", "job_requests_per_second: 1e5\njobs:"), killed=True
+    ) as one:
+        enough = threading.Event()
+
+        def send() -> None:
+            with requests.Session() as session:
+                while True:
+                    try:
+                        answer = session.get(f"{one.pings}/ping/{UUID}", timeout=WITHIN)
+                    except requests.ConnectionError:
+                        return
+                    answered[0] += answer.status_code == 200
+                    if answered[0] >= 50:
+                        enough.set()
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert enough.wait(WITHIN)
+        one.process.kill()  # in the middle of it
+        sender.join(WITHIN)
+    with running_jobs(tmp_path, CONFIG) as again:
+        counted = again.value("specter_job_runs_total", "backup", "success")
+        assert counted in {answered[0], answered[0] + 1}, "one may be kept whose answer never came"
+
+
+def test_every_metric_is_on_the_page_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "exporters-jobs.md").read_text("utf-8")
+    known = {
+        each.name
+        for name, each in vars(metrics).items()
+        if name.startswith("JOB_") and isinstance(each, Metric)
+    }
+    assert set(re.findall(r"\bspecter_job_\w+", page)) == known
+
+
+def test_a_second_exporter_of_the_same_folder_is_refused(jobs: JobsProcess, folder: Path) -> None:
+    with pytest.raises(AssertionError, match="is used by another exporter"), running_jobs(folder, CONFIG):
+        pass

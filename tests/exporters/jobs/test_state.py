@@ -1,0 +1,210 @@
+"""What is known of a job after what was told, and what time alone brings."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specter_exporters.jobs.model import Event, EventKind, Job
+from specter_exporters.jobs.schedules import Calendar, Cron, Every
+from specter_exporters.jobs.state import (
+    MOST_RUNNING,
+    State,
+    advanced,
+    begun,
+    next_change,
+    rescheduled,
+    told,
+)
+from specter_exporters.jobs.store import decoded, encoded
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MIDNIGHT = datetime(2026, 6, 1, tzinfo=BERLIN).timestamp()
+HOUR = 3600.0
+HOURLY = Job("sync", schedule=Cron("0 * * * *", BERLIN), grace=600)
+
+
+def after(job: Job, *events: tuple[EventKind, float], run: str = "", start: float = MIDNIGHT) -> State:
+    """Return the state of `job`, known since `start`, after events at so many seconds of the day."""
+    state = begun(job, start)
+    for kind, seconds in events:
+        state = told(job, state, Event(kind, MIDNIGHT + seconds, run))
+    return state
+
+
+def test_a_run_in_time_is_not_missed() -> None:
+    state = after(HOURLY, ("success", HOUR + 599))
+    state = advanced(HOURLY, state, MIDNIGHT + HOUR + 1800)
+    assert (state.missed, state.overdue, state.pending) == (0, False, ())
+    assert state.expected == MIDNIGHT + 2 * HOUR
+
+
+def test_a_run_that_does_not_come_is_missed_when_the_grace_is_over_and_overdue_until_one_comes() -> None:
+    state = after(HOURLY)
+    assert advanced(HOURLY, state, MIDNIGHT + HOUR + 599.9).missed == 0
+    state = advanced(HOURLY, state, MIDNIGHT + HOUR + 600)
+    assert (state.missed, state.overdue) == (1, True)
+    state = told(HOURLY, state, Event("start", MIDNIGHT + HOUR + 700))
+    assert (state.missed, state.overdue) == (1, False)
+
+
+def test_a_late_run_and_one_in_time_stand_for_one_scheduled_run_each() -> None:
+    job = Job("sync", schedule=Cron("* * * * *", BERLIN), grace=300)
+    state = after(job, *(("success", 60 * minute + 1.0) for minute in (1, 2, 4, 5)))
+    assert state.missed == 0
+    state = advanced(job, state, MIDNIGHT + 60 * 3 + 300)
+    assert state.missed == 1, "the run of the third minute"
+    assert not state.overdue, "later ones came"
+
+
+def test_a_run_a_little_early_is_the_scheduled_one_and_an_extra_one_is_none() -> None:
+    early = after(HOURLY, ("success", HOUR - 20))
+    assert advanced(HOURLY, early, MIDNIGHT + HOUR + 1800).missed == 0
+    extra = after(HOURLY, ("success", HOUR - 1200))
+    assert advanced(HOURLY, extra, MIDNIGHT + HOUR + 1800).missed == 1
+
+
+def test_a_period_counts_from_the_last_run() -> None:
+    job = Job("sync", schedule=Every(900), grace=60)
+    state = after(job, ("success", 100))
+    assert state.expected == MIDNIGHT + 1000
+    state = advanced(job, state, MIDNIGHT + 1959)
+    assert (state.missed, state.overdue) == (1, True), "that at 1000; that at 1900 may still come"
+    assert advanced(job, state, MIDNIGHT + 1960 + 900).missed == 3
+
+
+def test_duration_and_outcome_are_those_of_the_run_with_the_same_number() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for kind, run, at in (
+        ("start", "a", 10), ("start", "b", 20), ("success", "b", 25), ("failed", "a", 70)
+    ):  # fmt: skip
+        state = told(HOURLY, state, Event(kind, MIDNIGHT + at, run))  # type: ignore[arg-type]
+    assert (state.succeeded, state.failed, state.lost) == (1, 1, 0)
+    assert (state.last_duration, state.duration_sum, state.duration_count) == (60, 65, 2)
+    assert state.running == ()
+    assert (state.last_start, state.last_success) == (MIDNIGHT + 20, MIDNIGHT + 25)
+
+
+def test_a_failed_run_leaves_the_last_success() -> None:
+    state = after(HOURLY, ("success", 10), ("failed", 20))
+    assert (state.last_success, state.last_failure) == (MIDNIGHT + 10, MIDNIGHT + 20)
+
+
+def test_a_run_that_never_tells_its_end_is_lost_by_the_next_start_or_by_time() -> None:
+    state = after(HOURLY, ("start", 10), ("start", 4000))
+    assert (state.lost, len(state.running)) == (1, 1)
+    job = Job("sync", max_duration=100)
+    state = after(job, ("start", 10))
+    assert next_change(job, state) == MIDNIGHT + 210
+    assert advanced(job, state, MIDNIGHT + 209).lost == 0
+    state = advanced(job, state, MIDNIGHT + 300)
+    assert (state.lost, state.running, state.last_failure) == (1, (), MIDNIGHT + 210)
+
+
+def test_runs_under_way_are_bounded() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for number in range(MOST_RUNNING + 3):
+        state = told(HOURLY, state, Event("start", MIDNIGHT + number, str(number)))
+    assert (len(state.running), state.lost, state.running[0][0]) == (MOST_RUNNING, 3, "3")
+
+
+def test_a_log_is_no_run() -> None:
+    state = after(HOURLY, ("log", HOUR + 10))
+    assert (state.pings, state.succeeded, state.pending) == (1, 0, (MIDNIGHT + HOUR,))
+
+
+def test_runs_due_are_counted_until_one_succeeds() -> None:
+    state = after(HOURLY, ("failed", HOUR + 1), ("failed", 2 * HOUR + 1))
+    state = advanced(HOURLY, state, MIDNIGHT + 3 * HOUR)
+    assert state.due == 3
+    assert told(HOURLY, state, Event("success", MIDNIGHT + 3 * HOUR + 5)).due == 0
+
+
+def test_another_schedule_forgets_what_was_due_and_keeps_what_was_counted() -> None:
+    state = advanced(HOURLY, after(HOURLY), MIDNIGHT + 2 * HOUR + 60)
+    assert (state.missed, state.pending) == (1, (MIDNIGHT + 2 * HOUR,))
+    daily = Job("sync", schedule=Cron("0 5 * * *", BERLIN))
+    state = rescheduled(daily, state, MIDNIGHT + 2 * HOUR + 60)
+    assert (state.missed, state.pending, state.expected) == (1, (), MIDNIGHT + 5 * HOUR)
+
+
+# In the days around both changes of clocks in Berlin.
+DAYS = st.sampled_from(
+    [
+        datetime(2026, 3, 28, tzinfo=BERLIN).timestamp(),
+        datetime(2026, 10, 24, tzinfo=BERLIN).timestamp(),
+        datetime(2026, 6, 1, tzinfo=BERLIN).timestamp(),
+    ]
+)
+JOBS = st.sampled_from(
+    [
+        Job("a", schedule=Cron("30 2 * * *", BERLIN), grace=1800),
+        Job("b", schedule=Cron("*/30 * * * *", BERLIN), grace=2400),
+        Job("c", schedule=Calendar(("*:0/30",), BERLIN), grace=60),
+        Job("d", schedule=Calendar(("02:15", "02:45"), BERLIN), grace=7200),
+        Job("e", schedule=Every(5000), grace=100),
+    ]
+)
+TOLD = st.lists(
+    st.tuples(st.floats(0, 3 * 86_400), st.sampled_from(["start", "success", "failed", "log"])), max_size=12
+).map(sorted)
+END = 4 * 86_400.0
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(JOBS, DAYS, TOLD, st.lists(st.floats(0, END), max_size=20))
+def test_how_often_one_looks_and_restarts_changes_nothing(
+    job: Job, start: float, events: list[tuple[float, EventKind]], looks: list[float]
+) -> None:
+    plain = seen = begun(job, start)
+    for at, each in events:
+        plain = told(job, plain, Event(each, start + at))
+    plain = advanced(job, plain, start + END)
+    moments: list[tuple[float, EventKind | None]] = [*events, *((at, None) for at in looks)]
+    for at, kind in sorted(moments, key=lambda each: (each[0], each[1] is not None)):
+        seen = advanced(job, decoded(encoded(seen)), start + at)
+        if kind is not None:
+            seen = told(job, seen, Event(kind, start + at))
+    assert advanced(job, seen, start + END) == plain
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(JOBS, DAYS, st.floats(0, END))
+def test_without_runs_every_scheduled_one_is_missed_once(job: Job, start: float, length: float) -> None:
+    assert job.schedule is not None
+    moment, scheduled = job.schedule.next_after(start), 0
+    while moment is not None and moment + job.grace <= start + length:
+        scheduled += 1
+        moment = job.schedule.next_after(moment)
+    assert advanced(job, begun(job, start), start + length).missed == scheduled
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(JOBS.filter(lambda job: job.name in "ac"), DAYS, st.data())
+def test_runs_that_all_come_within_the_grace_leave_none_missed(
+    job: Job, start: float, data: st.DataObject
+) -> None:
+    assert job.schedule is not None
+    # Where the grace is no longer than the time between two runs, each run can stand for one only.
+    runs, moment = [], job.schedule.next_after(start)
+    while moment is not None and moment < start + END / 2:
+        runs.append(moment + data.draw(st.floats(0, job.grace * 0.99)))
+        moment = job.schedule.next_after(moment)
+    state = begun(job, start)
+    for at in sorted(runs):
+        state = told(job, state, Event("success", at))
+    assert (state.missed, state.succeeded) == (0, len(runs))
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(JOBS, DAYS, TOLD)
+def test_nothing_changes_before_the_next_change(
+    job: Job, start: float, events: list[tuple[float, EventKind]]
+) -> None:
+    state = begun(job, start)
+    for at, kind in events:
+        state = told(job, state, Event(kind, start + at))
+    moment = next_change(job, state)
+    assert advanced(job, state, moment - 0.001) is state
+    assert advanced(job, state, moment) != state
