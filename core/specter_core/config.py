@@ -239,9 +239,10 @@ def _lookup(document: object, loc: tuple[int | str, ...]) -> object:
 def without_credentials(text: str) -> str:
     """Return `text` with what may be the user and the password of a URL in it masked.
 
-    Up to the last `@`: a password may hold another one, or a slash.
+    Up to the last `@`: a password may hold another one, or a slash. Some URLs have it as an option.
     """
-    return re.sub(r"://.*@", "://…@", text, flags=re.DOTALL)
+    masked = re.sub(r"://.*@", "://…@", text, flags=re.DOTALL)
+    return re.sub(r"([?&]pass\w*=)[^&'\"]*", r"\1…", masked)
 
 
 def _describe(value: object) -> str:

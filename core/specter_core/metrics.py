@@ -281,24 +281,152 @@ OUTCOME = "outcome"
 SUCCESS = "success"  # the outcome of what did
 FAILED = "failed"  # and of what did not
 
+SERVER = "server"  # the name of a server in an exporter's configuration
+SYSTEM = "system"
+QUEUE = "queue"
+QUEUE_LABELS = (SERVER, SYSTEM, QUEUE)
+QUEUE_SYSTEMS = ("list", "sorted_set", "stream", "celery", "rq", "bullmq", "rabbitmq", "kafka")
+QUEUE_FAILURE_REASONS = ("auth", "privilege", "timeout", "tls", "refused", "starting", "other")
+QUEUE_UP = Metric(
+    "specter_queue_up",
+    "gauge",
+    "1 if the broker took a connection of the exporter's and answered, else 0.",
+    (SERVER,),
+)
+QUEUE_FAILURE = Metric(
+    "specter_queue_failure",
+    "gauge",
+    "Why the broker could not be asked: 1 for the reason of this scrape, 0 for the others, all 0 while it is "
+    "up. Reasons: auth, privilege, timeout, tls, refused, starting, other.",
+    (SERVER, "reason"),
+)
+QUEUE_COLLECTOR_SUCCESS = Metric(
+    "specter_queue_collector_success",
+    "gauge",
+    "1 if the collector had an answer to everything it asked in this scrape, else 0; what it could not learn "
+    "is absent, not old.",
+    (SERVER, "collector"),
+)
+QUEUE_COLLECTOR_DURATION = Metric(
+    "specter_queue_collector_duration_seconds",
+    "gauge",
+    "What the collector took in this scrape.",
+    (SERVER, "collector"),
+)
+QUEUE_COLLECTOR_FAILURE = Metric(
+    "specter_queue_collector_failure",
+    "gauge",
+    "1 for the reason why a collector failed in this scrape; else absent. Reasons: privilege, wrong_type, "
+    "missing, timeout, connection, other.",
+    (SERVER, "collector", "reason"),
+)
+QUEUE_DROPPED = Metric(
+    "specter_queue_dropped_queues",
+    "gauge",
+    "Queues, or workers, that this scrape left out because there are more than the configuration allows.",
+    (SERVER, "collector"),
+)
+QUEUE_DISCOVERED = Metric(
+    "specter_queue_discovery_complete",
+    "gauge",
+    "1 once every key of the database was looked at for queues; until then some may be missing.",
+    (SERVER,),
+)
 QUEUE_DEPTH = Metric(
     "specter_queue_depth",
     "gauge",
-    "Messages that wait in the queue, ready to be taken.",
-    ("queue",),
+    "Messages that nobody has finished: ready, scheduled and in progress, as far as the broker tells each.",
+    QUEUE_LABELS,
+)
+QUEUE_READY = Metric(
+    "specter_queue_ready",
+    "gauge",
+    "Messages that a worker could take now; absent where it is not known.",
+    QUEUE_LABELS,
+)
+QUEUE_IN_PROGRESS = Metric(
+    "specter_queue_in_progress",
+    "gauge",
+    "Messages that a worker has taken, in advance too, and not acknowledged.",
+    QUEUE_LABELS,
+)
+QUEUE_SCHEDULED = Metric(
+    "specter_queue_scheduled", "gauge", "Messages that are to be taken later.", QUEUE_LABELS
+)
+QUEUE_DEAD_LETTERS = Metric(
+    "specter_queue_dead_letters", "gauge", "Messages that were given up and are kept.", QUEUE_LABELS
+)
+QUEUE_CONSUMERS = Metric(
+    "specter_queue_consumers", "gauge", "Who takes messages from the queue.", QUEUE_LABELS
 )
 QUEUE_OLDEST = Metric(
     "specter_queue_oldest_timestamp_seconds",
     "gauge",
-    "Unix time at which the oldest waiting message was published, or its head first seen; "
-    "absent while the queue is empty.",
-    ("queue",),
+    "Unix time since when the oldest ready message has been waiting, by what it is known from: published "
+    "(its own time) or first_seen (since when it has been next; it waits for longer). Absent without ready "
+    "messages, or where nothing tells.",
+    (*QUEUE_LABELS, "basis"),
+)
+QUEUE_OLDEST_TAKEN = Metric(
+    "specter_queue_oldest_in_progress_timestamp_seconds",
+    "gauge",
+    "Unix time at which the oldest message in progress was taken; absent where none is, or nothing tells.",
+    QUEUE_LABELS,
+)
+QUEUE_ARRIVED = Metric(
+    "specter_queue_arrived_total",
+    "counter",
+    "Messages published: exact where the broker counts them, else at least so many, from differences of "
+    "depth.",
+    QUEUE_LABELS,
 )
 QUEUE_COMPLETED = Metric(
-    "specter_queue_completed_total", "counter", "Messages that a worker finished.", ("queue",)
+    "specter_queue_completed_total",
+    "counter",
+    "Messages that a worker finished: exact where it or the broker says so, else at least so many, from "
+    "differences of depth.",
+    QUEUE_LABELS,
 )
 QUEUE_FAILED = Metric(
-    "specter_queue_failed_total", "counter", "Messages that a worker gave up or dropped.", ("queue",)
+    "specter_queue_failed_total",
+    "counter",
+    "Messages that a worker failed at for good; at least so many.",
+    QUEUE_LABELS,
+)
+QUEUE_RETRIED = Metric(
+    "specter_queue_retried_total",
+    "counter",
+    "Attempts that failed and are to be made again; at least so many.",
+    QUEUE_LABELS,
+)
+WORKER_STATES = ("busy", "idle", "suspended", "lost")
+QUEUE_WORKERS = Metric(
+    "specter_queue_workers",
+    "gauge",
+    "Workers by state; lost: the heartbeat stopped, without a word of farewell.",
+    (SERVER, SYSTEM, "state"),
+)
+QUEUE_WORKER_HEARTBEAT = Metric(
+    "specter_queue_worker_heartbeat_timestamp_seconds",
+    "gauge",
+    "Unix time of the worker's last sign of life.",
+    (SERVER, SYSTEM, "worker"),
+)
+BROKER_EVICTS = Metric(
+    "specter_queue_broker_evicts",
+    "gauge",
+    "1 if the server holds queues and its maxmemory-policy lets it delete keys, 0 if it holds queues and "
+    "does not; absent where it holds none.",
+    (SERVER,),
+)
+CACHE_HITS = Metric("specter_cache_hits_total", "counter", "Keys asked for and found.", (SERVER,))
+CACHE_MISSES = Metric("specter_cache_misses_total", "counter", "Keys asked for and not found.", (SERVER,))
+CACHE_EVICTIONS = Metric(
+    "specter_cache_evictions_total", "counter", "Keys deleted for want of memory.", (SERVER,)
+)
+CACHE_MEMORY = Metric("specter_cache_memory_bytes", "gauge", "Memory in use.", (SERVER,))
+CACHE_MEMORY_MAX = Metric(
+    "specter_cache_memory_max_bytes", "gauge", "Memory that may be used; absent without a limit.", (SERVER,)
 )
 JOB_NAME = "job_name"  # Prometheus owns `job`
 LOST = "lost"  # the outcome of a run that began and never told its end
@@ -1458,7 +1586,6 @@ DETECTOR_EXCLUSIONS = Metric(
 )
 
 # PostgreSQL. Every family has the server's name in the exporter's configuration.
-SERVER = "server"
 PG_FAILURE_REASONS = (
     "auth",
     "slots",

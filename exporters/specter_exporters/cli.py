@@ -14,6 +14,7 @@ COMMANDS = {
     "dependencies": "specter_exporters.dependencies.command:dependencies",
     "postgres": "specter_exporters.postgres.command:postgres",
     "jobs": "specter_exporters.jobs.command:jobs",
+    "queues": "specter_exporters.queues.command:queues",
 }
 
 
@@ -50,4 +51,5 @@ def exporter() -> None:
       specter exporter dependencies --config dependencies.yml
       specter exporter postgres --config postgres.yml
       specter exporter jobs --config jobs.yml
+      specter exporter queues --redis.url redis://127.0.0.1:6379/0
     """

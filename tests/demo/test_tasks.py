@@ -63,7 +63,7 @@ def publish(backstage: Backstage, task: str, *arguments: int | str) -> None:
 
 def heartbeat(backstage: Backstage) -> dict[str, object]:
     """Return the next heartbeat that a worker sends."""
-    with backstage.redis.pubsub(ignore_subscribe_messages=True) as events:  # type: ignore[no-untyped-call]
+    with backstage.redis.pubsub(ignore_subscribe_messages=True) as events:
         events.psubscribe("*worker.heartbeat")
         message = next(each for each in events.listen() if each["type"] == "pmessage")
     told: dict[str, object] = json.loads(b64decode(json.loads(message["data"])["body"]))

@@ -1,0 +1,45 @@
+"""Make the sources of what the configuration names."""
+
+from redis import Redis
+from redis.client import PubSub
+
+from specter_core.clock import Clock
+from specter_exporters.queues.model import Source
+from specter_exporters.queues.on_redis.cache import CacheCollector
+from specter_exporters.queues.on_redis.celery import BINDING, CeleryCollector
+from specter_exporters.queues.on_redis.celery_events import CeleryEvents, CeleryListener
+from specter_exporters.queues.on_redis.discovery import Finder, literal
+from specter_exporters.queues.on_redis.keys import KeysCollector
+from specter_exporters.queues.on_redis.model import RedisServer
+from specter_exporters.queues.on_redis.server import Background, Collector, Parts, RedisSource
+from specter_exporters.queues.on_redis.session import Session, pool
+
+
+def redis_source(server: RedisServer, clock: Clock) -> Source:
+    """Return the source of a Redis server."""
+    collectors: list[Collector] = [CacheCollector()]
+    background: list[Background] = []
+    finders: list[Finder] = []
+    if server.queues:
+        collectors.append(KeysCollector(server.queues, clock))
+    if "celery" in server.discover:
+        events = CeleryEvents(clock)
+        finders.append(Finder(f"{literal(server.celery_prefix + BINDING)}*", clock))
+        collectors.append(CeleryCollector(server, finders[-1], events, clock))
+        background.append(CeleryListener(server, lambda: _subscribe(server), events))
+    complete = (lambda: all(finder.complete for finder in finders)) if finders else None
+    return RedisSource(server.name, Session(server), Parts(collectors, background, complete), clock)
+
+
+def _subscribe(server: RedisServer) -> PubSub:
+    """Subscribe to the events of Celery's workers in the server's database.
+
+    Raises:
+        redis.RedisError, OSError: the server does not answer, or refuses it.
+        SpecterError: the password cannot be read.
+    """
+    connections = pool(server)
+    database = connections.connection_kwargs.get("db", 0)
+    subscription: PubSub = Redis(connection_pool=connections).pubsub()
+    subscription.psubscribe(f"{literal(f'{server.celery_prefix}/{database}.celeryev')}*")
+    return subscription

@@ -1,0 +1,164 @@
+"""Read which brokers to ask: one file, every error at once, passwords in files of their own."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from specter_core.config import ConfigError, Problem, Schema, load_config
+from specter_exporters.logs.schema import Seconds
+from specter_exporters.queues.on_redis.model import SYSTEMS, Discovered, Head, Key, Kind, RedisServer, Score
+
+MOST_SERVERS = 50
+MOST_KEYS = 1000
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.:/-]*")
+_REDIS = ("redis", "rediss", "unix")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text) or len(text) > 200:
+        raise ValueError("expected at most 200 letters, digits and _ . : / -")
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Return the address of a Redis database.
+
+    Raises:
+        ValueError: it is none, or holds a password; the address is not repeated.
+    """
+    try:
+        parts = urlsplit(text)
+        password, port = parts.password, parts.port
+    except ValueError:
+        raise ValueError("is not an address such as redis://127.0.0.1:6379/0") from None
+    if password is not None or "password=" in parts.query:
+        raise ValueError("holds a password; write it to a file and name that as password_file")
+    if parts.scheme not in _REDIS or port == 0 or not (parts.hostname or parts.path):
+        raise ValueError("is not an address such as redis://127.0.0.1:6379/0")
+    if parts.query and parts.scheme != "unix":
+        raise ValueError("has options after `?`; those that there are have settings of their own")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+RedisUrl = Annotated[str, AfterValidator(redis_url)]
+KeyName = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class KeySchema(Schema):
+    """One entry of a Redis server's `queues`."""
+
+    name: Name
+    list: KeyName | None = None
+    sorted_set: KeyName | None = None
+    stream: KeyName | None = None
+    head: Head = "right"
+    score: Score = "due"
+    dead_letters: KeyName | None = None
+    dead_letters_kind: Kind | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        named = self.model_fields_set
+        if sum(each is not None for each in (self.list, self.sorted_set, self.stream)) != 1:
+            raise ValueError("expected one of list, sorted_set and stream")
+        if "head" in named and self.list is None:
+            raise ValueError("head is of lists only")
+        if "score" in named and self.sorted_set is None:
+            raise ValueError("score is of sorted sets only")
+        if self.dead_letters_kind is not None and self.dead_letters is None:
+            raise ValueError("dead_letters_kind says what dead_letters is, which is not given")
+        return self
+
+    def queue(self) -> Key:
+        """Return it as the collectors know it."""
+        kind: Kind = (
+            "list" if self.list is not None else "sorted_set" if self.sorted_set is not None else "stream"
+        )
+        key = self.list or self.sorted_set or self.stream or ""
+        return Key(
+            self.name,
+            kind,
+            key,
+            self.head,
+            self.score,
+            self.dead_letters or "",
+            self.dead_letters_kind or kind,
+        )
+
+
+class RedisSchema(Schema):
+    """One entry of `redis`."""
+
+    name: Name = "redis"
+    url: RedisUrl
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    timeout: Seconds = Field(default=2.0, gt=0)
+    discover: tuple[Discovered, ...] = SYSTEMS
+    queues: tuple[KeySchema, ...] = Field(default=(), max_length=MOST_KEYS)
+    max_queues: int = Field(default=500, ge=1, le=10_000)
+    max_workers: int = Field(default=200, ge=1, le=2000)
+    celery_priorities: tuple[int, ...] = Field(default=(0, 3, 6, 9), min_length=1, max_length=10)
+    celery_separator: str = Field(default="\x06\x16", min_length=1, max_length=10)
+    celery_prefix: str = Field(default="", max_length=100)
+    bullmq_prefix: str = Field(default="bull", min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _once("queues", [f"{each.queue().kind} {each.name}" for each in self.queues])
+        return self
+
+
+class QueuesSchema(Schema):
+    """The file."""
+
+    redis: tuple[RedisSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
+
+    @model_validator(mode="after")
+    def _servers(self) -> Self:
+        if not self.redis:
+            raise ValueError("names no broker; give one under redis")
+        _once("servers", [each.name for each in self.redis])
+        return self
+
+
+def _once(what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what}: {', '.join(twice)} appears twice")
+
+
+def load(path: Path) -> tuple[RedisServer, ...]:
+    """Read the file; relative paths in it start from its folder.
+
+    Raises:
+        ConfigError: it cannot be read or breaks the schema, or a file that it names is missing.
+    """
+    schema = load_config(path, QueuesSchema)
+    folder = path.parent.resolve()
+    problems: list[Problem] = []
+    servers = []
+    for index, each in enumerate(schema.redis):
+        password, authority = (
+            None if file is None else folder / file for file in (each.password_file, each.ca_file)
+        )
+        problems += [
+            Problem(str(path), None, f"redis[{index}].{name}", f"{file} is not a file")
+            for name, file in (("password_file", password), ("ca_file", authority))
+            if file is not None and not file.is_file()
+        ]
+        servers.append(redis_server(each, password, authority))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(servers)
+
+
+def redis_server(each: RedisSchema, password_file: Path | None, ca_file: Path | None = None) -> RedisServer:
+    """Return a server as the collectors know it."""
+    same = each.model_dump(exclude={"queues", "password_file", "ca_file"})
+    queues = tuple(key.queue() for key in each.queues)
+    return RedisServer(**same, queues=queues, password_file=password_file, ca_file=ca_file)

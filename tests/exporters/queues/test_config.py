@@ -1,0 +1,119 @@
+"""What the file with the brokers may say, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from specter_core.config import ConfigError
+from specter_core.errors import UsageError
+from specter_exporters.queues.command import queues
+from specter_exporters.queues.config import load
+from specter_exporters.queues.on_redis.model import Key
+
+ONE = "redis: [{name: main, url: 'redis://127.0.0.1', password_file: secret}]\n"
+
+
+def refused(folder: Path, text: str) -> str:
+    (folder / "queues.yml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "queues.yml")
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_the_least_and_its_defaults(tmp_path: Path) -> None:
+    (tmp_path / "queues.yml").write_text(ONE)
+    (tmp_path / "secret").write_text("s3cret\n")
+    [server] = load(tmp_path / "queues.yml")
+    assert (server.name, server.url, server.queues, server.max_queues) == (
+        "main",
+        "redis://127.0.0.1",
+        (),
+        500,
+    )
+    assert "celery" in server.discover
+    assert server.password_file == tmp_path / "secret"
+    assert "secret" not in repr(server)
+
+
+def test_keys_of_each_kind(tmp_path: Path) -> None:
+    (tmp_path / "queues.yml").write_text("""\
+redis:
+  - url: redis://127.0.0.1
+    queues:
+      - {name: mail, list: m, head: left, dead_letters: d}
+      - {name: due, sorted_set: s, score: due_ms, dead_letters: d, dead_letters_kind: list}
+      - {name: due, stream: e}
+""")
+    [server] = load(tmp_path / "queues.yml")
+    assert server.queues == (
+        Key("mail", "list", "m", head="left", dead_letters="d", dead_letter_kind="list"),
+        Key("due", "sorted_set", "s", score="due_ms", dead_letters="d", dead_letter_kind="list"),
+        Key("due", "stream", "e", dead_letter_kind="stream"),
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://u:hunter2@127.0.0.1", "redis://:hunter2@127.0.0.1/0", "unix:///s?password=hunter2"],
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    said = refused(tmp_path, f"redis: [{{name: main, url: '{url}'}}]\n")
+    assert "holds a password; write it to a file and name that as password_file" in said
+    assert "hunter2" not in said
+    done = CliRunner().invoke(queues, ["--redis.url", url])
+    assert isinstance(done.exception, UsageError)
+    assert "holds a password; write it to a file and name that as --redis.password-file" in str(
+        done.exception
+    )
+    assert "hunter2" not in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1", "redis://", "redis://a:b", "redis://a?db=1", "127.0.0.1:6379"]
+)
+def test_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
+    assert "redis[0].url" in refused(tmp_path, f"redis: [{{name: main, url: '{url}'}}]\n")
+
+
+def test_every_error_is_named(tmp_path: Path) -> None:
+    said = refused(
+        tmp_path,
+        """\
+redis:
+  - {name: 'a b', url: 'redis://a'}
+  - {name: b, url: 'redis://b', max_queues: 0, discover: [resque]}
+  - name: c
+    url: redis://c
+    queues:
+      - {name: none}
+      - {name: two, list: a, stream: b}
+      - {name: head, stream: a, head: left}
+      - {name: score, list: a, score: due}
+      - {name: dead, list: a, dead_letters_kind: list}
+""",
+    )
+    assert "redis[0].name: expected at most 200 letters, digits" in said
+    assert "redis[1].max_queues" in said
+    assert "redis[1].discover[0]" in said
+    assert said.count("expected one of list, sorted_set and stream") == 2
+    assert "redis[2].queues[2]: head is of lists only" in said
+    assert "redis[2].queues[3]: score is of sorted sets only" in said
+    assert "redis[2].queues[4]: dead_letters_kind says what dead_letters is" in said
+
+
+def test_names_are_unique_and_files_exist(tmp_path: Path) -> None:
+    assert refused(tmp_path, ONE) == "queues.yml: redis[0].password_file: secret is not a file"
+    assert "names no broker" in refused(tmp_path, "redis: []\n")
+    two = "redis: [{name: a, url: 'redis://a'}, {name: a, url: 'redis://b'}]\n"
+    assert "servers: a appears twice" in refused(tmp_path, two)
+    same = "redis: [{url: 'redis://a', queues: [{name: q, list: a}, {name: q, list: b}]}]\n"
+    assert "queues: list q appears twice" in refused(tmp_path, same)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--config", "a", "--redis.url", "redis://a"], ["--config", "a", "--redis.password-file", "b"]],
+)
+def test_the_command_says_which_options_it_needs(options: list[str]) -> None:
+    assert isinstance(CliRunner().invoke(queues, options).exception, UsageError)
