@@ -54,7 +54,7 @@ def _lagging(settings: Settings) -> AlertRule:
         f"and {ON}\n{highest(metrics.PG_RECEIVER_UP)} == 1",
         "warning",
         "replication",
-        wait=settings.pg_replication_for,
+        wait=settings.pg_replay_lag_for,
         summary=f"Standby {NAME} is {{{{ $value | humanizeDuration }}}} behind",
         description=(
             f"What standby {NAME} shows is {{{{ $value | humanizeDuration }}}} old; expected at most {most}s."

@@ -21,10 +21,12 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
     return (
         _full(settings, "PostgresConnectionsCritical", "critical", settings.pg_connections_critical, "1m"),
         _full(settings, "PostgresConnectionsHigh", "warning", settings.pg_connections_warning, "5m"),
+        _running_out(settings),
         _leaking(settings),
         _idle(settings),
         _long(settings),
         _waiting(settings),
+        _storm(settings),
         _deadlocks(settings),
     )
 
@@ -44,6 +46,33 @@ def _full(settings: Settings, name: str, severity: Severity, most: float, wait: 
             f"taken on {NAME}; expected at most {number(most * 100)}%. At 100% clients are refused."
         ),
         action="See on the dashboard which database and state they are of; make the pool that grew smaller.",
+    )
+
+
+def _running_out(settings: Settings) -> AlertRule:
+    used, within = metrics.SERVER_CONNECTIONS_USED, settings.pg_connections_full_within_minutes
+    ago = ["", *(f" offset {minutes}m" for minutes in (1, 2, 3))]
+    rises = [f"{used}{ago[index]} > {used}{ago[index + 1]}" for index in range(3)]
+    full = f"{used} + {within} / 3 * ({used} - {used}{ago[3]}) > 1"
+    return alert(
+        settings,
+        "PostgresConnectionsRunningOut",
+        f"\nand {ON}\n".join([f"{used} > {number(settings.pg_connections_rising)}", full, *rises]),
+        "warning",
+        "connections",
+        wait="30s",
+        keep_firing=settings.keep_firing,
+        summary=f"PostgreSQL {NAME} will soon have no connection left",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the connections that ordinary roles can have are "
+            f"taken on {NAME}, more each minute for three minutes; at this pace all are taken within {within} "
+            "minutes. Expected that pools give them back. Idle for long are most of application: "
+            f"{LEAKER}."
+        ),
+        action=(
+            "SELECT application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC; "
+            "restart the application that has most, and look at its newest release."
+        ),
     )
 
 
@@ -143,6 +172,35 @@ def _waiting(settings: Settings) -> AlertRule:
             "Find the root: WITH w AS (SELECT pid, pg_blocking_pids(pid) b FROM pg_locks WHERE NOT granted) "
             "SELECT pid, state, query FROM pg_stat_activity WHERE pid IN (SELECT unnest(b) FROM w EXCEPT "
             "SELECT pid FROM w); end it: pg_terminate_backend(pid)."
+        ),
+    )
+
+
+def _storm(settings: Settings) -> AlertRule:
+    within = "2m"
+    blocked = f"max by ({LEVEL}) (avg_over_time({metrics.PG_BLOCKED.name}[{within}]))"
+    root = f"max by ({LEVEL}) (max_over_time({metrics.PG_ROOT_BLOCKER_AGE.name}[{within}]))"
+    roots = lookup(f"{metrics.PG_ROOT_BLOCKERS.name}{{{OWN}}}", "{{ . | value }}", "unknown")
+    return alert(
+        settings,
+        "PostgresLockStorm",
+        # Who gives up after seconds has never waited for long, and is followed by the next.
+        f"{blocked} > {number(settings.pg_blocked_sessions)}\nor\n{blocked} > "
+        f"{number(settings.pg_blocked_by_one)}\nand {ON}\n{root} > {number(settings.pg_blocker_seconds)}",
+        "warning",
+        "locks",
+        wait="30s",
+        keep_firing=settings.keep_firing,
+        summary=f"Sessions of PostgreSQL {NAME} queue for locks",
+        description=(
+            f"On average {{{{ $value | humanize }}}} sessions of {NAME} waited for a lock within {within}; "
+            f"expected at most {number(settings.pg_blocked_sessions)}, or "
+            f"{number(settings.pg_blocked_by_one)} where one transaction has blocked others for "
+            f"{number(settings.pg_blocker_seconds)}s. Roots of the queue now: {roots}."
+        ),
+        action=(
+            "Find the root by the query in the runbook: end it if it is idle in its transaction or a "
+            "migration; if roots change all the time, many write the same rows."
         ),
     )
 

@@ -129,6 +129,9 @@ class Settings:
     # Of the connections that ordinary roles can have.
     pg_connections_critical: float = 0.95
     pg_connections_warning: float = 0.8
+    # A leak or a pool that grows: rising for three minutes, and full within so many minutes at that pace.
+    pg_connections_rising: float = 0.4
+    pg_connections_full_within_minutes: int = 15
     # Leaked connections become more, and so do all: an evening at which pools rest has the first alone.
     pg_leak_least: int = 10
     pg_leak_step_minutes: int = 20
@@ -137,11 +140,21 @@ class Settings:
     # A nightly dump of a large database is one transaction.
     pg_transaction_seconds: float = 10_800.0
     pg_lock_wait_seconds: float = 60.0
+    # A queue that comes and goes: who waits gives up, and tries again.
+    pg_blocked_sessions: float = 10.0
+    pg_blocked_by_one: float = 1.0
+    pg_blocker_seconds: float = 60.0
+    # Seconds a call and share of one core, from which on a statement that is slower than usual is told.
+    pg_statement_seconds: float = 0.1
+    pg_statement_share: float = 0.25
+    pg_statement_window: str = "3m"
     # A deadlock now and then is retried and no news.
     pg_deadlocks: int = 4
     # A standby without a receiver is one that reads an archive, unless it had one within so long.
     pg_receiver_within: str = "3d"
-    pg_replay_lag_seconds: float = 300.0
+    # A query on the standby may hold replay up for 30 s by default (max_standby_streaming_delay).
+    pg_replay_lag_seconds: float = 60.0
+    pg_replay_lag_for: str = "2m"
     pg_standby_within: str = "1h"
     pg_replication_for: str = "5m"
     pg_slot_inactive_bytes: float = 2**30

@@ -179,6 +179,34 @@ SESSIONS = [
         {"9m": [], "14m50s": [], "20m": []},
     ),
     Case(
+        "PostgresConnectionsRunningOut",
+        FAMILY,
+        "fires while the pace leads to the limit, and resolves when it stays",
+        {
+            **connections("40x119 40+0.5x70 76x290"),
+            pg("idle_connections_leaked", 'application="shop"'): "9x480",
+        },
+        {
+            "10m": [],
+            "14m30s": firing(
+                "PostgreSQL main will soon have no connection left",
+                "77% of the connections that ordinary roles can have are taken on main, more each minute for "
+                "three minutes; at this pace all are taken within 15 minutes. Expected that pools give them "
+                "back. Idle for long are most of application: shop.",
+            ),
+            "20m": [],
+        },
+    ),
+    Case(
+        "PostgresConnectionsRunningOut",
+        FAMILY,
+        "is silent for a pool that is opened at once, and for one that grows slowly",
+        {
+            **connections("20x119 60x119 60+0.01x240"),
+        },
+        {"10m30s": [], "12m": [], "14m": [], "35m": []},
+    ),
+    Case(
         "PostgresConnectionsLeaking",
         FAMILY,
         "fires while both rise, and resolves once the application was restarted",
@@ -276,6 +304,45 @@ SESSIONS = [
         },
     ),
     Case(
+        "PostgresLockStorm",
+        FAMILY,
+        "fires while those who give up are followed by others, and resolves",
+        {
+            pg("longest_lock_wait_seconds"): "0x119 4x119 0x120",
+            pg("blocked_sessions"): "0x119 4x119 0x120",
+            pg("root_blockers"): "0x119 1x119 0x120",
+            pg("root_blocker_transaction_seconds"): "0x119 0+5x119 0x120",
+        },
+        {
+            "11m20s": [],
+            "14m": firing(
+                "Sessions of PostgreSQL main queue for locks",
+                "On average 4 sessions of main waited for a lock within 2m; expected at most 10, or 1 where "
+                "one transaction has blocked others for 60s. Roots of the queue now: 1.",
+            ),
+            "23m30s": [],
+        },
+    ),
+    Case(
+        "PostgresLockStorm",
+        FAMILY,
+        "fires for many who wait for short transactions, and is silent for a few",
+        {
+            pg("blocked_sessions"): "0x119 20x119 5x120",
+            pg("root_blockers"): "2x360",
+            pg("root_blocker_transaction_seconds"): "1x360",
+        },
+        {
+            "10m30s": [],
+            "14m": firing(
+                "Sessions of PostgreSQL main queue for locks",
+                "On average 20 sessions of main waited for a lock within 2m; expected at most 10, or 1 where "
+                "one transaction has blocked others for 60s. Roots of the queue now: 2.",
+            ),
+            "25m": [],
+        },
+    ),
+    Case(
         "PostgresDeadlocks",
         FAMILY,
         "fires at more than four within a quarter of an hour, and resolves",
@@ -292,6 +359,57 @@ SESSIONS = [
             ),
             "40m": [],
         },
+        interval="1m",
+    ),
+]
+STATEMENT = 'database="shop",statement="00aa"'
+
+
+def slow(seconds: str) -> list[Firing]:
+    return firing(
+        "A statement of shop on PostgreSQL main has become slow",
+        f"Statement 00aa of shop on main takes {seconds} a call, and more than 0.25s of each second; "
+        "expected at most 0.1s, or what it took an hour ago or yesterday. It is: select 1",
+        database="shop",
+        statement="00aa",
+    )
+
+
+STATEMENTS = [
+    Case(
+        "PostgresStatementSlow",
+        FAMILY,
+        "fires for one that was quick, and resolves when it is again",
+        {
+            pg("statement_info", 'database="shop",statement="00aa",query="select 1"'): "1x480",
+            pg("statement_calls_total", STATEMENT): "0+10x480",
+            pg("statement_seconds_total", STATEMENT): "0+0.1x119 12+10x119 1202+0.1x240",
+        },
+        {"9m": [], "14m": slow("1s"), "25m": []},
+    ),
+    Case(
+        "PostgresStatementSlow",
+        FAMILY,
+        "fires for a new one, and is silent once it has been as slow for an hour",
+        {
+            pg("statement_info", 'database="shop",statement="00aa",query="select 1"'): "_x119 1x300",
+            pg("statement_calls_total", STATEMENT): "_x119 5+60x300",
+            pg("statement_seconds_total", STATEMENT): "_x119 5+60x300",
+        },
+        {"1h59m": [], "2h5m": slow("1s"), "3h45m": []},
+        interval="1m",
+    ),
+    Case(
+        "PostgresStatementSlow",
+        FAMILY,
+        "is silent for a report that is as slow each day, and for one that takes little of the time",
+        {
+            pg("statement_calls_total", STATEMENT): "0x60 0+1x60 60x1379 60+1x60",
+            pg("statement_seconds_total", STATEMENT): "0x60 0+50x60 3000x1379 3000+50x60",
+            pg("statement_calls_total", 'database="shop",statement="00bb"'): "0+1x1600",
+            pg("statement_seconds_total", 'database="shop",statement="00bb"'): "0x1450 0+10x150",
+        },
+        {"25h30m": [], "25h55m": []},
         interval="1m",
     ),
 ]
@@ -325,10 +443,10 @@ REPLICATION = [
         "fires and resolves",
         {pg("wal_receiver_up"): "1x480", pg("replay_lag_seconds"): "0x119 600x119 0x240"},
         {
-            "14m50s": [],
-            "16m": firing(
+            "11m50s": [],
+            "12m30s": firing(
                 "Standby main is 10m 0s behind",
-                "What standby main shows is 10m 0s old; expected at most 300s.",
+                "What standby main shows is 10m 0s old; expected at most 60s.",
             ),
             "20m5s": [],
         },
@@ -572,4 +690,4 @@ LIMITS = [
         interval="1m",
     ),
 ]
-CASES = [*ANSWERS, *SESSIONS, *REPLICATION, *LIMITS]
+CASES = [*ANSWERS, *SESSIONS, *STATEMENTS, *REPLICATION, *LIMITS]
