@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -271,4 +272,18 @@ def test_route_callable_that_raises_leaves_nothing_active(caplog: pytest.LogCapt
     stand.serve()
     assert recorded(stand.registry) == {("GET", "", "200"): 1}
     assert active(stand.registry) == 0
+    assert "recorded without a route" in caplog.text
+
+
+def test_a_route_whose_template_cannot_be_found_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    route = SimpleNamespace(path=None)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"], scope["router"] = route, SimpleNamespace(routes=[route])
+        await send(START)
+        await send(END)
+
+    stand = Stand(app)
+    stand.serve()
+    assert recorded(stand.registry) == {("GET", "", "200"): 1}
     assert "recorded without a route" in caplog.text

@@ -180,6 +180,38 @@ def test_the_newest_of_a_value_is_shown_until_it_is_out_of_date(tmp_path: Path) 
     assert value(registries[0], "specter_quota", server="api") is None
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(bytes(40), [1.0]),
+        Record(b'["c","specter_thi', [1.0]),
+        Record(b"7", [1.0]),
+        Record(b'["c"]', [1.0]),
+        Record(b'["c","specter_things_total",["a"]]', [1.0]),
+        Record(b'["c","specter_things_total","a","of a label that is no more"]', [1.0]),
+        Record(b'["h","specter_times_seconds"]', [1.0, 1.0]),
+        Record(b"merged:\xff", []),
+    ],
+)
+def test_a_record_that_is_not_whole_or_of_another_version_is_left_out(tmp_path: Path, record: Record) -> None:
+    whole = Record(b'["c","specter_things_total","a"]', [3.0])
+    for name in (ARCHIVE, "0-1-dead.worker.v1"):
+        (tmp_path / name).write_bytes(packed(iter([record, whole])))
+    registry = CollectorRegistry()
+    store = declared(registry, tmp_path)
+    store.increment(COUNTER, ("a",))
+    store.observe(TIMES, (), 0.5)
+    assert value(registry, "specter_things_total", kind="a") == 7
+    assert value(registry, "specter_times_seconds_count") == 1
+    assert b'specter_things_total{kind="a"} 7.0' in answer(registry, "GET", "").body
+
+
+def test_half_a_surrogate_pair_in_a_label_fails_no_scrape(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    declared(registry, tmp_path).increment(COUNTER, ("caf\udce9",))
+    assert b'specter_things_total{kind="caf?"} 1.0' in answer(registry, "GET", "").body
+
+
 def test_a_lock_that_is_held_too_long_fails_the_scrape_and_not_the_count(tmp_path: Path) -> None:
     folder = WorkersFolder(tmp_path, list, within=0.05)
     with folder._locked(), pytest.raises(SharedError, match="holds its lock"):

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -41,6 +41,10 @@ def entry(health: Health, name: str) -> dict[str, Any]:
     found = health.report().document()["checks"][name]
     assert isinstance(found, dict)
     return found
+
+
+async def no_messages(*_: Any) -> Any:
+    pytest.fail("nothing is received or sent")
 
 
 class Counted:
@@ -188,6 +192,36 @@ def test_coroutine_checks_run_on_the_loop_that_asks_and_do_not_block_it() -> Non
     assert hanging.runs == 1
 
 
+@pytest.mark.parametrize(("ping", "error"), [(refused_async, "ConnectionRefusedError"), (fine_async, None)])
+def test_what_a_plain_function_returns_to_be_awaited_is_awaited(
+    ping: Callable[[], Awaitable[None]], error: str | None
+) -> None:
+    def run() -> Awaitable[None]:
+        return ping()
+
+    health = Health([Check("database", run)])
+    assert entry(health, "database").get("error") == error
+    assert asyncio.run(health.report_async()).document()["checks"]["database"].get("error") == error
+
+
+def test_a_check_for_which_there_is_no_thread_has_failed_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timer = Timer()
+    health = Health([Check("database", fine), Check("mail", fine)], timer=timer)
+    with monkeypatch.context() as crowded:
+
+        def start(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        crowded.setattr(threading.Thread, "start", start)
+        report = health.report()
+    assert report.status == 503
+    assert {entry["error"] for entry in report.document()["checks"].values()} == {"RuntimeError"}
+    timer.advance(6)
+    assert health.report().status == 200
+
+
 def test_metrics_are_absent_before_the_first_run_and_when_out_of_date() -> None:
     timer, registry = Timer(), CollectorRegistry()
     check = Counted()
@@ -223,6 +257,14 @@ def test_alone_it_answers_at_every_path() -> None:
     server = WsgiServer()
     body = server.serve(HealthWsgi(Health([])), environ("/anything"))
     assert (server.status, json.loads(body)) == ("200 OK", {"status": "ok", "checks": {}})
+
+
+def test_alone_it_says_what_it_cannot_speak() -> None:
+    async def connect() -> None:
+        await HealthAsgi(Health([]))({"type": "websocket", "path": "/"}, no_messages, no_messages)
+
+    with pytest.raises(SpecterError, match="speaks HTTP only, not websocket"):
+        asyncio.run(connect())
 
 
 def test_asgi_twin_answers_the_same() -> None:

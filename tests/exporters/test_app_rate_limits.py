@@ -48,6 +48,8 @@ NOW = 1_800_000_000.0
         ({"X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "1700000000"}, None),
         ({"X-RateLimit-Remaining": "many"}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": f"Fri, {'9' * 30} Jan 2027 08:01:40 GMT"}, None),
+        ({"Retry-After": f"Fri, 15 Jan 2027 08:01:40 +{'9' * 30}"}, None),
         ({"RateLimit": '"p";x=1'}, None),
         ({}, None),
     ],

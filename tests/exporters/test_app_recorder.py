@@ -1,5 +1,7 @@
 """The recorder: bounded labels, no global state."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -125,3 +127,31 @@ def test_concurrent_requests_are_counted_exactly() -> None:
         n for (_, route, _), n in found.items() if route == "other"
     )
     assert [active(recorder.registry, method) for method in ("GET", "POST", "_OTHER")] == [0, 0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_waits_for_no_lock_that_a_thread_of_its_parent_held() -> None:
+    recorder = Recorder()
+    inside, go = threading.Event(), threading.Event()
+
+    class Slow(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            """Hold up whoever looks for the route."""
+            inside.set()
+            assert go.wait(30)
+            return super().__hash__()
+
+    holding = threading.Thread(target=recorder.count_exception, args=(Slow("/slow"), ValueError()))
+    holding.start()
+    assert inside.wait(30)
+    child = os.fork()
+    if not child:
+        signal.alarm(5)
+        recorder.count_exception("/fast", ValueError())
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    go.set()
+    holding.join()
+    assert os.waitstatus_to_exitcode(status) == 0

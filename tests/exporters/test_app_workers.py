@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import requests
 
+from specter_exporters.app import gunicorn as hooks
 from tests.exporters.serving import WITHIN, Server, children, serving, until
 
 pytestmark = pytest.mark.integration
@@ -244,3 +246,22 @@ def test_a_folder_that_a_killed_server_left_is_removed_by_the_next(tmp_path: Pat
     with serving(command, tmp_path) as server:
         assert list(memory.iterdir()) == [folder_of(server)]
     assert list(memory.iterdir()) == []
+
+
+def test_what_another_user_has_put_beside_the_folders_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = tmp_path / f"specter-workers-{os.getuid()}-not-ours"
+    foreign.mkdir()
+    (foreign / "owner").touch()
+    other = os.getuid() + 1
+    monkeypatch.setattr("specter_exporters.app.gunicorn.MEMORY", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    for name in ("SPECTER_WORKERS_DIR", "SPECTER_WORKERS_PARENT", "SPECTER_WORKERS_SLOTS"):
+        monkeypatch.setenv(name, "")
+    cfg = SimpleNamespace(uid=other, gid=0, threads=1, worker_class_str="sync", env_orig={})
+    server = SimpleNamespace(cfg=cfg)
+    hooks.on_starting(server)
+    assert len(list(tmp_path.iterdir())) == 2
+    hooks.on_exit(server)
+    assert list(tmp_path.iterdir()) == [foreign]

@@ -68,7 +68,7 @@ class AsgiMiddleware:
 
     def matched_route(self, scope: Scope) -> str:
         """Return the template that the framework matched, else `route(scope)`, else an empty string."""
-        template = self._templates(scope) or scope.get(ROUTE_KEY)
+        template = found_route(self._templates, scope) or scope.get(ROUTE_KEY)
         return str(template) if template else found_route(self._route, scope)
 
 

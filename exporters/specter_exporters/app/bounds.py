@@ -11,6 +11,10 @@ class BoundedLabel:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._admitted: set[str] = set()
+        self.renew()
+
+    def renew(self) -> None:
+        """Go on in a forked process: a thread of the parent may have held the lock, and is not here."""
         self._lock = threading.Lock()
 
     def admit(self, value: str) -> str:

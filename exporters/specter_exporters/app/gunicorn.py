@@ -79,12 +79,20 @@ def slots(cfg: Any) -> int:
 def _make_folder(server: Any) -> Path:
     parent = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     for left in parent.glob(f"{_prefix()}*"):
-        if (left / OWNER).exists() and not held(left / OWNER):
+        if _is_left_over(left, {os.geteuid(), server.cfg.uid}):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
     if os.geteuid() == 0:
         os.chown(folder, server.cfg.uid, server.cfg.gid)  # workers give up root
     return folder
+
+
+def _is_left_over(folder: Path, users: set[int]) -> bool:
+    """Whether nobody is left who counts in a folder of `users`; others may have put one of the name there."""
+    try:
+        return folder.lstat().st_uid in users and (folder / OWNER).exists() and not held(folder / OWNER)
+    except OSError:
+        return False  # another server's start has removed it meanwhile
 
 
 def _prefix() -> str:

@@ -33,7 +33,8 @@ class Check:
     Args:
         name: the label of its metrics and its key in the answer.
         run: works if it returns; fails if it raises or returns False. A function runs on a thread, a
-            coroutine function on the event loop that asks (on a loop of its own under WSGI).
+            coroutine function on the event loop that asks (on a loop of its own under WSGI). What another
+            function returns to be awaited is awaited on a loop of its own.
         critical: whether the service is unhealthy without it.
         timeout: seconds after which it has failed. A thread cannot be stopped: give what it calls a
             time-out as well. While one hangs, no second is started.
@@ -103,7 +104,7 @@ class _State:
         self.check = check
         self.result: Result | None = None
         self.running: Future[None] | None = None
-        self.task: asyncio.Task[object] | None = None
+        self.task: asyncio.Future[object] | None = None
         self.started = 0.0
         self.asynchronous = inspect.iscoroutinefunction(check.run)
 
@@ -219,24 +220,32 @@ class Health:
         for state in stale:
             if state.asynchronous and loop is not None:
                 # Kept, because a loop forgets its tasks; its callback ends the run.
-                state.task = _ask(state, loop)
+                state.task = _ask(state.check.run(), state.check.timeout, loop)
                 state.task.add_done_callback(partial(self._task_ended, state))
             else:
-                name = f"health-{state.check.name}"
-                threading.Thread(target=self._run, args=(state,), name=name, daemon=True).start()
+                self._start_thread(state)
+
+    def _start_thread(self, state: _State) -> None:
+        name = f"health-{state.check.name}"
+        thread = threading.Thread(target=self._run, args=(state,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no room for another one now
+            self._finished(state, type(error).__name__)
 
     def _run(self, state: _State) -> None:
         """Run a check on its own thread."""
-        if state.asynchronous:
-            error = asyncio.run(_ask_on_new_loop(state))
-        else:
-            try:
-                error = _judge(state.check.run())
-            except Exception as raised:  # noqa: BLE001  (whatever it is, it is the check's result)
-                error = type(raised).__name__
+        try:
+            answer = state.check.run()
+            if inspect.isawaitable(answer):
+                error = asyncio.run(_ask_on_new_loop(answer, state.check.timeout))
+            else:
+                error = _judge(answer)
+        except Exception as raised:  # noqa: BLE001  (whatever it is, it is the check's result)
+            error = type(raised).__name__
         self._finished(state, error)
 
-    def _task_ended(self, state: _State, task: "asyncio.Task[object]") -> None:
+    def _task_ended(self, state: _State, task: "asyncio.Future[object]") -> None:
         self._finished(state, _error_of(task))
 
     def _finished(self, state: _State, error: str) -> None:
@@ -275,26 +284,25 @@ class Health:
         return state.result
 
 
-def _ask(state: _State, loop: asyncio.AbstractEventLoop) -> "asyncio.Task[object]":
-    """Start a coroutine check, to be cancelled at its time-out.
+def _ask(asked: Any, timeout: float, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[object]":
+    """Start to await what a check has returned, to be cancelled at its time-out.
 
     The run is over when the coroutine has ended: of one that refuses to be cancelled no second is
     started, and its check has timed out meanwhile.
     """
-    run: Any = state.check.run
-    task: asyncio.Task[object] = loop.create_task(run())
-    cancelling = loop.call_later(state.check.timeout, task.cancel)
+    task: asyncio.Future[object] = asyncio.ensure_future(asked, loop=loop)
+    cancelling = loop.call_later(timeout, task.cancel)
     task.add_done_callback(lambda _: cancelling.cancel())
     return task
 
 
-async def _ask_on_new_loop(state: _State) -> str:
-    task = _ask(state, asyncio.get_running_loop())
+async def _ask_on_new_loop(asked: Awaitable[object], timeout: float) -> str:
+    task = _ask(asked, timeout, asyncio.get_running_loop())
     await asyncio.wait([task])
     return _error_of(task)
 
 
-def _error_of(task: "asyncio.Task[object]") -> str:
+def _error_of(task: "asyncio.Future[object]") -> str:
     if task.cancelled():
         return asyncio.CancelledError.__name__
     raised = task.exception()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from specter_core.errors import SpecterError
 from specter_exporters.app.exposition import AsgiApp, Receive, Scope, Send
 from specter_exporters.app.health import Health, Report
 
@@ -69,6 +70,8 @@ class HealthAsgi:
         if self._app is not None and (scope["type"] != "http" or scope["path"] != self._path):
             await self._app(scope, receive, send)
             return
+        if scope["type"] != "http":
+            raise SpecterError(f"the health endpoint speaks HTTP only, not {scope['type']}")
         if scope["method"] not in {"GET", "HEAD"}:
             status, body, headers = 405, NOT_GET, [("Allow", "GET, HEAD")]
         else:

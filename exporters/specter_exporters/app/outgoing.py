@@ -45,6 +45,7 @@ class Outgoing:
         self.timer: Callable[[], float] = recorder.timer
         self._store = recorder.store
         self._servers = BoundedLabel(max_servers)
+        self._store.on_fork(self._servers.renew)
         limits = {metrics.SERVER_ADDRESS: max_servers}
         self._store.declare([metrics.HTTP_CLIENT_REQUEST_DURATION], limits)
         self._store.declare(LIMITS, limits, newest=True)

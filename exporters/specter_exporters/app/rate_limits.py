@@ -116,8 +116,13 @@ def _time(header: str | None, now: float) -> float | None:
         return number if number > _UNIX_SECONDS else now + number
     if _DURATION.fullmatch(header):
         return now + sum(float(value) * _UNITS[unit] for value, unit in _PART.findall(header))
+    return http_date(header)
+
+
+def http_date(text: str) -> float | None:
+    """Return the Unix time of a date in an HTTP header; None for what is none, which any server may send."""
     try:
-        date = parsedate_to_datetime(header)
-    except ValueError:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # a day or an offset of thirty digits is too long for a clock
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

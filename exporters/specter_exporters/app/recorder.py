@@ -154,7 +154,8 @@ class Recorder:
         self.lock = self.store.lock
         limits = {metrics.ROUTE: max_routes, metrics.EXCEPTION: max_exceptions}
         self.store.declare(FAMILIES, limits)
-        self.store.on_start(self._start, self._forget)
+        self.store.on_start(self._start)
+        self.store.on_fork(self._forget)
         self.loop_watch = LoopWatch(self.store)
         self.store.announce_worker()
 
@@ -176,6 +177,8 @@ class Recorder:
         self.methods.clear()
         self.requests.clear()
         self._exemplars.clear()
+        self._routes.renew()
+        self._exception_classes.renew()
 
     def method(self, name: str) -> Method:
         """Return the label value and gauge for the request method `name`."""

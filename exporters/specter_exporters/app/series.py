@@ -53,27 +53,46 @@ class Declared(NamedTuple):
 
 
 def key_bytes(key: Key) -> bytes:
-    """Return a key as the cells hold it."""
-    return json.dumps(key, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    """Return a key as the cells hold it; half of a surrogate pair, which no scrape could show, is a `?`."""
+    return json.dumps(key, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def parsed_key(key: bytes) -> Key:
-    """Return (kind, family, label values…)."""
-    return tuple(json.loads(key))
+def parsed_key(key: bytes) -> Key | None:
+    """Return (kind, family, label values…); None for what is no key."""
+    try:
+        parts = json.loads(key)
+    except (ValueError, RecursionError):
+        return None
+    fits = isinstance(parts, list) and len(parts) >= 2 and all(isinstance(part, str) for part in parts)
+    return tuple(parts) if fits else None
 
 
-def folding(declared: Mapping[str, Declared]) -> Callable[[Key], Key]:
-    """Return what gives each label only its first distinct values, and `other` for the rest.
+def size(kind: str, metric: Metric) -> int:
+    """Return how many numbers a series has."""
+    sizes = {
+        HISTOGRAM: len(metric.buckets) + 2,
+        EXEMPLARS: (len(metric.buckets) + 1) * EXEMPLAR,
+        NEWEST: NEWEST_CELLS,
+    }
+    return sizes.get(kind, 1)
+
+
+def folding(declared: Mapping[str, Declared]) -> Callable[[Record], Key | None]:
+    """Return what reads a record's key, with each label's first distinct values only, else `other`.
 
     Every process bounds its own labels; without this, many workers, or the archive of
-    many dead ones, could hold more.
+    many dead ones, could hold more. A record has no key where it is not whole, as a machine that lost its
+    power leaves one, or where another version wrote it with other labels or buckets.
     """
     admitted: dict[tuple[str, int], set[str]] = {}
 
-    def fold(key: Key) -> Key:
-        family = declared.get(key[1])
-        if family is None:
+    def fold(record: Record) -> Key | None:
+        key = parsed_key(record.key)
+        family = declared.get(key[1]) if key else None
+        if key is None or family is None:
             return key
+        if len(key) != 2 + len(family.metric.labels) or len(record.values) != size(key[0], family.metric):
+            return None
         for place, limit in family.limits.items():
             value = key[2 + place]
             known = admitted.setdefault((key[1], place), {"", OTHER})
@@ -88,15 +107,17 @@ def folding(declared: Mapping[str, Declared]) -> Callable[[Key], Key]:
     return fold
 
 
-def merged(records: Iterable[Record], fold: Callable[[Key], Key]) -> dict[Key, Values]:
+def merged(records: Iterable[Record], fold: Callable[[Record], Key | None]) -> dict[Key, Values]:
     """Return the values of each key over all processes, in the order in which keys first come."""
     result: dict[Key, Values] = {}
     for record in records:
-        key = fold(parsed_key(record.key))
+        key = fold(record)
+        if key is None:
+            continue
         values = result.get(key)
         if values is None:
             result[key] = list(record.values)
-        elif len(values) == len(record.values):  # else of a version with other buckets
+        elif len(values) == len(record.values):  # which may differ where this process has no such family
             result[key] = _both(key[0], values, record.values)
     return result
 

@@ -119,7 +119,7 @@ class WorkersFolder:
         """
         path = self.path / ARCHIVE
         records = read_file(path) if path.exists() else []
-        merged = {record.key.removeprefix(MERGED).decode() for record in records if _names_file(record)}
+        merged = {os.fsdecode(record.key.removeprefix(MERGED)) for record in records if _names_file(record)}
         records = [record for record in records if not _names_file(record)]
         dead = [file for file in self._files() if not held(file)]
         fresh = [file for file in dead if file.name not in merged]

@@ -101,9 +101,12 @@ class Store:
                 self.registry.register(self)
             raise
 
-    def on_start(self, start: Callable[[], None], forget: Callable[[], None]) -> None:
-        """Call `start` when the process begins to count, and `forget` in a process forked from it."""
+    def on_start(self, start: Callable[[], None]) -> None:
+        """Call `start` when the process begins to count."""
         self._starting.append(start)
+
+    def on_fork(self, forget: Callable[[], None]) -> None:
+        """Call `forget` in a process that is forked from this one."""
         self._forgetting.append(forget)
 
     # --- counting ---
@@ -193,7 +196,7 @@ class Store:
         return self._area
 
     def _add(self, area: Area, key: Key, metric: Metric) -> Cells:
-        count = _size(key[0], metric)
+        count = series.size(key[0], metric)
         try:
             return area.add(series.key_bytes(key), count)
         except CellsError:
@@ -224,9 +227,10 @@ class Store:
 
     def _kept(self, records: Iterable[Record]) -> list[Record]:
         """Return what is left of dead workers: counters and histograms, added up."""
-        wanted = (record for record in records if chr(record.key[2]) in series.KEPT)
-        values = series.merged(wanted, series.folding(self._declared))
-        return [Record(series.key_bytes(key), numbers) for key, numbers in values.items()]
+        values = series.merged(records, series.folding(self._declared))
+        return [
+            Record(series.key_bytes(key), numbers) for key, numbers in values.items() if key[0] in series.KEPT
+        ]
 
     def _forked(self) -> None:
         self._forget()
@@ -242,13 +246,3 @@ def _forked(store: "weakref.ref[Store]") -> Callable[[], None]:
             found._forked()
 
     return forked
-
-
-def _size(kind: str, metric: Metric) -> int:
-    sizes = {
-        series.HISTOGRAM: len(metric.buckets) + 2,
-        series.EXEMPLARS: (len(metric.buckets) + 1) * series.EXEMPLAR,
-        series.NEWEST: series.NEWEST_CELLS,
-        series.INFO: 1,
-    }
-    return sizes.get(kind, 1)
