@@ -65,8 +65,8 @@ def _running_out(settings: Settings) -> AlertRule:
         summary=f"PostgreSQL {NAME} will soon have no connection left",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the connections that ordinary roles can have are "
-            f"taken on {NAME}, more each minute for three minutes; at this pace all are taken within {within} "
-            "minutes. Expected that pools give them back. Idle for long are most of application: "
+            f"taken on {NAME}, more each minute for three minutes; at this pace all are taken within "
+            f"{within} minutes. Expected that pools give them back. Idle for long are most of application: "
             f"{LEAKER}."
         ),
         action=(
