@@ -5,31 +5,38 @@ stays fast with every extra installed. A subcommand whose package is not there
 is not listed; one whose extra is missing says which to install.
 """
 
-import ast
-import importlib.util
+import importlib
 import logging
 import sys
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from specter_core.errors import SpecterError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "specter.commands"
 DISTRIBUTION = "specter-observability"
 EXTRAS = {"dashboards": "dashboards", "detector": "detector", "exporter": "app,logs"}
+
+# Found without looking through the metadata of all that is installed: it is begun with each run of each job.
+QUICK = {"run": "specter_exporters.run.command"}
 
 
 class LazyGroup(click.Group):
     """A click group whose subcommands are entry points, loaded when called."""
 
-    def __init__(self, *args: object, points: Iterable[EntryPoint] | None = None, **kwargs: object) -> None:
+    def __init__(self, *args: object, points: "Iterable[EntryPoint] | None" = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._points = points
 
-    def _found(self) -> dict[str, EntryPoint]:
+    def _found(self) -> "dict[str, EntryPoint]":
+        from importlib.metadata import entry_points  # noqa: PLC0415  (takes as long as all else)
+
         points = entry_points(group=GROUP) if self._points is None else self._points
         return {point.name: point for point in points if _installed(point)}
 
@@ -39,6 +46,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the subcommand `cmd_name`, or None."""
+        quick = _quick(cmd_name) if self._points is None else None
+        if quick is not None:
+            return quick
         point = self._found().get(cmd_name)
         if point is None:
             return super().get_command(ctx, cmd_name)
@@ -66,11 +76,26 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
-def _installed(point: EntryPoint) -> bool:
-    return importlib.util.find_spec(point.module.partition(".")[0]) is not None
+def _quick(name: str) -> click.Command | None:
+    if name not in QUICK:
+        return None
+    try:
+        command = getattr(importlib.import_module(QUICK[name]), name)
+    except ModuleNotFoundError:  # the slow way says which
+        return None
+    return command if isinstance(command, click.Command) else None
 
 
-def _summary(point: EntryPoint) -> str:
+def _installed(point: "EntryPoint") -> bool:
+    from importlib.util import find_spec  # noqa: PLC0415  (for `--help`, as below)
+
+    return find_spec(point.module.partition(".")[0]) is not None
+
+
+def _summary(point: "EntryPoint") -> str:
+    import ast  # noqa: PLC0415
+    import importlib.util  # noqa: PLC0415
+
     spec = importlib.util.find_spec(point.module)
     if spec is None or spec.origin is None:
         return ""
@@ -85,7 +110,7 @@ def _missing(command: str, error: ModuleNotFoundError) -> str:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version(DISTRIBUTION), "-V", "--version", prog_name="specter")
+@click.version_option(None, "-V", "--version", package_name=DISTRIBUTION, prog_name="specter")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),

@@ -13,6 +13,7 @@ from specter_core.secret_files import read_secret_file
 
 R = TypeVar("R")
 KEY_VARIABLE = "SPECTER_PING_KEY"
+DEFAULT_PING_TIMEOUT = 5.0
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4

@@ -8,7 +8,9 @@ import json
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+
+from specter_core.errors import UsageError
 
 START, LOG, FAIL = "start", "log", "fail"
 JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")  # of a job: healthchecks' slug, and part of a file's name
@@ -34,13 +36,20 @@ class Check(NamedTuple):
     kind: str = ""
 
     def headers(self) -> dict[str, str]:
-        """Return what is known of it, as HTTP headers."""
+        """Return what is known of it, as HTTP headers.
+
+        Raises:
+            UsageError: a value is not printable ASCII.
+        """
         told = {
             "X-Specter-Schedule": self.schedule,
             "X-Specter-Timezone": self.timezone,
             "X-Specter-Grace": "" if self.grace is None else f"{self.grace:g}",
             "X-Specter-Kind": self.kind,
         }
+        for name, value in told.items():
+            if not (value.isascii() and value.isprintable()):
+                raise UsageError(f"{name.rpartition('-')[2].lower()}: expected printable ASCII")
         return {name: value for name, value in told.items() if value}
 
 
@@ -68,7 +77,7 @@ class Ping(NamedTuple):
     def path(self, key: str) -> str:
         """Return path and query behind the receiver's URL, which hold the ping key."""
         query = {"rid": self.run_id, **({"create": "1"} if self.create else {})}
-        return f"/{key}/{self.job}/{self.action}?{urlencode(query)}"
+        return f"/{quote(key, safe='')}/{self.job}/{self.action}?{urlencode(query)}"
 
     def all_headers(self) -> dict[str, str]:
         """Return the headers of the request, but those of HTTP itself."""
@@ -82,6 +91,17 @@ class Ping(NamedTuple):
     def dump(self) -> bytes:
         """Return it as JSON, for `parse`."""
         return json.dumps({**self._asdict(), "headers": dict(self.headers)}).encode()
+
+
+def checked_name(name: str) -> str:
+    """Return `name`, of a job.
+
+    Raises:
+        UsageError: it can be none.
+    """
+    if not JOB_NAME.fullmatch(name):
+        raise UsageError(f"job {name}: expected lower-case letters, digits, - and _, 100 at most")
+    return name
 
 
 def parse(text: bytes) -> Ping:

@@ -15,7 +15,11 @@ class NoAnswerError(SpecterError):
 
 
 class LaterError(SpecterError):
-    """The receiver does not take this ping now; it may take it later."""
+    """The receiver does not take this ping now; it may after `after` seconds, where it says so."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        self.after = after
+        super().__init__(message)
 
 
 class RefusedError(SpecterError):
@@ -60,7 +64,7 @@ class Receiver:
         """
         again = self._connection is not None  # one that was kept may have been closed at its other end
         try:
-            status, reason = self._request(ping)
+            status, reason, after = self._request(ping)
         except (ConnectionError, http.client.BadStatusLine) as error:
             self.close()
             if not again:
@@ -74,7 +78,7 @@ class Receiver:
             return
         if 400 <= status < 500 and status not in BUSY:
             raise RefusedError(f"{status} {reason}")
-        raise LaterError(f"{status} {reason}")
+        raise LaterError(f"{status} {reason}", float(after) if after.isdecimal() else 0.0)
 
     def close(self) -> None:
         """End the connection, if there is one."""
@@ -82,7 +86,7 @@ class Receiver:
             self._connection.close()
             self._connection = None
 
-    def _request(self, ping: Ping) -> tuple[int, str]:
+    def _request(self, ping: Ping) -> tuple[int, str, str]:
         if self._connection is None:
             self._key = self._ask_key()
             make = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
@@ -93,7 +97,7 @@ class Receiver:
         answer.read(65536)
         if not answer.isclosed():  # it says more than anyone needs
             self.close()
-        return answer.status, answer.reason
+        return answer.status, answer.reason, answer.headers.get("Retry-After", "")
 
 
 def _why(error: Exception) -> str:

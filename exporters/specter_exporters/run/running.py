@@ -1,25 +1,19 @@
 """Wire a run to this process: its signals, its clock, its folders, its receiver."""
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specter_core.clock import SystemClock
-from specter_core.errors import SpecterError, UsageError
-from specter_exporters.run.dead_letters import Attempt, DeadLetter, DeadLetters
 from specter_exporters.run.job import Job, Outcome, Run
-from specter_exporters.run.masking import Secrets
 from specter_exporters.run.options import PingOptions
-from specter_exporters.run.pings import JOB_NAME, Check, Ping
-from specter_exporters.run.receiver import Receiver
+from specter_exporters.run.pings import Check, Ping, checked_name
 from specter_exporters.run.retries import Retries
-from specter_exporters.run.sender import Sender
 from specter_exporters.run.signals import Signals
-from specter_exporters.run.spool import Spool
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from specter_exporters.run.sender import Sender
 
 
 def run_job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> int:
@@ -44,26 +38,22 @@ def run_job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> in
         signals=signals,
         clock=SystemClock(),
         chance=_chance,
-        mask=lambda text: _secrets(pings).masked(text),
+        mask=lambda text: _masked(text, pings),
     ).run()
     if outcome.began is not None and outcome.code:
-        _bury(job, outcome, _secrets(pings))
+        _bury(job, outcome, pings)
     if sender is not None:
         sender.close(pings.timeout)
     return outcome.code
 
 
 def _job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> Job:
-    if not JOB_NAME.fullmatch(name):
-        raise UsageError(f"--job {name}: expected lower-case letters, digits, - and _, 100 at most")
     check = Check(
         options["create"], options["schedule"], options["timezone"], options["grace"], options["kind"]
     )
-    for header, value in check.headers().items():
-        if not (value.isascii() and value.isprintable()):
-            raise UsageError(f"--{header.rpartition('-')[2].lower()}: expected printable ASCII")
+    check.headers()  # what is wrong is said before anything is run
     return Job(
-        name,
+        checked_name(name),
         command,
         options["state"],
         check,
@@ -76,9 +66,13 @@ def _job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> Job:
     )
 
 
-def _sender(pings: PingOptions, state: Path) -> Sender | None:
+def _sender(pings: PingOptions, state: Path) -> "Sender | None":
     if not pings.url:
         return None
+    from specter_exporters.run.receiver import Receiver  # noqa: PLC0415  (not without a receiver)
+    from specter_exporters.run.sender import Sender  # noqa: PLC0415
+    from specter_exporters.run.spool import Spool  # noqa: PLC0415
+
     receiver = Receiver(pings.url, pings.key, seconds=pings.timeout)
     return Sender(receiver, Spool(state / "spool"), seconds=pings.timeout)
 
@@ -93,29 +87,16 @@ def _chance() -> float:
     return random.random()  # noqa: S311  (spreads load)
 
 
-def _secrets(pings: PingOptions) -> Secrets:
-    try:
-        return Secrets(os.environ, [pings.key()])
-    except SpecterError:  # no key, nothing to mask; whoever delivers says so
-        return Secrets(os.environ)
+def _masked(text: str, pings: PingOptions) -> str:
+    from specter_exporters.run.failing import secrets_of  # noqa: PLC0415  (only when there is output to tell)
+
+    return secrets_of(pings).masked(text)
 
 
-def _bury(job: Job, outcome: Outcome, secrets: Secrets) -> None:
-    shown = secrets.masked_command(job.command)
-    letter = DeadLetter(
-        job.name,
-        outcome.run_id,
-        outcome.ended,
-        shown,
-        shown == list(job.command),
-        os.getcwd(),  # noqa: PTH109  (a text)
-        [Attempt(at, ended.seconds, ended.code, ended.why) for at, ended in outcome.attempts],
-        secrets.masked(outcome.tail),
-    )
-    try:
-        DeadLetters(job.state / "dead-letters").add(letter)
-    except OSError as error:
-        logger.warning("no dead letter of %s is kept: %s", job.name, error.strerror)
+def _bury(job: Job, outcome: Outcome, pings: PingOptions) -> None:
+    from specter_exporters.run.failing import bury, secrets_of  # noqa: PLC0415  (only when it failed)
+
+    bury(job, outcome, secrets_of(pings))
 
 
 def _open_standard_descriptors() -> None:

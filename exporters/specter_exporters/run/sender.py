@@ -12,6 +12,9 @@ from specter_exporters.run.spool import Spool, job_of
 
 logger = logging.getLogger(__name__)
 
+AGAIN = 30.0  # seconds after which what could not be delivered is tried again, while the process lives
+MOST_UNKEPT = 1000
+
 
 class Sender:
     """Takes pings, keeps them in the spool, and delivers what waits there in a thread of its own.
@@ -19,18 +22,20 @@ class Sender:
     Args:
         receiver: where to.
         spool: of this user's pings, also those that earlier runs and other jobs could not deliver.
-        seconds: how long to wait for another process that delivers.
+        seconds: how long to wait for another process that delivers, and for a receiver that wants a pause.
+        again: seconds after which a delivery that failed is tried again.
     """
 
-    def __init__(self, receiver: Receiver, spool: Spool, *, seconds: float) -> None:
+    def __init__(self, receiver: Receiver, spool: Spool, *, seconds: float, again: float = AGAIN) -> None:
         self._receiver = receiver
         self._spool = spool
         self._seconds = seconds
+        self._again = again
         self._unkept: dict[str, Ping] = {}  # what the disk had no room for
         self._changed = threading.Condition()
         self._asked = 0
         self._done = 0
-        self._closing = False
+        self._deadline: float | None = None
         self._trouble = ""
         self._thread: threading.Thread | None = None
 
@@ -39,14 +44,10 @@ class Sender:
         try:
             _, dropped = self._spool.add(ping)
         except OSError as error:
-            logger.warning(
-                "a ping of %s cannot be kept: %s: %s", ping.job, self._spool.folder, error.strerror
-            )
-            with self._changed:
-                self._unkept[self._spool.name(ping)] = ping
-        else:
-            if dropped:
-                logger.warning("the spool is full: %d older pings of %s are dropped", dropped, ping.job)
+            dropped = self._keep_in_memory(ping)
+            logger.warning("%s is full or broken: %s", self._spool.folder, error.strerror)
+        if dropped:
+            logger.warning("the spool is full: %d older pings of %s are dropped", dropped, ping.job)
         with self._changed:
             self._asked += 1
             if self._thread is None:
@@ -57,72 +58,96 @@ class Sender:
     def close(self, seconds: float) -> None:
         """Wait until all is delivered that can be, `seconds` at most; say what is not."""
         with self._changed:
-            self._closing = True
+            self._deadline = time.monotonic() + seconds
             self._changed.notify_all()
             thread = self._thread
         if thread is None:
             return
         thread.join(seconds)
-        self._receiver_closed(alive=thread.is_alive())
-        trouble = self._trouble or ("no answer in time" if thread.is_alive() else "")
-        waiting = len(self._spool.names())
-        if trouble and (waiting or self._unkept):
-            logger.warning(
-                "pings not delivered: %d wait for the next run, %d are lost: %s",
-                waiting,
-                len(self._unkept),
-                trouble,
-            )
-
-    def _receiver_closed(self, *, alive: bool) -> None:
-        if not alive:  # the thread's, while it lives
+        if thread.is_alive():
+            self._say("no answer in time")
+        else:
             self._receiver.close()
+        if self._unkept:
+            logger.warning("%d pings are lost", len(self._unkept))
+
+    def _keep_in_memory(self, ping: Ping) -> int:
+        with self._changed:
+            self._unkept[self._spool.name(ping)] = ping
+            dropped = sorted(self._unkept)[:-MOST_UNKEPT]
+            for name in dropped:
+                del self._unkept[name]
+        return len(dropped)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._asked > self._done or self._closing)
-                if self._asked == self._done:
+                self._changed.wait_for(
+                    lambda: self._asked > self._done or self._deadline is not None,
+                    timeout=self._again if self._trouble else None,
+                )
+                if self._deadline is not None and self._asked == self._done:
                     return
                 asked = self._asked
-            self._deliver()
+            self._say(self._deliver())
             with self._changed:
                 self._done = asked
 
-    def _deliver(self) -> None:
-        self._trouble = ""
+    def _say(self, trouble: str) -> None:
+        """Log a change, not each ping."""
+        before, self._trouble = self._trouble, trouble
+        if trouble and trouble != before:
+            logger.warning("pings wait in %s: %s", self._spool.folder, trouble)
+
+    def _deliver(self) -> str:
+        """Deliver what waits; return why something still does."""
         try:
             with self._spool.held(time.monotonic() + self._seconds) as alone:
-                if alone:
-                    self._deliver_waiting()
+                # Another process that delivers finds in the folder what waits here too.
+                return self._deliver_waiting() if alone or self._unkept else ""
         except OSError as error:
             # As on a full disk: what is in memory has nowhere else to go.
-            self._trouble = f"{self._spool.folder}: {error.strerror}"
-            self._deliver_waiting()
+            return self._deliver_waiting() or f"{self._spool.folder}: {error.strerror}"
 
-    def _deliver_waiting(self) -> None:
-        put_off: set[str] = set()
+    def _deliver_waiting(self) -> str:
+        put_off: dict[str, str] = {}
         try:
             for name in self._waiting(put_off):
-                try:
-                    self._send(name)
-                except LaterError as error:
-                    put_off.add(job_of(name))
-                    self._trouble = str(error)
+                while not self._settled(name, put_off):
+                    pass
         except SpecterError as error:
-            self._trouble = str(error)
+            return str(error)
+        return next(iter(put_off.values()), "")
 
-    def _waiting(self, put_off: set[str]) -> Iterator[str]:
-        """Yield the oldest that waits, until none does whose job is not in `put_off`."""
+    def _waiting(self, put_off: dict[str, str]) -> Iterator[str]:
+        """Yield what waits, the oldest first, until nothing does whose job is not in `put_off`."""
         while True:
             with self._changed:
                 unkept = list(self._unkept)
             names = [name for name in sorted([*self._spool.names(), *unkept]) if job_of(name) not in put_off]
             if not names:
                 return
-            for name in names:
-                if job_of(name) not in put_off:
-                    yield name
+            yield from (name for name in names if job_of(name) not in put_off)
+
+    def _settled(self, name: str, put_off: dict[str, str]) -> bool:
+        """Deliver one, or put its job off; False if it is to be tried again at once."""
+        try:
+            self._send(name)
+        except LaterError as error:
+            if self._paused(error.after):
+                return False
+            put_off[job_of(name)] = str(error)
+        return True
+
+    def _paused(self, seconds: float) -> bool:
+        """Wait for `seconds` because the receiver asks for it; False if there is no time for that."""
+        if not 0 < seconds <= self._seconds:
+            return False
+        until = time.monotonic() + seconds
+        with self._changed:
+            return not self._changed.wait_for(
+                lambda: self._deadline is not None and self._deadline < until, timeout=seconds
+            )
 
     def _send(self, name: str) -> None:
         """Deliver one ping and forget it, or forget one that nobody will ever take.
@@ -137,10 +162,11 @@ class Sender:
             ping = self._spool.read(name) if ping is None else ping
             if ping is not None:
                 self._receiver.send(ping)
+            self._spool.remove(name)
         except (RefusedError, ValueError) as error:
             logger.warning("a ping of %s is dropped: %s", job_of(name), error)
+            self._spool.remove(name)
         except OSError as error:
             raise LaterError(f"{name}: {error.strerror}") from error
-        self._spool.remove(name)
         with self._changed:
             self._unkept.pop(name, None)

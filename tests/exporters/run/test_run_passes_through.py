@@ -127,7 +127,7 @@ def test_the_call_is_checked_before_anything_is_run(wrapper: Wrapper, tmp_path: 
     wrapper.job = "../escape"
     wrong = wrapper.run("touch", str(ran))
     assert wrong.returncode == 2
-    assert b"--job ../escape: expected lower-case letters" in wrong.stderr
+    assert b"job ../escape: expected lower-case letters" in wrong.stderr
     wrapper.job, wrapper.environment = "backup", {"SPECTER_PING_URL": "ftp://user:hidden@host/"}
     wrong = wrapper.run("touch", str(ran))
     assert wrong.returncode == 2

@@ -1,0 +1,39 @@
+"""What remains of a run that failed: loaded only then."""
+
+import logging
+import os
+
+from specter_core.errors import SpecterError
+from specter_exporters.run.dead_letters import Attempt, DeadLetter, DeadLetters
+from specter_exporters.run.job import Job, Outcome
+from specter_exporters.run.masking import Secrets
+from specter_exporters.run.options import PingOptions
+
+logger = logging.getLogger(__name__)
+
+
+def secrets_of(pings: PingOptions) -> Secrets:
+    """Return what is masked in a job of this process' environment."""
+    try:
+        return Secrets(os.environ, [pings.key()])
+    except SpecterError:  # no key, nothing to mask; whoever delivers says so
+        return Secrets(os.environ)
+
+
+def bury(job: Job, outcome: Outcome, secrets: Secrets) -> None:
+    """Keep a dead letter of `outcome`; say so where that is not possible."""
+    shown = secrets.masked_command(job.command)
+    letter = DeadLetter(
+        job.name,
+        outcome.run_id,
+        outcome.ended,
+        shown,
+        shown == list(job.command),
+        os.getcwd(),  # noqa: PTH109  (a text)
+        [Attempt(at, ended.seconds, ended.code, ended.why) for at, ended in outcome.attempts],
+        secrets.masked(outcome.tail),
+    )
+    try:
+        DeadLetters(job.state / "dead-letters").add(letter)
+    except OSError as error:
+        logger.warning("no dead letter of %s is kept: %s", job.name, error.strerror)
