@@ -69,9 +69,10 @@ def running_receiver(port: int = 0) -> Iterator[PingReceiver]:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.pings.append(Arrived(job, action, key, parse_qs(place.query), headers, body))
             self.send_response(status)
-            self.send_header("Content-Length", "2")
+            text = b"OK" if status < 300 else b"not now"
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(b"OK")
+            self.wfile.write(text)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the standard library's name)
             """Say nothing."""

@@ -11,12 +11,15 @@ from uuid import uuid4
 
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
+from specter_exporters.jobs.described import NOTHING_SAID, Said, as_kept, described, judged_by
 from specter_exporters.jobs.model import Event, Job
 from specter_exporters.jobs.state import State, advanced, begun, next_change, rescheduled, told
 from specter_exporters.jobs.store import KeptEvent, KeptJob, Store, StoreError
 
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
+MOST_LATE = 30 * 86_400.0
+"""Seconds that a ping may have waited; one that says more, or is of the future, comes from a wrong clock."""
 WITHIN = 20.0
 """Seconds after which an event that is not kept is given up; a store that hangs may keep it all the same."""
 
@@ -110,7 +113,11 @@ class Book:
         kept = {each.name: each for each in self._store.open()}
         now = self._clock.time()
         known = {job.name for job in self._jobs}
-        made = [self._made_like(name) for name, each in kept.items() if each.made and name not in known]
+        made = [
+            as_kept(self._made_like(name), each.schedule)
+            for name, each in kept.items()
+            if each.made and name not in known
+        ]
         for job, is_made in [*((job, False) for job in self._jobs), *((job, True) for job in made)]:
             old = kept.get(job.name)
             uuid = job.uuid or (self._new_uuid() if old is None else old.uuid)
@@ -142,32 +149,54 @@ class Book:
         """Return the job of this name."""
         return self._by_name.get(name)
 
-    def make(self, name: str) -> Entry:
-        """Return the job of this name, made if there is none.
+    def make(self, name: str, said: Said = NOTHING_SAID) -> Entry:
+        """Return the job of this name, made as its ping says if there is none.
 
         Raises:
             FullError: there are as many as pings may make.
+            ValueError: what the ping says is wrong.
         """
         with self._lock:
             entry = self._by_name.get(name)
             if entry is None:
                 if sum(each.made for each in self._entries) >= self._most_made:
                     raise FullError(f"pings may make {self._most_made} jobs, and have")
-                job = self._made_like(name)
+                job = described(self._made_like(name), said)
                 state = begun(job, self._clock.time())
                 entry = Entry(job, self._new_uuid(), made=True, place=len(self._entries), state=state)
                 self._add(entry)
             return entry
 
+    def describe(self, entry: Entry, said: Said) -> None:
+        """Let a job that a ping has made be what a later ping says; those of the file stay as they are.
+
+        Raises:
+            ValueError: what the ping says is wrong.
+        """
+        if not entry.made or said == NOTHING_SAID:
+            return
+        job = described(self._made_like(entry.job.name), said)
+        with self._lock:
+            before, entry.job = entry.job, job
+            if job == before:
+                return
+            same = judged_by(job) == judged_by(before)
+            self._set(entry, entry.state if same else rescheduled(job, entry.state, self._clock.time()))
+            self._unsaved.add(entry.place)
+
     def tell(self, entry: Entry, event: Event, output: str = "") -> None:
-        """Return once `event`, with the time at which this was called, is on the disk.
+        """Return once `event` is on the disk.
+
+        Its time is that at which this was called, unless it says an earlier one, by `MOST_LATE` at most.
 
         Raises:
             StoreError: it is not kept.
         """
         kept: Future[None] = Future()
         with self._work:
-            waiting = _Waiting(entry, replace(event, at=self._clock.time()), output, kept)
+            now = self._clock.time()
+            at = event.at if now - MOST_LATE <= event.at <= now else now
+            waiting = _Waiting(entry, replace(event, at=at), output, kept)
             self._queue.append(waiting)
             self._work.notify()
         try:
@@ -318,14 +347,10 @@ class Book:
 
 
 def _kept(entry: Entry) -> KeptJob:
-    return KeptJob(entry.job.name, entry.uuid, entry.made, _judged_by(entry.job), entry.state)
-
-
-def _judged_by(job: Job) -> str:
-    return f"{job.schedule_text} grace {job.grace:g}" if job.schedule_text else ""
+    return KeptJob(entry.job.name, entry.uuid, entry.made, judged_by(entry.job), entry.state)
 
 
 def _restored(job: Job, old: KeptJob | None, now: float) -> State:
     if old is None:
         return begun(job, now)
-    return old.state if old.schedule == _judged_by(job) else rescheduled(job, old.state, now)
+    return old.state if old.schedule == judged_by(job) else rescheduled(job, old.state, now)

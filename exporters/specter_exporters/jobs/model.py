@@ -38,7 +38,7 @@ class Event:
 
     Attributes:
         kind: what it is.
-        at: Unix time at which it came.
+        at: Unix time at which it happened; 0 where that is when it came.
         run: which run it is of; empty where the job tells no number.
         exit_status: of the run's process, where it is told.
         output_bytes: size of the run's output, where some came.

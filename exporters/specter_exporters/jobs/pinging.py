@@ -9,7 +9,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -24,6 +24,7 @@ from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTyp
 from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.jobs.book import Book, Entry, FullError
 from specter_exporters.jobs.config import NAME, JobsConfig
+from specter_exporters.jobs.described import Said
 from specter_exporters.jobs.model import Event, EventKind
 from specter_exporters.jobs.store import StoreError
 from specter_exporters.logs.secrets import mask_secrets
@@ -47,6 +48,7 @@ RESULTS = (
 )  # fmt: skip
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = re.compile(r"[0-9]{1,3}")
+_UNIX_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 # What services and messengers call themselves when they fetch a link that somebody has written.
 _PREVIEWERS = re.compile(
     r"slackbot|slack-imgproxy|facebookexternalhit|facebot|twitterbot|discordbot|telegrambot|whatsapp"
@@ -150,13 +152,13 @@ class Pinging:
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=20)
         previews = _previews(environ)
         target = self._target(path, environ, make=query.get("create") == ["1"] and not previews)
-        event = _event(target.action, query)
+        event = _event(target.action, query, _happened(environ))
         if previews:
             return "preview", 200, "OK (not counted)"
         _limited(self._of_job(target.entry).take(1))
         output, size = _output(environ)
         if environ["REQUEST_METHOD"] == "POST" and size is not None:
-            event = Event(event.kind, 0.0, event.run, event.exit_status, size, event.attempts)
+            event = replace(event, output_bytes=size)
         self._book.tell(target.entry, event, output)
         return ("counted", 201, "Created") if target.made else ("counted", 200, "OK")
 
@@ -166,7 +168,7 @@ class Pinging:
             entry, made = self._book.by_uuid(first.lower()), False
         else:
             slug, rest = (rest[0], rest[1:]) if rest else ("", [])
-            entry, made = self._by_slug(first, slug, make=make)
+            entry, made = self._by_slug(first, slug, _said(environ), make=make)
         if entry is None:
             # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
             _limited(self._failures.client_wait(self._client(environ)))
@@ -175,17 +177,21 @@ class Pinging:
             raise PingError("invalid", 400, "invalid url format")
         return _Target(entry, rest[0] if rest else "", made)
 
-    def _by_slug(self, key: str, slug: str, *, make: bool) -> tuple[Entry | None, bool]:
+    def _by_slug(self, key: str, slug: str, said: Said, *, make: bool) -> tuple[Entry | None, bool]:
         known = self._config.ping_key
         if known is None or not hmac.compare_digest(known.encode(), key.encode("utf-8", "replace")):
             return None, False
         entry = self._book.by_name(slug)
-        if entry is not None or not make or not NAME.fullmatch(slug):
-            return entry, False
         try:
-            return self._book.make(slug), True
+            if entry is not None:
+                self._book.describe(entry, said)
+            if entry is not None or not make or not NAME.fullmatch(slug):
+                return entry, False
+            return self._book.make(slug, said), True
         except FullError:
             raise PingError("full", 404, "not found") from None
+        except ValueError as error:
+            raise PingError("invalid", 400, f"invalid {error}") from error
 
     def _client(self, environ: "WSGIEnvironment") -> str:
         return self._config.proxies.client(
@@ -205,8 +211,8 @@ def _limited(seconds: float) -> None:
         raise PingError("rate_limited", 429, "rate limit exceeded", seconds)
 
 
-def _event(action: str, query: dict[str, list[str]]) -> Event:
-    """Return what the end of a ping's path, and its query, say; the time is not known yet."""
+def _event(action: str, query: dict[str, list[str]], at: float) -> Event:
+    """Return what the end of a ping's path, and its query, say happened `at`."""
     run = query.get("rid", [""])[0]
     if run:
         if not _UUID.fullmatch(run):
@@ -214,10 +220,26 @@ def _event(action: str, query: dict[str, list[str]]) -> Event:
         run = str(UUID(run))
     attempts = _attempts(query.get("attempts", [""])[0])
     if _STATUS.fullmatch(action) and int(action) <= 255:
-        return Event("failed" if int(action) else "success", 0.0, run, int(action), attempts=attempts)
+        return Event("failed" if int(action) else "success", at, run, int(action), attempts=attempts)
     if action not in ACTIONS:
         raise PingError("invalid", 400, "invalid url format")
-    return Event(ACTIONS[action], 0.0, run, attempts=attempts)
+    return Event(ACTIONS[action], at, run, attempts=attempts)
+
+
+def _said(environ: "WSGIEnvironment") -> Said:
+    return Said(
+        *(environ.get(f"HTTP_X_SPECTER_{name}", "") for name in ("SCHEDULE", "TIMEZONE", "GRACE", "KIND"))
+    )
+
+
+def _happened(environ: "WSGIEnvironment") -> float:
+    """Return when a ping that had to wait says that it happened, in Unix seconds; 0: when it came."""
+    text = environ.get("HTTP_X_SPECTER_AT", "")
+    if not text:
+        return 0.0
+    if not _UNIX_SECONDS.fullmatch(text):
+        raise PingError("invalid", 400, "invalid X-Specter-At")
+    return float(text)
 
 
 def _attempts(text: str) -> int | None:

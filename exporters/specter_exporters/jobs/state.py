@@ -79,7 +79,9 @@ def next_change(job: Job, state: State) -> float:
 
 
 def told(job: Job, state: State, event: Event) -> State:
-    """Return what is known after `event`."""
+    """Return what is known after `event`: nothing new if it is told again, as where the answer got lost."""
+    if _told_before(state, event):
+        return state
     state = advanced(job, state, event.at)
     state = replace(state, pings=state.pings + 1)
     if event.kind == "log":
@@ -87,6 +89,14 @@ def told(job: Job, state: State, event: Event) -> State:
     if event.kind == "start":
         return _started(job, state, event)
     return _ended(job, state, event)
+
+
+def _told_before(state: State, event: Event) -> bool:
+    if not event.run:
+        return False
+    if event.kind == "start":
+        return (event.run, event.at) in state.running
+    return event.at in {state.last_success, state.last_failure} and event.kind != "log"
 
 
 def _judged(job: Job, state: State, now: float) -> State:
@@ -123,16 +133,19 @@ def _lose(state: State, index: int, at: float) -> State:
 
 def _started(job: Job, state: State, event: Event) -> State:
     state = _came(job, state, event.at)
+    last_start = _later(state.last_start, event.at)
     same = [index for index, (run, _) in enumerate(state.running) if run == event.run]
     if same:
         state = _lose(state, same[0], event.at)
     elif len(state.running) == MOST_RUNNING:
         state = _lose(state, 0, event.at)
-    return replace(state, running=(*state.running, (event.run, event.at)), last_start=event.at)
+    running = sorted((*state.running, (event.run, event.at)), key=lambda each: each[1])
+    return replace(state, running=tuple(running), last_start=last_start)
 
 
 def _ended(job: Job, state: State, event: Event) -> State:
     began = next((at for run, at in state.running if run == event.run), None)
+    newest = event.at >= max(state.last_success or 0.0, state.last_failure or 0.0)
     if began is None:
         state = _came(job, state, event.at)
     else:
@@ -140,16 +153,31 @@ def _ended(job: Job, state: State, event: Event) -> State:
         state = replace(
             state,
             running=tuple(each for each in state.running if each[0] != event.run),
-            last_duration=duration,
+            last_duration=duration if newest else state.last_duration,
             duration_sum=state.duration_sum + duration,
             duration_count=state.duration_count + 1,
         )
-    state = replace(
-        state, exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
-    )
+    if newest:
+        state = replace(
+            state, exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
+        )
     if event.kind == "success":
-        return replace(state, succeeded=state.succeeded + 1, last_success=event.at, due=0)
-    return replace(state, failed=state.failed + 1, last_failure=event.at)
+        due = 0 if _nothing_since(job, state, event.at) else state.due
+        last_success = _later(state.last_success, event.at)
+        return replace(state, succeeded=state.succeeded + 1, last_success=last_success, due=due)
+    return replace(state, failed=state.failed + 1, last_failure=_later(state.last_failure, event.at))
+
+
+def _nothing_since(job: Job, state: State, at: float) -> bool:
+    """Return whether no scheduled run has fallen due after one that came `at`: it may be told much later."""
+    if job.schedule is None or state.expected is None:
+        return True
+    following = job.schedule.next_after(at + EARLY)
+    return following is None or following >= state.expected
+
+
+def _later(known: float | None, at: float) -> float:
+    return at if known is None else max(known, at)
 
 
 def _came(job: Job, state: State, at: float) -> State:
@@ -157,15 +185,21 @@ def _came(job: Job, state: State, at: float) -> State:
 
     It is the newest scheduled run that is waited for. Were it the oldest, each run after a lost one would be
     taken for the one before, and none be missed, where the grace is longer than the time between two runs.
+    A run that is told late, when others have fallen due since, stands for none of these.
     """
-    state = replace(state, came=at, overdue=False)
+    overdue = state.overdue and not _nothing_since(job, state, at)
+    state = replace(state, came=_later(state.came, at), overdue=overdue)
     if job.schedule is None or state.expected is None:
         return state
     if job.schedule.anchored:
-        return replace(state, expected=job.schedule.next_after(at), pending=())
+        expected = job.schedule.next_after(at)
+        if expected is not None and expected < state.expected:
+            return state
+        return replace(state, expected=expected, pending=())
     if state.expected - at <= EARLY:
         following = job.schedule.next_after(state.expected)
         # Never so early that it would be nearer to the run before.
         if following is None or state.expected - at <= (following - state.expected) / 4:
             return replace(state, expected=following, due=state.due + 1)
-    return replace(state, pending=state.pending[:-1])
+    before = [due for due in state.pending if due <= at + EARLY]
+    return replace(state, pending=(*before[:-1], *state.pending[len(before) :]))

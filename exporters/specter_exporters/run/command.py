@@ -39,11 +39,13 @@ class RunGroup(click.Group):
 @click.group("run", cls=RunGroup, invoke_without_command=True, subcommand_metavar="-- COMMAND [ARGUMENT]...")
 @click.option("--job", metavar="NAME", help="Lower-case letters, digits, - and _; required.")
 @click.option(
-    "--schedule", default="", help="When it runs: cron or OnCalendar expression; told to the receiver."
+    "--schedule",
+    default="",
+    help="When it runs, for the receiver: cron or OnCalendar expression, or `every 5m`.",
 )
 @click.option("--timezone", default="", help="Of the schedule: Europe/Berlin.")
-@click.option("--grace", type=DURATION, help="How much later it may begin, and how long it may take.")
-@click.option("--kind", default="", help="What it is: backup, digest.")
+@click.option("--grace", type=DURATION, help="How late a run may begin.")
+@click.option("--kind", default="", help="What it is, for the receiver: backup, mail_digest.")
 @click.option("--create/--no-create", default=True, show_default=True, help="Let the receiver make a check.")
 @click.option(
     "--overlap",

@@ -128,7 +128,7 @@ class Run:
         last = attempts[-1].ended
         tail = self._tail.text() if self._tail is not None and last.code else ""
         ended = self._clock.time()
-        self._tell(str(last.code), self._body(attempts, tail), at=ended)
+        self._tell(str(last.code), self._body(attempts, tail), at=ended, attempts=len(attempts))
         if lock is not None:
             lock.release()
         return Outcome(last.code, self._run_id, began, ended, attempts, tail)
@@ -199,19 +199,13 @@ class Run:
         said = self._progress(attempts)
         return f"{said}\n\n{self._mask(tail)}" if tail else said
 
-    def _tell(self, action: str, body: str = "", *, at: float | None = None, run_id: str = "") -> None:
+    def _tell(
+        self, action: str, body: str = "", *, at: float | None = None, run_id: str = "", attempts: int = 0
+    ) -> None:
         check = self._job.check
-        self._ping(
-            Ping(
-                self._job.name,
-                action,
-                run_id or self._run_id,
-                self._clock.time() if at is None else at,
-                body,
-                check.create,
-                check.headers(),
-            )
-        )
+        at = self._clock.time() if at is None else at
+        run_id = run_id or self._run_id
+        self._ping(Ping(self._job.name, action, run_id, at, body, check.create, check.headers(), attempts))
 
 
 def _unfinished(owner: Owner) -> str:

@@ -64,6 +64,7 @@ class Ping(NamedTuple):
         body: text for people.
         create: whether the receiver makes a check that it does not know.
         headers: what it is told about the check.
+        attempts: that the run took, at its end; 0: not told.
     """
 
     job: str
@@ -73,10 +74,12 @@ class Ping(NamedTuple):
     body: str = ""
     create: bool = True
     headers: Mapping[str, str] = {}
+    attempts: int = 0
 
     def path(self, key: str) -> str:
         """Return path and query behind the receiver's URL, which hold the ping key."""
-        query = {"rid": self.run_id, **({"create": "1"} if self.create else {})}
+        more = {"create": "1" if self.create else "", "attempts": str(self.attempts or "")}
+        query = {"rid": self.run_id, **{name: value for name, value in more.items() if value}}
         return f"/{quote(key, safe='')}/{self.job}/{self.action}?{urlencode(query)}"
 
     def all_headers(self) -> dict[str, str]:
@@ -114,7 +117,9 @@ def parse(text: bytes) -> Ping:
         fields = json.loads(text)
         ping = Ping(**fields)
         headers = {str(name): str(value) for name, value in ping.headers.items()}
-        ping = ping._replace(at=float(ping.at), body=str(ping.body), headers=headers)
+        ping = ping._replace(
+            at=float(ping.at), body=str(ping.body), headers=headers, attempts=int(ping.attempts)
+        )
         known = JOB_NAME.fullmatch(ping.job) and _ACTION.fullmatch(ping.action)
     except (AttributeError, TypeError) as error:
         raise ValueError(f"not a ping: {type(error).__name__}") from error

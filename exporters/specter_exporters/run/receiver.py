@@ -64,7 +64,7 @@ class Receiver:
         """
         again = self._connection is not None  # one that was kept may have been closed at its other end
         try:
-            status, reason, after = self._request(ping)
+            status, reason, after, text = self._request(ping)
         except (ConnectionError, http.client.BadStatusLine) as error:
             self.close()
             if not again:
@@ -77,8 +77,8 @@ class Receiver:
         if status < 300:
             return
         if 400 <= status < 500 and status not in BUSY:
-            raise RefusedError(f"{status} {reason}")
-        raise LaterError(f"{status} {reason}", float(after) if after.isdecimal() else 0.0)
+            raise RefusedError(f"{status} {_said(text) or reason}")
+        raise LaterError(f"{status} {_said(text) or reason}", float(after) if after.isdecimal() else 0.0)
 
     def close(self) -> None:
         """End the connection, if there is one."""
@@ -86,7 +86,7 @@ class Receiver:
             self._connection.close()
             self._connection = None
 
-    def _request(self, ping: Ping) -> tuple[int, str, str]:
+    def _request(self, ping: Ping) -> tuple[int, str, str, bytes]:
         if self._connection is None:
             self._key = self._ask_key()
             make = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
@@ -94,10 +94,16 @@ class Receiver:
         path = self._path + ping.path(self._key)
         self._connection.request("POST", path, ping.body.encode(), ping.all_headers())
         answer = self._connection.getresponse()
-        answer.read(65536)
+        text = answer.read(65536)
         if not answer.isclosed():  # it says more than anyone needs
             self.close()
-        return answer.status, answer.reason, answer.headers.get("Retry-After", "")
+        return answer.status, answer.reason, answer.headers.get("Retry-After", ""), text
+
+
+def _said(text: bytes) -> str:
+    """Return the answer, if it is a line for people and no page."""
+    line = text[:200].decode("utf-8", "replace").strip()
+    return line if line.isprintable() and not line.startswith("<") else ""
 
 
 def _why(error: Exception) -> str:

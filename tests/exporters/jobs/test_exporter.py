@@ -3,6 +3,7 @@
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -74,6 +75,46 @@ def test_a_slug_makes_a_job_where_it_may(jobs: JobsProcess) -> None:
     assert jobs.ping(f"{KEY}/four?create=1").status_code == 404, "as many as may be made"
     assert jobs.value("specter_job_runs_total", "report", "success") == 2
     assert jobs.value("specter_job_overdue", "report") is None, "nobody knows when it is to run"
+
+
+def test_a_ping_says_what_its_job_is_and_a_later_one_what_it_has_become(tmp_path: Path) -> None:
+    config = "ping_key_file: ping.key\nmost_made: 1\njobs: [{name: sync, every: 15m}]\n"
+    nightly = {
+        "X-Specter-Schedule": "30 3 * * *",
+        "X-Specter-Timezone": "Europe/Berlin",
+        "X-Specter-Kind": "backup",
+    }
+    with running_jobs(tmp_path, config) as first:
+        assert (
+            first.ping(f"{KEY}/made?create=1", headers={"X-Specter-Schedule": "61 * * * *"}).status_code
+            == 400
+        )
+        assert first.ping(f"{KEY}/made?create=1", headers=nightly).status_code == 201
+        shown = ("specter_job_info", ("made", "backup", "cron 30 3 * * * Europe/Berlin"))
+        assert first.scrape()[shown] == 1
+        assert first.ping(f"{KEY}/made/start", headers={**nightly, "X-Specter-Schedule": "0 4 * * *"}).ok
+        assert first.ping(f"{KEY}/sync", headers=nightly).ok
+        later = first.value("specter_job_next_expected_timestamp_seconds", "made")
+    with running_jobs(tmp_path, config) as again:
+        scrape = again.scrape()
+        assert scrape["specter_job_next_expected_timestamp_seconds", ("made",)] == later
+        assert scrape["specter_job_info", ("sync", "other", "every 900s")] == 1, "the file knows better"
+
+
+def test_a_ping_that_had_to_wait_tells_when_it_happened(jobs: JobsProcess) -> None:
+    hours_ago = float(int(time.time()) - 7200)
+    run = uuid4()
+    assert jobs.ping(f"{KEY}/digest/start?rid={run}", headers={"X-Specter-At": f"{hours_ago}"}).ok
+    assert jobs.ping(f"{KEY}/digest/3?rid={run}", headers={"X-Specter-At": f"{hours_ago + 90.5}"}).ok
+    assert jobs.value("specter_job_last_failure_timestamp_seconds", "digest") == hours_ago + 90.5
+    assert jobs.value("specter_job_last_duration_seconds", "digest") == 90.5
+    assert jobs.ping(f"{KEY}/digest", headers={"X-Specter-At": "yesterday"}).text == "invalid X-Specter-At"
+    before = time.time()
+    for wrong_clock in ("12", f"{before + 9000:.0f}"):
+        assert jobs.ping(f"{KEY}/digest", headers={"X-Specter-At": wrong_clock}).ok
+        newest = jobs.value("specter_job_last_success_timestamp_seconds", "digest")
+        assert newest is not None
+        assert before <= newest <= time.time()
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,58 @@ def test_runs_due_are_counted_until_one_succeeds() -> None:
     assert told(HOURLY, state, Event("success", MIDNIGHT + 3 * HOUR + 5)).due == 0
 
 
+def test_a_run_that_is_told_when_later_ones_have_come_changes_nothing_of_the_newest() -> None:
+    state = after(
+        HOURLY, ("start", HOUR), ("failed", HOUR + 60), ("start", 2 * HOUR), ("success", 2 * HOUR + 60)
+    )
+    late = after(
+        HOURLY, ("start", 2 * HOUR), ("success", 2 * HOUR + 60), ("start", HOUR), ("failed", HOUR + 90)
+    )
+    assert (late.came, late.last_start, late.last_success) == (
+        state.came,
+        state.last_start,
+        state.last_success,
+    )
+    assert (late.expected, late.last_duration, late.due) == (state.expected, 60.0, 0)
+    assert (late.failed, late.last_failure) == (1, MIDNIGHT + HOUR + 90)
+
+
+def test_a_run_that_is_told_late_ends_overdue_only_if_no_other_has_fallen_due_since() -> None:
+    missed = advanced(HOURLY, after(HOURLY), MIDNIGHT + HOUR + 1800)
+    assert missed.overdue
+    told_late = told(HOURLY, missed, Event("success", MIDNIGHT + HOUR + 5))
+    assert (told_late.overdue, told_late.missed, told_late.due) == (False, 1, 0)
+    twice = advanced(HOURLY, after(HOURLY), MIDNIGHT + 2 * HOUR + 1800)
+    told_late = told(HOURLY, twice, Event("success", MIDNIGHT + HOUR + 5))
+    assert (told_late.overdue, told_late.missed, told_late.due) == (True, 2, 2), (
+        "that of two o'clock did not run"
+    )
+
+
+def test_a_run_that_is_told_late_stands_for_the_scheduled_one_of_its_time() -> None:
+    job = Job("sync", schedule=Cron("0 * * * *", BERLIN), grace=5 * HOUR)
+    waiting = advanced(job, after(job), MIDNIGHT + 2 * HOUR + 1)
+    assert told(job, waiting, Event("success", MIDNIGHT + HOUR + 5)).pending == (MIDNIGHT + 2 * HOUR,)
+
+
+def test_a_late_run_does_not_set_a_period_back() -> None:
+    job = Job("sync", schedule=Every(900), grace=60)
+    state = advanced(job, after(job, ("success", 100)), MIDNIGHT + 2000)
+    late = told(job, state, Event("success", MIDNIGHT + 300))
+    assert (late.expected, late.missed) == (state.expected, state.missed)
+
+
+def test_what_is_told_twice_counts_once() -> None:
+    events: tuple[tuple[EventKind, float], ...] = (
+        ("start", HOUR),
+        ("start", HOUR),
+        ("failed", HOUR + 9),
+        ("failed", HOUR + 9),
+    )
+    state = after(HOURLY, *events, run="r")
+    assert (state.failed, state.lost, state.running, state.last_duration) == (1, 0, (), 9.0)
+
+
 def test_another_schedule_forgets_what_was_due_and_keeps_what_was_counted() -> None:
     state = advanced(HOURLY, after(HOURLY), MIDNIGHT + 2 * HOUR + 60)
     assert (state.missed, state.pending) == (1, (MIDNIGHT + 2 * HOUR,))
