@@ -2031,3 +2031,138 @@ PG_SEQUENCE_USED = Metric(
     "the type of the column it feeds; the fullest are exposed, none below a tenth.",
     (SERVER, "database", "schema", "sequence"),
 )
+
+# Checks of data in SQL databases. `database` and `check` are names in the exporter's configuration.
+DATABASE = "database"
+CHECK = "check"
+_OF_CHECK = (DATABASE, CHECK)
+_CACHED = "of the newest run, which is in the background, not with the scrape"
+SQL_FAILURE_REASONS = (*PG_FAILURE_REASONS, "secret")
+SQL_CHECK_FAILURE_REASONS = (
+    *SQL_FAILURE_REASONS,
+    "connection",
+    "lock_timeout",
+    "query",
+    "read_only",
+    "result",
+    "unsupported",
+)
+SQL_UP = Metric(
+    "specter_sql_up",
+    "gauge",
+    "1 if the database let the exporter in at the newest run of one of its checks, else 0; absent until one "
+    "ran, and where that is too long ago.",
+    (DATABASE,),
+)
+SQL_FAILURE = Metric(
+    "specter_sql_failure",
+    "gauge",
+    "Why the database did not let the exporter in: 1 for the reason, 0 for the others, all 0 while it is up. "
+    f"Reasons: {', '.join(SQL_FAILURE_REASONS)}.",
+    (DATABASE, "reason"),
+)
+SQL_CHECK_INFO = Metric(
+    "specter_sql_check_info",
+    "info",
+    "What a check is: its kind (integrity, business, sync), and how bad a violation is (critical, warning).",
+    (*_OF_CHECK, "kind", "severity"),
+)
+SQL_CHECK_INTERVAL = Metric(
+    "specter_sql_check_interval_seconds", "gauge", "Time between two runs of the check.", _OF_CHECK
+)
+SQL_CHECK_SUCCESS = Metric(
+    "specter_sql_check_success",
+    "gauge",
+    "1 if the newest run was completed, whatever it found, 0 if it failed; absent until one ended.",
+    _OF_CHECK,
+)
+SQL_CHECK_FAILURE = Metric(
+    "specter_sql_check_failure",
+    "gauge",
+    "1 for the reason why the newest run failed; absent where it did not. "
+    f"Reasons: {', '.join(SQL_CHECK_FAILURE_REASONS)}.",
+    (*_OF_CHECK, "reason"),
+)
+SQL_CHECK_STALE = Metric(
+    "specter_sql_check_stale",
+    "gauge",
+    "1 if no run was completed for two intervals and a time-out, else 0; what was found is then absent.",
+    _OF_CHECK,
+)
+SQL_CHECK_DURATION = Metric(
+    "specter_sql_check_duration_seconds", "gauge", "What the newest run took.", _OF_CHECK
+)
+SQL_CHECK_LAST_RUN = Metric(
+    "specter_sql_check_last_run_timestamp_seconds",
+    "gauge",
+    "Unix time at which the newest run ended.",
+    _OF_CHECK,
+)
+SQL_CHECK_LAST_SUCCESS = Metric(
+    "specter_sql_check_last_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which the newest completed run ended; absent until there is one.",
+    _OF_CHECK,
+)
+SQL_CHECK_RUNS = Metric("specter_sql_check_runs_total", "counter", "Runs that ended.", _OF_CHECK)
+SQL_CHECK_FAILED_RUNS = Metric(
+    "specter_sql_check_failed_runs_total", "counter", "Runs that failed, by reason.", (*_OF_CHECK, "reason")
+)
+SQL_VIOLATIONS = Metric(
+    "specter_sql_check_violations",
+    "gauge",
+    f"Rows that must not be there, at most 10000, or how far a count is beyond its bound; {_CACHED}. Absent "
+    "where that failed or is too old.",
+    _OF_CHECK,
+)
+SQL_BUSINESS_VALUE = Metric(
+    "specter_sql_business_value",
+    "gauge",
+    f"What a business query gives, by the group of its row; {_CACHED}. Absent where that failed or is old.",
+    (*_OF_CHECK, "group"),
+)
+SQL_DROPPED_GROUPS = Metric(
+    "specter_sql_business_dropped_groups_total",
+    "counter",
+    "Groups of a business query that were summed up as `other`, over all runs: more than may have series.",
+    _OF_CHECK,
+)
+SQL_SYNC_ROWS = Metric(
+    "specter_sql_sync_rows",
+    "gauge",
+    f"Rows of the source and of the target; {_CACHED}. Absent where that failed or is too old.",
+    (*_OF_CHECK, "side"),
+)
+SQL_SYNC_ROW_DIFFERENCE = Metric(
+    "specter_sql_sync_row_difference",
+    "gauge",
+    f"Rows that the source has more than the target; below 0, the target has more; {_CACHED}.",
+    _OF_CHECK,
+)
+SQL_SYNC_LAG = Metric(
+    "specter_sql_sync_lag_seconds",
+    "gauge",
+    f"How much older the newest of the target is than that of the source; {_CACHED}.",
+    _OF_CHECK,
+)
+SQL_SYNC_MARK_DIFFERENCE = Metric(
+    "specter_sql_sync_mark_difference",
+    "gauge",
+    f"How far the highest number of the target is below that of the source; {_CACHED}.",
+    _OF_CHECK,
+)
+SQL_SYNC_LAG_LIMIT = Metric(
+    "specter_sql_sync_lag_limit_seconds", "gauge", "The lag that is allowed; absent if none is.", _OF_CHECK
+)
+SQL_SYNC_MARK_LIMIT = Metric(
+    "specter_sql_sync_mark_difference_limit",
+    "gauge",
+    "How far the highest number of the target may be behind; absent if nothing is said.",
+    _OF_CHECK,
+)
+SQL_SYNC_ROW_LIMIT = Metric(
+    "specter_sql_sync_row_difference_limit",
+    "gauge",
+    "Rows by which source and target may differ; absent if nothing is said.",
+    _OF_CHECK,
+)

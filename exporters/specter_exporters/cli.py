@@ -15,6 +15,7 @@ COMMANDS = {
     "postgres": "specter_exporters.postgres.command:postgres",
     "jobs": "specter_exporters.jobs.command:jobs",
     "queues": "specter_exporters.queues.command:queues",
+    "sql": "specter_exporters.sql.command:sql",
 }
 
 
@@ -52,4 +53,5 @@ def exporter() -> None:
       specter exporter postgres --config postgres.yml
       specter exporter jobs --config jobs.yml
       specter exporter queues --redis.url redis://127.0.0.1:6379/0
+      specter exporter sql --config sql.yml
     """

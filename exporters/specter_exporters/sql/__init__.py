@@ -1,0 +1,1 @@
+"""Checks of data in SQL databases: integrity, business numbers, synchronisation."""
