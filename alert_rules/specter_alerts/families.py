@@ -18,6 +18,7 @@ from specter_alerts import (
     host_processes,
     hosts,
     http,
+    integrity,
     logs,
     meta,
     outgoing,
@@ -56,6 +57,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "dependencies": dependencies.groups,
     "hosts": _hosts,
     "database": database.groups,
+    "integrity": integrity.groups,
     "detector": _detector,
     "meta": meta.groups,
 }

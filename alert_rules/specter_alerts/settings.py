@@ -168,6 +168,14 @@ class Settings:
     # One that is being built concurrently is invalid until it is done.
     pg_index_invalid_for: str = "3h"
 
+    sql_job: str = "sql"
+    sql_down_for: str = "2m"
+    # Of a check each minute, five runs; of one each hour, the first that fails.
+    sql_failing_for: str = "5m"
+    sql_stale_for: str = "1m"
+    # A run that fails between two that find violations ends no alert at once.
+    sql_keep_firing: str = "2m"
+
     # Slots that are taken on average over five minutes: the next burst has to wait.
     slots_used_ratio: float = 0.9
     queue_seconds: float = 0.5

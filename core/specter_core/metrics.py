@@ -1328,6 +1328,7 @@ DASHBOARD_FRONTEND = "specter-frontend"
 DASHBOARD_DEPENDENCIES = "specter-dependencies"
 DASHBOARD_HOSTS = "specter-hosts"
 DASHBOARD_DATABASE = "specter-database"
+DASHBOARD_INTEGRITY = "specter-integrity"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 
@@ -2064,7 +2065,8 @@ SQL_FAILURE = Metric(
 SQL_CHECK_INFO = Metric(
     "specter_sql_check_info",
     "info",
-    "What a check is: its kind (integrity, business, sync), and how bad a violation is (critical, warning).",
+    "What a check is: its kind (integrity, business, sync), and how bad a violation of integrity is "
+    "(critical, warning).",
     (*_OF_CHECK, "kind", "severity"),
 )
 SQL_CHECK_INTERVAL = Metric(

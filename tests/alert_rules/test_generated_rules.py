@@ -35,6 +35,7 @@ NAMES = {
     "deployments.rules.yml",
     "dependencies.rules.yml",
     "database.rules.yml",
+    "integrity.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
     "hosts.rules.yml",

@@ -73,7 +73,7 @@ def kind_of(check: Check) -> str:
 
 def _of_run(board: Families, check: Check, run: Run, now: float) -> None:
     own = [check.database, check.name]
-    severity = "" if isinstance(check, BusinessQuery) else check.severity
+    severity = check.severity if isinstance(check, IntegrityCheck) else ""
     board.add(metrics.SQL_CHECK_INFO, [*own, kind_of(check), severity], 1)
     board.add(metrics.SQL_CHECK_INTERVAL, own, check.timing.interval)
     board.add(metrics.SQL_CHECK_STALE, own, run.stale(check, now))

@@ -139,7 +139,6 @@ def _checks(schema: SqlSchema) -> Iterator[Check]:
             sync.most_lag,
             sync.most_mark_difference,
             sync.most_row_difference,
-            sync.severity,
         )
 
 

@@ -113,7 +113,6 @@ class SyncCheck:
     most_lag: float | None = None
     most_mark_difference: float | None = None
     most_row_difference: float | None = None
-    severity: Severity = "warning"
 
     @property
     def database(self) -> str:

@@ -114,7 +114,6 @@ class SyncSchema(TimedSchema):
     most_lag: Annotated[Seconds, Field(gt=0)] | None = None
     most_mark_difference: Most | None = None
     most_row_difference: Most | None = None
-    severity: Severity = "warning"
 
     @model_validator(mode="after")
     def _pairs(self) -> "SyncSchema":

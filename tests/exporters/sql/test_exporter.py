@@ -60,6 +60,8 @@ sync:
     most_row_difference: 5
 """
 
+COMPARED = "source rows 3, target rows 2, row difference 1, lag seconds 60"
+
 
 @contextmanager
 def silent() -> Iterator[int]:
@@ -169,8 +171,7 @@ def test_check_runs_everything_once_and_ends_with_1_where_something_is_wrong(tmp
         "paid_without_reference  local     integrity  violated  1 violations, such as order-2",
         "few_orders              local     integrity  violated  2 violations",
         "orders                  local     business   ok        paid 2, failed 1",
-        "copied                  local     sync       violated  source rows 3, target rows 2, "
-        + "row difference 1, lag seconds 60",
+        f"copied                  local     sync       violated  {COMPARED}",
     ]
     states = [each["state"] for each in json.loads(checked(tmp_path, "--output", "json").output)["checks"]]
     assert states == ["violated", "violated", "ok", "violated"]
