@@ -11,6 +11,7 @@ from specter_dashboards.dependencies_board import dependencies_board
 from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.hosts_board import hosts_board
+from specter_dashboards.integrity_board import integrity_board
 from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
@@ -22,6 +23,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "logs": logs_board,
     "third-parties": dependencies_board,
     "database": database_board,
+    "data-integrity": integrity_board,
     "application": application_board,
     "business": business_board,
     "detector": detector_board,

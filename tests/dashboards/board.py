@@ -12,6 +12,7 @@ SUBSTITUTES = {
     "dependency": ".+",
     "event": ".+",
     "server": ".+",
+    "database": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

@@ -26,6 +26,7 @@ CHOSEN_BY = {
     "frontend": "page",
     "third-parties": "dependency",
     "database": "server",
+    "data-integrity": "database",
     "application": "service",
     "business": "event",
     "detector": "instance",
@@ -75,6 +76,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["logs"]["uid"] == metrics.DASHBOARD_LOGS
     assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
     assert BOARDS["database"]["uid"] == metrics.DASHBOARD_DATABASE
+    assert BOARDS["data-integrity"]["uid"] == metrics.DASHBOARD_INTEGRITY
     assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
     assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
@@ -224,6 +226,12 @@ def test_what_is_said_of_database_servers_is_limited_to_the_chosen_ones() -> Non
     assert unlimited(BOARDS["database"], "server") <= of_services
 
 
+def test_what_is_said_of_data_is_limited_to_the_chosen_databases() -> None:
+    of_services = {metrics.SERVICE_DEPLOYED, metrics.ALERTS, metrics.ANOMALY_SCORE}
+    assert unlimited(BOARDS["data-integrity"], "service") == set()
+    assert unlimited(BOARDS["data-integrity"], "database") <= of_services
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -255,6 +263,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("logs", "label_values(up, service)"),
         ("third-parties", "label_values(specter_dependency_info, dependency)"),
         ("database", 'label_values(specter_pg_up{service=~"$service"}, server)'),
+        ("data-integrity", 'label_values(specter_sql_check_info{service=~"$service"}, database)'),
         ("application", "label_values(up, service)"),
         ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
@@ -300,6 +309,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_LOGS: of_services,
         metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
         metrics.DASHBOARD_DATABASE: of_services,
+        metrics.DASHBOARD_INTEGRITY: of_services,
         metrics.DASHBOARD_MAIN_STATUS: of_services,
         metrics.DASHBOARD_APPLICATION: of_services,
         metrics.DASHBOARD_BUSINESS: of_services,

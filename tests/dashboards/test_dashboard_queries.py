@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from specter_core import metrics
-from specter_dashboards import application_queries, business_queries, hosts_queries
+from specter_dashboards import application_queries, business_queries, hosts_queries, integrity_queries
 from specter_dashboards.database_queries import (
     dead_share,
     hit_ratio,
@@ -43,7 +43,7 @@ from specter_dashboards.signin_queries import (
 )
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
-from tests.dashboards import databases, hosts, signin_and_logs
+from tests.dashboards import checked_data, databases, hosts, signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
@@ -51,6 +51,7 @@ GAUGES = {
     **signin_and_logs.GAUGES,
     **hosts.GAUGES,
     **databases.GAUGES,
+    **checked_data.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -184,6 +185,7 @@ COUNTERS = (
     *signin_and_logs.COUNTERS,
     *hosts.COUNTERS,
     *databases.COUNTERS,
+    *checked_data.COUNTERS,
     "specter_beacon_requests_total",
     'specter_beacon_refused_total{reason="origin"}',
     'specter_beacon_measurements_refused_total{reason="value"}',
@@ -240,6 +242,7 @@ COUNTERS = (
 TIMES = (
     *signin_and_logs.TIMES,
     *databases.TIMES,
+    *checked_data.TIMES,
     'specter_dependency_last_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_next_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
@@ -467,6 +470,18 @@ def test_servers_connections_and_statements_of_databases(server: str) -> None:
     assert values(ask(server, dead_share()), "table") == {"orders": 0.2}
     assert set(values(ask(server, statement_time()), "query")) == {"SELECT $1"}
     assert values(ask(server, statement_mean()), "query") == pytest.approx({"SELECT $1": 1}, rel=0.01)
+
+
+@pytest.mark.integration
+def test_checks_that_are_violated_and_those_not_known_are_counted(server: str) -> None:
+    assert values(ask(server, integrity_queries.violated()), "database") == {"shop": 1}
+    assert values(ask(server, integrity_queries.unknown()), "database") == {"shop": 2}
+    [gone] = ask(server, integrity_queries.unanswered())
+    assert (gone["metric"]["database"], gone["metric"]["reason"]) == ("copy", "timeout")
+    violations = integrity_queries.highest(metrics.SQL_VIOLATIONS)
+    shown = values(ask(server, integrity_queries.with_labels(violations)), "severity")
+    assert shown == {"critical": 7, "warning": 0}
+    assert values(ask(server, integrity_queries.busy()), "check") == {"paid": 0.05}
 
 
 @pytest.mark.integration
