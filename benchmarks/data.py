@@ -1,4 +1,4 @@
-"""Exporters of databases: what a scrape of a PostgreSQL server takes, also while a table is locked.
+"""Scrapes of a PostgreSQL server, also while a table is locked; pings of jobs.
 
 The server has a thousand tables with an index each. A scrape is a whole HTTP request to the running
 exporter, on a warm connection. Where `postgres_exporter` is on PATH, it is scraped in turn with ours.
@@ -23,6 +23,7 @@ import psycopg
 import requests
 
 from benchmarks import report
+from benchmarks.apps.jobs import JOBS, SECONDS, report_jobs
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
 
@@ -34,8 +35,10 @@ UP = "specter_pg_collector_success"
 
 @click.command("data")
 @click.option("--runs", default=40, show_default=True, help="Scrapes of each exporter, in turn.")
-def suite(runs: int) -> None:
-    """Time scrapes of a PostgreSQL server with a thousand tables."""
+@click.option("--jobs", default=JOBS, show_default=True, help="Scheduled jobs that are pinged.")
+@click.option("--seconds", default=SECONDS, show_default=True, help="For which they are pinged.")
+def suite(runs: int, jobs: int, seconds: float) -> None:
+    """Time scrapes of a PostgreSQL server with a thousand tables, and pings of ten thousand jobs."""
     with running_postgres() as server, ExitStack() as stack:
         fill(server)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -53,6 +56,7 @@ def suite(runs: int) -> None:
         report("postgres_rss_mb", process.memory_info().rss / 1e6, "MB")
         with locked(server):
             report("postgres_locked_scrape_ms", scrape(ours), "ms")
+    report_jobs(seconds, jobs)
 
 
 def fill(server: PostgresServer) -> None:

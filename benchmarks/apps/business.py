@@ -39,30 +39,32 @@ def report_business(seconds: float = SECONDS) -> None:
     with exporter() as (process, port):
         load = Load(port)
         load.run(1, seconds=1.0)  # warm
-        before = _processor_time(process)
+        before = processor_time(process)
         single = load.run(1, seconds=seconds)
-        took = _processor_time(process) - before
+        took = processor_time(process) - before
         report("business_requests_per_s", len(single.latencies) / single.seconds, "requests/s")
         report("business_request_cpu_us", took / len(single.latencies) * 1e6, "us")
-        before = _processor_time(process)
+        before = processor_time(process)
         batches = load.run(BATCH, seconds=seconds)
-        took = _processor_time(process) - before
+        took = processor_time(process) - before
         report("business_events_per_s", len(batches.latencies) * BATCH / batches.seconds, "events/s")
         report("business_event_cpu_us", took / len(batches.latencies) / BATCH * 1e6, "us")
         paced = load.run(1, seconds=seconds, rate=OFFERED)
-        report("business_p99_ms", _quantile(paced.latencies, 0.99) * 1e3, "ms")
-        report("business_p50_ms", _quantile(paced.latencies, 0.5) * 1e3, "ms")
+        report("business_p99_ms", quantile(paced.latencies, 0.99) * 1e3, "ms")
+        report("business_p50_ms", quantile(paced.latencies, 0.5) * 1e3, "ms")
         report("business_offered_requests_per_s", len(paced.latencies) / paced.seconds, "requests/s")
         # Others on the machine slow down all but the processor time: what was measured beside them.
         report("business_load_average", os.getloadavg()[0], "processes")
 
 
-def _processor_time(process: psutil.Process) -> float:
+def processor_time(process: psutil.Process) -> float:
+    """Return the seconds that a process has computed."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
-def _quantile(values: list[float], q: float) -> float:
+def quantile(values: list[float], q: float) -> float:
+    """Return the smallest of `values` that a share `q` of them does not exceed."""
     return sorted(values)[min(len(values) - 1, int(len(values) * q))]
 
 
@@ -118,16 +120,18 @@ class Load:
 
     Args:
         port: of the exporter.
+        connections: so many.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, connections: int = CONNECTIONS) -> None:
         self._port = port
+        self._connections = connections
         self._number = 0
 
     def run(self, events: int, *, seconds: float, rate: float | None = None) -> Measured:
         """Send requests of `events` each, as fast as they are answered or at `rate` a second in all."""
         selector = selectors.DefaultSelector()
-        idle = [self._connected() for _ in range(CONNECTIONS)]
+        idle = [self._connected() for _ in range(self._connections)]
         connections = {one.fileno(): one for one in idle}
         for one in idle:
             selector.register(one, selectors.EVENT_READ)
@@ -144,7 +148,7 @@ class Load:
                 sent += 1
             for key, _ in selector.select(0.0005 if rate is not None else 1.0):
                 one = connections[key.fd]
-                if _answered(one.recv(65536)):
+                if self._answered(one.recv(65536)):
                     latencies.append(time.perf_counter() - due.pop(one))
                     idle.append(one)
         took = time.perf_counter() - started
@@ -169,9 +173,8 @@ class Load:
         )
         return head.encode() + body
 
-
-def _answered(part: bytes) -> bool:
-    """Return whether this is the last part of an answer: the server sends its head apart."""
-    if part.startswith((b"HTTP/1.1 200", b"{")):
-        return part.endswith(b"}")
-    raise RuntimeError(f"the exporter answered {part[:200]!r}")
+    def _answered(self, part: bytes) -> bool:
+        """Return whether this is the last part of an answer: the server sends its head apart."""
+        if part.startswith((b"HTTP/1.1 200", b"{")):
+            return part.endswith(b"}")
+        raise RuntimeError(f"the exporter answered {part[:200]!r}")

@@ -27,6 +27,8 @@ PORTS: Mapping[str, int] = {
     "app-events": 9848,
     "browser": 9852,
     "browser-events": 9853,
+    "jobs": 9844,
+    "jobs-events": 9855,
     "detector": 9845,
     "logs": 9847,
     "signin": 9849,
@@ -160,11 +162,20 @@ def _shop_services(platform: Platform) -> list[Service]:
                 name,
                 (*SPECTER, "demo", "serve", name),
                 ready=f"{platform.url('notifications')}/healthz",
-                environment=environment,
+                environment={**environment, **(_pinging(platform) if name == "scheduler" else {})},
             )
             for name in WORKERS
         ),
     ]
+
+
+def _pinging(platform: Platform) -> dict[str, str]:
+    """Return what tells `specter run`, by which the scheduler starts the jobs, whom to ping."""
+    return {
+        "SPECTER_PING_URL": f"{platform.url('jobs-events')}/ping",
+        "SPECTER_PING_KEY_FILE": str(platform.layout.secrets / "jobs-ping-key"),
+        "SPECTER_RUN_STATE_DIR": str(platform.layout.state / "shop" / "run"),
+    }
 
 
 def _coaching_services(platform: Platform) -> list[Service]:
@@ -238,6 +249,13 @@ def _exporters(platform: Platform) -> list[Service]:
             "postgres-exporter",
             *("--config", str(folder / "postgres.yml")),
             kind="postgres",
+        ),
+        _exporter(
+            platform,
+            "jobs",
+            *("--config", str(folder / "jobs.yml")),
+            *("--ping.listen-address", f"{LOOPBACK}:{platform.ports['jobs-events']}"),
+            *("--storage.path", str(layout.state / "jobs-exporter")),
         ),
     ]
 

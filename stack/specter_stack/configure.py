@@ -81,7 +81,9 @@ def configure_exporters(
     for server in postgres["servers"]:
         server["dsn"] = server["dsn"].replace(DATABASE, f"host={LOOPBACK} port={ports['postgres']}")
         server["password_file"] = str(layout.secrets / Path(server["password_file"]).name)
-    documents = {"signin": signin, "browser": browser, "postgres": postgres}
+    jobs = _document(layout, "stack/exporters/jobs.yml")
+    jobs["ping_key_file"] = str(layout.secrets / Path(jobs["ping_key_file"]).name)
+    documents = {"signin": signin, "browser": browser, "postgres": postgres, "jobs": jobs}
     for name, shared, state in (
         ("logs", SHOP_STATE, shop_state),
         ("coaching-logs", COACHING_STATE, coaching_state),

@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 NAMES = (
     *("postgres-password", "postgres-exporter-password", "notifications-token", "grafana-admin-password"),
     *("business-token", "coaching-token", "signin-token", "signin-read-token", "payments-token"),
+    "jobs-ping-key",
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks data` on a real server with a few tables."""
+"""`python -m benchmarks data` on a real server with a few tables, and on a thousand jobs."""
 
 import json
 
@@ -12,8 +12,20 @@ from benchmarks import data
 def test_scrapes_of_a_server_are_timed_and_one_beside_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "TABLES", 20)
     monkeypatch.setenv("PATH", "/nowhere-with-a-peer")
-    done = CliRunner().invoke(data.suite, ["--runs", "2"], catch_exceptions=False)
+    done = CliRunner().invoke(
+        data.suite, ["--runs", "2", "--jobs", "1000", "--seconds", "0.2"], catch_exceptions=False
+    )
     results = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
-    assert list(results) == ["postgres_scrape_ms", "postgres_rss_mb", "postgres_locked_scrape_ms"]
+    assert list(results) == [
+        *("postgres_scrape_ms", "postgres_rss_mb", "postgres_locked_scrape_ms"),
+        *(
+            "job_pings_per_s",
+            "job_ping_cpu_us",
+            "job_ping_p99_ms",
+            "job_ping_p50_ms",
+            "job_pings_offered_per_s",
+        ),
+        *("jobs_1k_scrape_ms", "jobs_1k_scrape_all_changed_ms", "job_load_average"),
+    ]
     assert all(line["value"] > 0 for line in results.values())
     assert "baseline" not in results["postgres_scrape_ms"]

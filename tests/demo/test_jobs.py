@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from specter_core.clock import SystemClock
 from specter_demo.files import read_state, write_state
@@ -20,6 +21,7 @@ from specter_demo.mail import Mail, mailer
 from specter_stack.programs import find_program
 from tests.demo.queue_servers import Backstage, running_backstage, until
 
+CHECKOUT = Path(__file__).parents[2]
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC).timestamp()
 ORDERS = """
 insert into orders (customer_id, status, amount_cents, placed_at) values
@@ -182,10 +184,16 @@ def test_trouble_of_jobs_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_state(tmp_path / "jobs.json", ALL_WELL) == trouble
 
 
+def test_the_exporter_expects_the_jobs_when_the_scheduler_starts_them() -> None:
+    expected = yaml.safe_load((CHECKOUT / "stack" / "exporters" / "jobs.yml").read_text("utf-8"))["jobs"]
+    assert {each["name"]: each["cron"] for each in expected} == {job.name: job.schedule for job in JOBS}
+
+
 def test_each_job_is_a_command_line_of_ours() -> None:
-    assert [(job.name, job.command[-3:]) for job in JOBS] == [
-        (DIGEST, ("demo", "job", DIGEST)),
-        (BACKUP, ("demo", "job", BACKUP)),
+    specter = (sys.executable, "-m", "specter_core")
+    assert [(job.name, job.command) for job in JOBS] == [
+        (name, (*specter, "run", "--job", name, "--", *specter, "demo", "job", name))
+        for name in (DIGEST, BACKUP)
     ]
 
 

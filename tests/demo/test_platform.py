@@ -81,7 +81,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "worker", "scheduler", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
-        "postgres-exporter",
+        *("postgres-exporter", "jobs"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -97,13 +97,13 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
             "targets": [f"127.0.0.1:{platform.ports[job]}"],
             "labels": {"service": "shop", "instance": f"{job}-1"},
         }
-        for job in ("app", "signin", "browser", "logs")
+        for job in ("app", "signin", "browser", "logs", "jobs")
     }
     beside_the_coach = {
         "targets": [f"127.0.0.1:{platform.ports['coaching-logs']}"],
         "labels": {"service": "coaching", "instance": "coaching-logs-1"},
     }
-    for job in ("app", "signin", "browser"):
+    for job in ("app", "signin", "browser", "jobs"):
         assert targets[job] == [beside_the_shop[job]]
     assert targets["logs"] == [beside_the_shop["logs"], beside_the_coach]
     assert targets["dependencies"] == [
@@ -141,6 +141,18 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     assert config[config.index("--config") + 1] == str(layout.etc / "exporters" / "dependencies.yml")
     alertmanager = (layout.etc / "alertmanager" / "alertmanager.yml").read_text()
     assert f"http://127.0.0.1:{platform.ports['notifications']}/alerts/warning" in alertmanager
+
+
+def test_the_jobs_ping_the_exporter_with_its_key(
+    layout: Layout, services: tuple[Platform, Mapping[str, Service]]
+) -> None:
+    platform, built = services
+    told = built["scheduler"].environment
+    assert told["SPECTER_PING_URL"] == f"http://127.0.0.1:{platform.ports['jobs-events']}/ping"
+    written = yaml.safe_load((layout.etc / "exporters" / "jobs.yml").read_text())
+    assert written["ping_key_file"] == told["SPECTER_PING_KEY_FILE"] == str(layout.secrets / "jobs-ping-key")
+    command = built["jobs"].command
+    assert command[command.index("--ping.listen-address") + 1] == f"127.0.0.1:{platform.ports['jobs-events']}"
 
 
 def test_the_shops_parts_are_told_the_ports_that_were_chosen(

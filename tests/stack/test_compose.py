@@ -28,6 +28,7 @@ from tests.stack.server_flags import AT_PINNED_VERSION, PROMETHEUS_3_FEATURES, i
 CONTAINERS = load_containers()
 LONG_RUNNING = [container for container in CONTAINERS.values() if not container.once]
 OWN = [container for container in CONTAINERS.values() if container.own]
+FOR_JOBS = ("SPECTER_PING_URL", "SPECTER_PING_KEY_FILE", "SPECTER_RUN_STATE_DIR")
 LISTENING_NOWHERE = {"traffic", *WORKERS}
 # What the native run calls a server, and the service that is the same here.
 SERVICE_OF = {name: service_of(name) for name in PORTS}
@@ -46,6 +47,7 @@ SHARED = {
     "logs": {"/etc/specter/logs.yml": "stack/exporters/logs.yml"},
     "coaching-logs": {"/etc/specter/coaching-logs.yml": "stack/exporters/coaching-logs.yml"},
     "postgres-exporter": {"/etc/specter/postgres.yml": "stack/exporters/postgres.yml"},
+    "jobs": {"/etc/specter/jobs.yml": "stack/exporters/jobs.yml"},
     "dependencies": {
         "/etc/specter/dependencies.yml": "stack/exporters/dependencies.yml",
         "/etc/specter/customer-password": "stack/exporters/customer-password",
@@ -65,6 +67,7 @@ SECRET_READERS = {
     "signin-token": {"signin", "shop"},
     "signin-read-token": {"signin"},
     "payments-token": {"payments", "dependencies"},
+    "jobs-ping-key": {"jobs", "scheduler"},
 }
 
 
@@ -75,6 +78,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
 LISTENING = (
     *("prometheus", "alertmanager", "node", "blackbox", "detector"),
     *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
+    "jobs",
 )
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)
@@ -301,9 +305,10 @@ def assert_url_of_a_service(url: str) -> None:
 
 @every_own
 def test_its_shop_variables_are_valid_settings(container: Container) -> None:
-    assert all(name.startswith(PREFIX) for name in container.environment)
-    settings = load_settings(container.environment, launcher_file=CHECKOUT / "no-such-file")
-    for name, value in container.environment.items():
+    told = {name: value for name, value in container.environment.items() if name not in FOR_JOBS}
+    assert all(name.startswith(PREFIX) for name in told)
+    settings = load_settings(told, launcher_file=CHECKOUT / "no-such-file")
+    for name, value in told.items():
         assert str(getattr(settings, name.removeprefix(PREFIX).lower())) == value
         if (container.name, name) in FOR_THE_HOST:
             host, _, port = value.removeprefix("http://").partition(":")
@@ -314,6 +319,17 @@ def test_its_shop_variables_are_valid_settings(container: Container) -> None:
             container.mount_of(value)
         elif name.endswith("_LISTEN"):
             assert value in {f"0.0.0.0:{inside}" for _, _, inside in container.ports}
+
+
+def test_the_scheduler_s_jobs_ping_the_exporter_with_its_key() -> None:
+    scheduler, exporter = CONTAINERS["scheduler"], CONTAINERS["jobs"]
+    url, key, state = (scheduler.environment[name] for name in FOR_JOBS)
+    assert url.endswith("/ping")
+    assert_url_of_a_service(url.removesuffix("/ping"))
+    config = yaml.safe_load((CHECKOUT / "stack/exporters/jobs.yml").read_text("utf-8"))
+    assert config["ping_key_file"] == key
+    assert exporter.mount_of(key).source == scheduler.mount_of(key).source == "jobs-ping-key"
+    assert scheduler.mount_of(state).source == "shop-state"
 
 
 def test_the_shop_is_told_all_that_its_faults_need() -> None:

@@ -27,7 +27,7 @@ CONTAINERS = load_containers()
 TARGETS = CHECKOUT / "stack/prometheus/targets"
 # Where the two differ on purpose.
 OWN_PATHS = {*("--config.file", "--config", "--storage.tsdb.path", "--storage.path", "--business.token-file")}
-LISTEN_FLAGS = {f"--{what}.listen-address" for what in ("web", "business", "events", "beacon")}
+LISTEN_FLAGS = {f"--{what}.listen-address" for what in ("web", "business", "events", "beacon", "ping")}
 # The image has paths of its own, and listens on every interface of its container.
 GRAFANA_NATIVE_ONLY = ("GF_SERVER_HTTP_", "GF_PATHS_")
 GRAFANA_COMPOSE_ONLY = {"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_PLUGINS_PREINSTALL_DISABLED"}
@@ -105,7 +105,7 @@ def test_every_target_file_that_is_there_is_read() -> None:
     "name",
     [
         *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
+        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter", "jobs"),
     ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
@@ -185,7 +185,17 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
     for name in ("shop", "payments", "traffic", "notifications", *native.WORKERS):
         service = "specter-notifications" if name == "notifications" else name
         assert CONTAINERS[service].command == list(run.services[name].command[3:])
-    for name in ("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"):
+    exporters = (
+        "app",
+        "signin",
+        "browser",
+        "logs",
+        "coaching-logs",
+        "dependencies",
+        "postgres-exporter",
+        "jobs",
+    )
+    for name in exporters:
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])
     assert CONTAINERS["detector"].command[:2] == list(run.services["detector"].command[3:5])
 

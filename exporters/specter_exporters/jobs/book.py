@@ -5,8 +5,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from specter_core.clock import Clock
@@ -40,12 +39,16 @@ class Entry:
     wake: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
+    """An event that waits to be kept. Who tells it waits for `kept`, a lock that is free when it is done."""
+
     entry: Entry
     event: Event
     output: str
-    kept: "Future[None]"
+    arrived: float
+    kept: threading.Lock = field(default_factory=threading.Lock)
+    error: StoreError | None = None
 
 
 @dataclass(slots=True)
@@ -192,20 +195,25 @@ class Book:
         Raises:
             StoreError: it is not kept.
         """
-        kept: Future[None] = Future()
         with self._work:
             now = self._clock.time()
             at = event.at if now - MOST_LATE <= event.at <= now else now
-            waiting = _Waiting(entry, replace(event, at=at), output, kept)
+            waiting = _Waiting(entry, replace(event, at=at), output, now)
+            waiting.kept.acquire()
             self._queue.append(waiting)
             self._work.notify()
-        try:
-            kept.result(WITHIN)
-        except TimeoutError:
-            raise StoreError(f"the store has not answered for {WITHIN:g} s") from None
+        if not waiting.kept.acquire(timeout=WITHIN):
+            raise StoreError(f"the store has not answered for {WITHIN:g} s")
+        if waiting.error is not None:
+            raise waiting.error
 
     def save(self) -> None:
-        """Let what time has brought be kept soon."""
+        """Let what time has brought be kept soon, and tidy the store."""
+        if self.counts.up:
+            try:
+                self._store.tidy()
+            except StoreError as error:
+                LOGGER.warning("the store is not tidied: %s", error)
         with self._work:
             self._advance(self._settled())
             self._save = bool(self._unsaved)
@@ -254,7 +262,7 @@ class Book:
     def _settled(self) -> float:
         """Return until when nothing more can come: an event that is not kept yet may stand for a run."""
         waiting = [*self._writing[:1], *self._queue[:1]]
-        return min([self._clock.time(), *(each.event.at for each in waiting)])
+        return min([self._clock.time(), *(each.arrived for each in waiting)])
 
     def _advance(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
@@ -285,7 +293,8 @@ class Book:
             with self._work:
                 done, self._writing = self._writing, []
             for each in done:
-                each.kept.set_result(None) if error is None else each.kept.set_exception(error)
+                each.error = error
+                each.kept.release()
 
     def _written(self, saved: set[int]) -> StoreError | None:
         """Write what waits, and show it once it is kept; return why it was not."""
@@ -319,7 +328,10 @@ class Book:
         with self._lock:
             for each in waiting:
                 entry, event = each.entry, each.event
-                state = told(entry.job, states.get(entry.place, entry.state), event)
+                before = states.get(entry.place, entry.state)
+                state = told(entry.job, before, event)
+                if state is before:  # it was told a second time
+                    continue
                 states[entry.place] = state
                 events.append(
                     KeptEvent(

@@ -149,7 +149,7 @@ class Pinging:
     def _ping(self, path: str, environ: "WSGIEnvironment") -> tuple[str, int, str]:
         """Take a ping; return what became of it, and the status and the text that answer it."""
         _limited(self._all.take(1))
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True, max_num_fields=20)
+        query = _query(environ.get("QUERY_STRING", ""))
         previews = _previews(environ)
         target = self._target(path, environ, make=query.get("create") == ["1"] and not previews)
         event = _event(target.action, query, _happened(environ))
@@ -204,6 +204,15 @@ class Pinging:
             fresh = TokenBucket(self._config.limits.of_job, self._monotonic)
             bucket = self._of_jobs.setdefault(entry.place, fresh)
         return bucket
+
+
+def _query(text: str) -> dict[str, list[str]]:
+    if not text:
+        return {}
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise PingError("invalid", 400, "invalid url format") from None
 
 
 def _limited(seconds: float) -> None:

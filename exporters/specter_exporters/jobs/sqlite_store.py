@@ -20,6 +20,8 @@ from specter_exporters.jobs.store import (
 
 FILE = "jobs.db"
 VERSION = 1
+MOST_PAGES = 16_384
+"""Of 4 KiB: the size at which the log is moved into the file in any case, while pings wait."""
 _TABLES = """
 CREATE TABLE job (
     name TEXT PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, made INTEGER NOT NULL, schedule TEXT NOT NULL,
@@ -90,6 +92,15 @@ class SqliteStore:
             raise StoreError(f"{path}: {error}") from error
         return [KeptEvent(*row) for row in rows]
 
+    def tidy(self) -> None:
+        """Move what is in the log into the file; see `Store`."""
+        path = self._folder / FILE
+        try:
+            with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{path}: {error}") from error
+
     def close(self) -> None:
         """End the connection, and hold the folder no more."""
         if self._connection is not None:
@@ -109,6 +120,8 @@ def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # of WAL: each commit is on the disk
+    # `tidy` moves the log into the file, beside the writes; this is for when it does not come to its end.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {MOST_PAGES}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")

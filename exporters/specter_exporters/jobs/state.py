@@ -1,7 +1,7 @@
 """What is known of a job: a value that time and events turn into the next one. No clock, no store."""
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from specter_exporters.jobs.model import Event, Job
 
@@ -15,8 +15,7 @@ MOST_CAUGHT_UP = 100_000
 """Scheduled runs that are looked at at once, after the exporter was down; older ones are not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What is known of a job.
 
     Attributes:
@@ -60,7 +59,7 @@ def begun(job: Job, now: float) -> State:
 
 def rescheduled(job: Job, state: State, now: float) -> State:
     """Return `state` for a job whose schedule is another one from `now` on; what was missed stays so."""
-    return replace(state, expected=begun(job, now).expected, pending=(), overdue=False)
+    return state._replace(expected=begun(job, now).expected, pending=(), overdue=False)
 
 
 def advanced(job: Job, state: State, now: float) -> State:
@@ -83,7 +82,7 @@ def told(job: Job, state: State, event: Event) -> State:
     if _told_before(state, event):
         return state
     state = advanced(job, state, event.at)
-    state = replace(state, pings=state.pings + 1)
+    state = state._replace(pings=state.pings + 1)
     if event.kind == "log":
         return state
     if event.kind == "start":
@@ -115,7 +114,7 @@ def _judged(job: Job, state: State, now: float) -> State:
         due += 1
         seen += 1
         expected = job.schedule.next_after(max(expected, now) if seen == MOST_CAUGHT_UP else expected)
-    return replace(state, expected=expected, pending=tuple(pending), missed=missed, overdue=overdue, due=due)
+    return state._replace(expected=expected, pending=tuple(pending), missed=missed, overdue=overdue, due=due)
 
 
 def _without_lost(job: Job, state: State, now: float) -> State:
@@ -126,8 +125,8 @@ def _without_lost(job: Job, state: State, now: float) -> State:
 
 def _lose(state: State, index: int, at: float) -> State:
     running = state.running[:index] + state.running[index + 1 :]
-    return replace(
-        state, running=running, lost=state.lost + 1, last_failure=max(at, state.last_failure or at)
+    return state._replace(
+        running=running, lost=state.lost + 1, last_failure=max(at, state.last_failure or at)
     )
 
 
@@ -140,7 +139,7 @@ def _started(job: Job, state: State, event: Event) -> State:
     elif len(state.running) == MOST_RUNNING:
         state = _lose(state, 0, event.at)
     running = sorted((*state.running, (event.run, event.at)), key=lambda each: each[1])
-    return replace(state, running=tuple(running), last_start=last_start)
+    return state._replace(running=tuple(running), last_start=last_start)
 
 
 def _ended(job: Job, state: State, event: Event) -> State:
@@ -150,22 +149,21 @@ def _ended(job: Job, state: State, event: Event) -> State:
         state = _came(job, state, event.at)
     else:
         duration = max(0.0, event.at - began)
-        state = replace(
-            state,
+        state = state._replace(
             running=tuple(each for each in state.running if each[0] != event.run),
             last_duration=duration if newest else state.last_duration,
             duration_sum=state.duration_sum + duration,
             duration_count=state.duration_count + 1,
         )
     if newest:
-        state = replace(
-            state, exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
+        state = state._replace(
+            exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
         )
     if event.kind == "success":
-        due = 0 if _nothing_since(job, state, event.at) else state.due
+        due = 0 if state.due == 0 or _nothing_since(job, state, event.at) else state.due
         last_success = _later(state.last_success, event.at)
-        return replace(state, succeeded=state.succeeded + 1, last_success=last_success, due=due)
-    return replace(state, failed=state.failed + 1, last_failure=_later(state.last_failure, event.at))
+        return state._replace(succeeded=state.succeeded + 1, last_success=last_success, due=due)
+    return state._replace(failed=state.failed + 1, last_failure=_later(state.last_failure, event.at))
 
 
 def _nothing_since(job: Job, state: State, at: float) -> bool:
@@ -188,18 +186,18 @@ def _came(job: Job, state: State, at: float) -> State:
     A run that is told late, when others have fallen due since, stands for none of these.
     """
     overdue = state.overdue and not _nothing_since(job, state, at)
-    state = replace(state, came=_later(state.came, at), overdue=overdue)
+    state = state._replace(came=_later(state.came, at), overdue=overdue)
     if job.schedule is None or state.expected is None:
         return state
     if job.schedule.anchored:
         expected = job.schedule.next_after(at)
         if expected is not None and expected < state.expected:
             return state
-        return replace(state, expected=expected, pending=())
+        return state._replace(expected=expected, pending=())
     if state.expected - at <= EARLY:
         following = job.schedule.next_after(state.expected)
         # Never so early that it would be nearer to the run before.
         if following is None or state.expected - at <= (following - state.expected) / 4:
-            return replace(state, expected=following, due=state.due + 1)
+            return state._replace(expected=following, due=state.due + 1)
     before = [due for due in state.pending if due <= at + EARLY]
-    return replace(state, pending=(*before[:-1], *state.pending[len(before) :]))
+    return state._replace(pending=(*before[:-1], *state.pending[len(before) :]))

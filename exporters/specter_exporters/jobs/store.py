@@ -1,6 +1,5 @@
 """What outlives the exporter: jobs with their state, and the newest events of each."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,13 +72,20 @@ class Store(Protocol):
             StoreError: they cannot be read.
         """
 
+    def tidy(self) -> None:
+        """Do what keeps the store small and fast; events are kept meanwhile.
+
+        Raises:
+            StoreError: it cannot be done.
+        """
+
     def close(self) -> None:
         """End the connection."""
 
 
 def encoded(state: State) -> str:
     """Return `state` as JSON."""
-    return json.dumps(_fields_of(state), separators=(",", ":"))
+    return json.dumps(state._asdict(), separators=(",", ":"))
 
 
 def decoded(text: str) -> State:
@@ -87,15 +93,7 @@ def decoded(text: str) -> State:
     values = json.loads(text)
     values["pending"] = tuple(values.get("pending", ()))
     values["running"] = tuple((run, at) for run, at in values.get("running", ()))
-    return State(**{name: value for name, value in values.items() if name in _NAMES})
-
-
-_NAMES = tuple(field.name for field in dataclasses.fields(State))
-
-
-def _fields_of(state: State) -> dict[str, object]:
-    # dataclasses.asdict copies deeply, which takes longer than all the rest of a ping.
-    return {name: getattr(state, name) for name in _NAMES}
+    return State(**{name: value for name, value in values.items() if name in State._fields})
 
 
 JOB_COLUMNS = "name, uuid, made, schedule, state"
