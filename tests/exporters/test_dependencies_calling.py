@@ -1,15 +1,21 @@
 """Calls to a real server that hangs, drips, floods, redirects, speaks no HTTP or has a wrong certificate."""
 
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from specter_exporters.dependencies.asking import ask
 from specter_exporters.dependencies.calling import MAX_BODY_BYTES, Answer, Caller, Request
-from specter_exporters.dependencies.model import CallError
+from specter_exporters.dependencies.connecting import is_public
+from specter_exporters.dependencies.model import Call, CallError, Expect
+from specter_exporters.dependencies.searching import Searcher
 from tests.core.certificates import self_signed
+from tests.exporters.driving import Timer
 from tests.servers.prometheus import free_port
 from tests.servers.third_party import ThirdParty, third_party
 
@@ -54,6 +60,25 @@ def test_a_server_that_is_slow_over_tls_is_broken_off_too(tmp_path: Path) -> Non
 def test_a_server_that_accepts_and_says_nothing_in_the_handshake(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert reason(f"https://127.0.0.1:{silent.getsockname()[1]}/", timeout=SHORT) == "timeout"
+
+
+def test_the_addresses_of_a_name_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = Timer()
+    tried: list[str] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address[0])
+        timer.advance(timeout)
+        raise TimeoutError
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{n}", 80)) for n in range(8)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with Caller(timer=timer) as caller, pytest.raises(CallError) as caught:
+        caller.call(Request("GET", "http://many.example/", {}), LONG, wanted=lambda _: True)
+    assert caught.value.reason == "timeout"
+    assert len(tried) == 8
+    assert timer.now - 100 == pytest.approx(LONG, abs=0.1)
 
 
 def test_an_endless_body_is_read_up_to_a_limit_and_not_at_all_when_nobody_wants_it(party: ThirdParty) -> None:
@@ -107,6 +132,60 @@ def test_a_redirect_to_another_host_or_port_carries_no_credentials(party: ThirdP
         assert len(arrived) == 2
         assert [seen.headers.get("Authorization") for seen in arrived] == [None, None]
         assert "s3cret" not in str(arrived)
+
+
+def test_nobody_in_the_internet_leads_into_our_network(party: ThirdParty) -> None:
+    party.page("/away", b"", 302, Location=f"http://127.0.0.2:{party.port}/")
+    party.page("/here", b"", 302, Location="/new")
+    party.page("/new", b"here")
+
+    def asked(path: str, public: str) -> Answer:
+        with Caller(public=lambda address: address == public) as caller:
+            return caller.call(Request("GET", f"{party.url}{path}", {}), LONG, wanted=lambda one: one == 200)
+
+    with pytest.raises(CallError) as caught:
+        asked("/away", public="127.0.0.1")
+    assert caught.value.reason == "redirect"
+    with pytest.raises(CallError) as caught:
+        asked("/away", public="")  # what the list itself names may be in our network, and lead on in it
+    assert caught.value.reason == "connect"
+    assert asked("/here", public="127.0.0.1").body == b"here"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        *[(private, False) for private in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "::1")],
+        *[(private, False) for private in ("fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "0.0.0.0")],
+    ],
+)
+def test_which_addresses_are_of_the_internet(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_an_answer_in_which_a_search_takes_for_ever_holds_nobody_up(party: ThirdParty) -> None:
+    party.page("/digits", b"1" * 1_000_000)
+    party.page("/some", b"17 orders")
+    searcher = Searcher(SHORT)
+    expect = Expect(body=re.compile("([0-9]+) orders"))
+    try:
+        with Caller(search=searcher.search) as caller:
+            with pytest.raises(CallError) as caught:
+                ask(Call("", "GET", f"{party.url}/digits", LONG, expect=expect), {}, caller)
+            assert caught.value.reason == "body"
+            assert ask(Call("", "GET", f"{party.url}/some", LONG, expect=expect), {}, caller).status == 200
+            assert caller.search(re.compile("([0-9]+) orders"), "17 orders") == ["17 orders", "17"]
+            assert caller.search(re.compile("[0-9]+ orders"), "no orders") is None
+            (process,) = [
+                one for one in psutil.Process().children() if "import json, re, sys" in one.cmdline()[-1]
+            ]
+            process.kill()
+            process.wait(LONG)
+            assert caller.search(re.compile("or+"), "17 orders") == ["or"]
+    finally:
+        searcher.close()
 
 
 def test_a_body_is_not_sent_on_to_another_host(party: ThirdParty) -> None:

@@ -205,6 +205,18 @@ def test_components_that_cannot_be_read_leave_the_status(config: Dependencies, p
     ]
 
 
+def test_components_of_any_kind_are_read(config: Dependencies, party: ThirdParty) -> None:
+    (dependency,) = config.dependencies
+    assert dependency.status_page is not None
+    used = replace(dependency.status_page, components=frozenset({"API"}))
+    odd = [{"name": ["API"], "status": "operational"}, {"name": "API", "status": {}}, {"name": None}, "API"]
+    party.page("/api/v2/components.json", {"components": odd})
+    asked = Asked(replace(config, dependencies=(replace(dependency, status_page=used),)))
+    asked.ask()
+    assert asked.value("components", component_status="other") == 1
+    assert asked.value("components", component_status="operational") == 0
+
+
 def test_the_expiry_of_an_answer_and_of_a_token(
     party: ThirdParty, config: Dependencies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +261,9 @@ def test_a_token_without_an_end(token: str) -> None:
         (None, None),
         (float("nan"), None),
         (1e300, None),
+        (10**400, None),
+        ("0001-01-01T00:00:00Z", None),
+        (f"Wed, 02 Jan 2030 03:04:05 +{'9' * 30}", None),
     ],
 )
 def test_moments(value: object, expected: float | None) -> None:

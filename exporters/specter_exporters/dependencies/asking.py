@@ -45,7 +45,7 @@ def ask(
     answer = caller.call(request, call.timeout, wanted=wanted, body=body)
     if not call.expect.takes(answer.status):
         raise CallError("status", answer.status)
-    if call.expect.body is not None and not call.expect.body.search(text_of(answer)):
+    if call.expect.body is not None and caller.search(call.expect.body, text_of(answer)) is None:
         raise CallError("body")
     return answer
 
@@ -84,15 +84,15 @@ def at(document: object, path: tuple[str, ...]) -> object:
     return document
 
 
-def extracted(extract: Extract, answer: Answer) -> str:
+def extracted(extract: Extract, answer: Answer, caller: Caller) -> str:
     """Return what `extract` takes out of `answer`.
 
     Raises:
-        CallError: it is not there (`body`), or the body is not JSON (`invalid`).
+        CallError: it is not there or not found in time (`body`), or the body is not JSON (`invalid`).
     """
     found: object
     if extract.pattern is not None:
-        match = extract.pattern.search(text_of(answer))
+        match = caller.search(extract.pattern, text_of(answer))
         found = match[1] if match else None
     else:
         found = at(json_of(answer), extract.json)

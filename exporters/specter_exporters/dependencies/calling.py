@@ -1,10 +1,10 @@
 """HTTP calls to third parties: one deadline a call, bounded answers, redirects without secrets."""
 
 import http.client
+import re
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,10 +17,13 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from specter_exporters.dependencies.connecting import Connector, is_public
 from specter_exporters.dependencies.model import CallError, Reason
+from specter_exporters.dependencies.searching import Found, Search, search_here
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_REDIRECTS = 5
+PORTS = {"http": 80, "https": 443}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The body is read as it comes: an answer that is small when packed may be huge when unpacked.
 OWN_HEADERS = {"User-Agent": "specter-dependencies", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -46,67 +49,26 @@ class Answer:
     body: bytes = b""
 
 
-class _Deadline:
-    """Breaks off connections at the end of the time; a time-out of a socket starts anew with each byte."""
-
-    def __init__(self, timer: Callable[[], float]) -> None:
-        self._timer = timer
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._end = 0.0
-        self.over = False
-
-    @property
-    def left(self) -> float:
-        """Seconds until the end, never 0, which sockets take for something else."""
-        return max(0.001, self._end - self._timer())
-
-    @contextmanager
-    def running(self, seconds: float) -> Iterator[None]:
-        """Let a call take `seconds`."""
-        self._end, self.over = self._timer() + seconds, False
-        alarm = threading.Timer(seconds, self._break_off)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            yield
-        finally:
-            alarm.cancel()
-            alarm.join()
-
-    def watch(self, connected: socket.socket) -> None:
-        """Break off this one too. A connection lets go of its socket, maybe before the body is read.
-
-        Raises:
-            TimeoutError: it is too late already.
-        """
-        with self._lock:
-            self._sockets.append(connected)
-            if self.over:
-                raise TimeoutError
-
-    def _break_off(self) -> None:
-        with self._lock:
-            self.over = True
-            for connected in self._sockets:
-                # Of the plain socket: TLS would take the reader's session away while it reads.
-                with suppress(OSError):
-                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
 class _Adapter(HTTPAdapter):
-    """Requests' adapter, whose connections know the deadline."""
+    """Requests' adapter, whose connections are made by a connector."""
 
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, connector: Connector) -> None:
+        # `_new_conn` is the one place where a connection can be told how to connect.
         class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return connector.connect(self.host, self.port)
+
             def connect(self) -> None:
                 super().connect()
-                deadline.watch(self.sock)
+                connector.watch(self.sock)
 
         class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return connector.connect(self.host, self.port)
+
             def connect(self) -> None:
                 super().connect()
-                deadline.watch(self.sock)
+                connector.watch(self.sock)
 
         class PlainPool(urllib3.HTTPConnectionPool):
             ConnectionCls = Plain
@@ -135,17 +97,26 @@ class Caller:
     Args:
         ca_file: certificates to trust instead of the usual ones.
         timer: seconds that never step back.
+        public: whether an address is one of the internet.
+        search: finds patterns in what is answered.
     """
 
-    def __init__(self, ca_file: Path | None = None, timer: Callable[[], float] = monotonic) -> None:
-        self._deadline = _Deadline(timer)
+    def __init__(
+        self,
+        ca_file: Path | None = None,
+        timer: Callable[[], float] = monotonic,
+        public: Callable[[str], bool] = is_public,
+        search: Search = search_here,
+    ) -> None:
+        self._search = search
+        self._connector = Connector(timer, public)
         self._session = requests.Session()
         # Nothing out of ~/.netrc: a password there is not meant for whom we ask.
         self._session.trust_env = False
         self._session.headers.clear()
         self._session.verify = True if ca_file is None else str(ca_file)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(self._deadline))
+            self._session.mount(scheme, _Adapter(self._connector))
 
     def __enter__(self) -> "Caller":
         return self
@@ -167,18 +138,30 @@ class Caller:
         Raises:
             CallError: dns, connect, tls, timeout, redirect, invalid, or body (over 1 MiB).
         """
-        with self._deadline.running(timeout):
+        with self._connector.running(timeout):
             try:
                 answer = self._follow(request, wanted, body=body)
             except CallError:
                 raise
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 raise CallError(self._reason(error)) from None  # its message holds the URL, maybe a header
-        if self._deadline.over:  # which looks like the end of the body
+        if self._connector.over:  # which looks like the end of the body
             raise CallError("timeout")
         return answer
 
+    def search(self, pattern: re.Pattern[str], text: str) -> Found:
+        """Return what `pattern` finds in an answer's text.
+
+        Raises:
+            CallError: it takes too long (`body`).
+        """
+        try:
+            return self._search(pattern, text)
+        except TimeoutError:
+            raise CallError("body") from None
+
     def _follow(self, request: Request, wanted: Callable[[int], bool], *, body: bool) -> Answer:
+        asked = _origin(request.url)
         for _ in range(MAX_REDIRECTS + 1):
             with closing(self._send(request)) as response:
                 goes_on = response.status_code in REDIRECTS and "Location" in response.headers
@@ -186,11 +169,14 @@ class Caller:
                     content = _read(response) if body else b""
                     return Answer(response.status_code, response.headers, content)
                 request = _redirected(request, response.status_code, response.headers["Location"])
+            # The list may name hosts of our own network; those who answer from the internet may not.
+            away = _origin(request.url) != asked
+            self._connector.public_only = away and self._connector.is_in_the_internet(*asked[1:])
         raise CallError("redirect")
 
     def _send(self, request: Request) -> requests.Response:
         proxies = get_environ_proxies(request.url, no_proxy=None)
-        left = self._deadline.left
+        left = self._connector.left
         return self._session.request(
             request.method,
             request.url,
@@ -205,7 +191,7 @@ class Caller:
 
     def _reason(self, error: Exception) -> Reason:
         causes = list(_causes(error))
-        if self._deadline.over or _any(causes, (requests.Timeout, TimeoutError)):
+        if self._connector.over or _any(causes, (requests.Timeout, TimeoutError)):
             return "timeout"
         if _any(causes, (socket.gaierror,)):
             return "dns"
@@ -243,12 +229,17 @@ def _read(response: requests.Response) -> bytes:
     return content
 
 
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+
+
 def _redirected(request: Request, status: int, location: str) -> Request:
     url = urljoin(request.url, location)
-    old, new = urlsplit(request.url), urlsplit(url)
-    if new.scheme not in {"http", "https"} or (old.scheme == "https" and new.scheme == "http"):
+    old, new = _origin(request.url), _origin(url)
+    if new[0] not in PORTS or (old[0] == "https" and new[0] == "http"):
         raise CallError("redirect")
-    same = (old.scheme, old.hostname, old.port) == (new.scheme, new.hostname, new.port)
+    same = old == new
     keeps_method = status in {307, 308}
     if keeps_method and same:
         return Request(request.method, url, request.headers, request.json, request.form)

@@ -64,6 +64,7 @@ def run(config: "Dependencies", web: WebOptions, wait: Callable[[], object]) -> 
     from specter_exporters.dependencies.collector import DependencyCollector  # noqa: PLC0415
     from specter_exporters.dependencies.results import Results  # noqa: PLC0415
     from specter_exporters.dependencies.runner import Runner, jobs  # noqa: PLC0415
+    from specter_exporters.dependencies.searching import Searcher  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
 
     results = Results()
@@ -71,7 +72,8 @@ def run(config: "Dependencies", web: WebOptions, wait: Callable[[], object]) -> 
     registry.register(DependencyCollector(config, results))
     ProcessCollector(registry=registry)
     site = exporter_site(registry, title="Specter dependency exporter", telemetry_path=web.telemetry_path)
-    runner = Runner(jobs(config), results, concurrency=config.concurrency)
+    searcher = Searcher()
+    runner = Runner(jobs(config, searcher.search), results, concurrency=config.concurrency)
     server = WebServer(site, web, threads=4)
     server.start()
     try:
@@ -81,6 +83,7 @@ def run(config: "Dependencies", web: WebOptions, wait: Callable[[], object]) -> 
     finally:
         runner.stop()
         server.stop()
+        searcher.close()
 
 
 @dependencies.command("check")

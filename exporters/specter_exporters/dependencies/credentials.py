@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -79,10 +78,12 @@ def moment(value: object) -> float | None:
     """Return Unix time of a number (seconds or milliseconds), ISO 8601 text or HTTP date; None of others."""
     if isinstance(value, str):
         return _of_text(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = value / 1000 if value > MILLISECONDS_FROM else float(value)
-    return seconds if 0 < seconds < LATEST else None
+    # Compared before it is divided: a whole number may be too long for a floating-point one.
+    if MILLISECONDS_FROM < value < LATEST * 1000:
+        return value / 1000
+    return float(value) if 0 < value <= MILLISECONDS_FROM else None
 
 
 def _of_text(text: str) -> float | None:
@@ -91,9 +92,10 @@ def _of_text(text: str) -> float | None:
     for read in (_iso, parsedate_to_datetime):
         try:
             found = read(text)
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             continue
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        return seconds if 0 < seconds < LATEST else None  # many write the year 1 for no end
     return None
 
 

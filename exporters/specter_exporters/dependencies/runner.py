@@ -11,6 +11,7 @@ from specter_exporters.dependencies.calling import Caller
 from specter_exporters.dependencies.credentials import run_credential
 from specter_exporters.dependencies.model import Dependencies, Dependency, Kind
 from specter_exporters.dependencies.results import Result, Results
+from specter_exporters.dependencies.searching import Search, search_here
 from specter_exporters.dependencies.status_pages import run_status_page
 from specter_exporters.dependencies.steps import run_check
 from specter_exporters.periodic import Periodic, PeriodicJob
@@ -29,26 +30,28 @@ class Job:
     run: Callable[[], Result]
 
 
-def jobs(config: Dependencies) -> list[Job]:
-    """Return everything that is asked, in the order of the list."""
-    return [job for each in config.dependencies for job in _jobs_of(each)]
+def jobs(config: Dependencies, search: Search = search_here) -> list[Job]:
+    """Return everything that is asked, in the order of the list; `search` finds patterns in answers."""
+    return [job for each in config.dependencies for job in _jobs_of(each, search)]
 
 
-def _jobs_of(each: Dependency) -> Iterator[Job]:
+def _jobs_of(each: Dependency, search: Search) -> Iterator[Job]:
+    own = partial(Caller, each.ca_file, search=search)
     if each.check is not None:
-        yield Job(each.name, "steps", each.check.interval, partial(_with_caller, run_check, each.check, each))
+        run_steps = partial(_with_caller, run_check, each.check, own)
+        yield Job(each.name, "steps", each.check.interval, run_steps)
     if each.credential is not None:
-        run = partial(_with_caller, run_credential, each.credential, each)
+        run = partial(_with_caller, run_credential, each.credential, own)
         yield Job(each.name, "credential", each.credential.interval, run)
     if each.status_page is not None:
         # It is another host, usually: the dependency's own authority says nothing about it.
-        run_page = partial(_with_caller, run_status_page, each.status_page, None)
+        run_page = partial(_with_caller, run_status_page, each.status_page, Caller)
         yield Job(each.name, "status_page", each.status_page.interval, run_page)
 
 
-def _with_caller(run: Callable[[T, Caller], Result], what: T, dependency: Dependency | None) -> Result:
+def _with_caller(run: Callable[[T, Caller], Result], what: T, make: Callable[[], Caller]) -> Result:
     """Run with connections and cookies of its own, which nothing else shares."""
-    with Caller(None if dependency is None else dependency.ca_file) as caller:
+    with make() as caller:
         return run(what, caller)
 
 

@@ -48,7 +48,7 @@ def _components(document: object, used: frozenset[str]) -> dict[str, int]:
         raise CallError("invalid")
     counts: Counter[str] = Counter()
     for each in found:
-        if not isinstance(each, dict) or (used and each.get("name") not in used):
+        if not isinstance(each, dict) or (used and str(each.get("name")) not in used):
             continue
         if each.get("group") is True and not used:
             continue

@@ -24,7 +24,7 @@ def run_check(check: Check, caller: Caller, timer: Callable[[], float] = monoton
         reason: Reason | None = None
         try:
             answer = ask(step, values, caller)
-            values |= {extract.name: extracted(extract, answer) for extract in step.extract}
+            values |= {extract.name: extracted(extract, answer, caller) for extract in step.extract}
         except CallError as error:
             reason = error.reason
         results.append(StepResult(step.name, timer() - started, reason))
