@@ -36,7 +36,7 @@ def text() -> str:
 
 def alerts(settings: Settings) -> tuple[AlertRule, ...]:
     """Return the alerts on statements."""
-    return (_slow(settings),)
+    return (_slow(settings), _regressed(settings))
 
 
 def _slow(settings: Settings) -> AlertRule:
@@ -65,5 +65,32 @@ def _slow(settings: Settings) -> AlertRule:
         action=(
             "See its plan: EXPLAIN with values of a slow call. Has a release changed it, an index gone, a "
             "table grown or not been analysed?"
+        ),
+    )
+
+
+def _regressed(settings: Settings) -> AlertRule:
+    within = settings.pg_plan_within
+    changed = f"max by ({STATEMENT}) (increase({metrics.PG_PLAN_CHANGES.name}[{within}])) > 0"
+    most = number(settings.pg_plan_slower)
+    return alert(
+        settings,
+        "PostgresPlanRegression",
+        f"({mean('5m')}) / {ON_STATEMENT} ({mean('1h', within)}) > {most}\nand {ON_STATEMENT}\n{changed}\n"
+        f"and {ON_STATEMENT}\n{rate(metrics.PG_STATEMENT_SECONDS, '5m')} > "
+        f"{number(settings.pg_plan_share)}",
+        "warning",
+        "statement",
+        wait="1m",
+        keep_firing=settings.keep_firing,
+        summary=f"A statement of {{{{ $labels.database }}}} on PostgreSQL {NAME} has a worse plan",
+        description=(
+            f"The plan of statement {{{{ $labels.statement }}}} of {{{{ $labels.database }}}} on {NAME} "
+            f"changed within {within}, and a call takes {{{{ $value | humanize }}}} times as long as before; "
+            f"expected at most {most}. This resolves by itself. It is: {text()}"
+        ),
+        action=(
+            "Compare its plans on the dashboard. Create an index again that is gone; analyse a table that "
+            "was not."
         ),
     )

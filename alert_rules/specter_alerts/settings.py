@@ -148,6 +148,10 @@ class Settings:
     pg_statement_seconds: float = 0.1
     pg_statement_share: float = 0.25
     pg_statement_window: str = "3m"
+    # A statement whose plan changed, by how much slower it is, and from which share of one core on.
+    pg_plan_within: str = "1h"
+    pg_plan_slower: float = 2.0
+    pg_plan_share: float = 0.02
     # A deadlock now and then is retried and no news.
     pg_deadlocks: int = 4
     # A standby without a receiver is one that reads an archive, unless it had one within so long.

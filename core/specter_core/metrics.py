@@ -1875,6 +1875,47 @@ PG_STATEMENT_BLOCKS_READ = Metric(
     "Blocks that the statement did not find in the server's cache.",
     (SERVER, "statement", "database"),
 )
+PG_PLAN_INFO = Metric(
+    "specter_pg_plan_info",
+    "gauge",
+    "Plan of a statement without values, as EXPLAIN told it last: a hash that costs do not change, and "
+    "its nodes, cut to 200 characters. It is asked for every plan_interval, see "
+    "specter_pg_plan_timestamp_seconds.",
+    (SERVER, "statement", "database", "plan", "shape"),
+)
+PG_PLAN_COST = Metric(
+    "specter_pg_plan_cost",
+    "gauge",
+    "Total cost of the plan as the planner estimates it, in its own units.",
+    (SERVER, "statement", "database"),
+)
+PG_PLAN_CHANGES = Metric(
+    "specter_pg_plan_changes_total",
+    "counter",
+    "Times that the statement had another plan than when it was asked for before.",
+    (SERVER, "statement", "database"),
+)
+PG_PLAN_TIME = Metric(
+    "specter_pg_plan_timestamp_seconds",
+    "gauge",
+    "Unix time at which the statement's plan was told last.",
+    (SERVER, "statement", "database"),
+)
+PG_PLAN_SCANNED = Metric(
+    "specter_pg_plan_seq_scan_bytes",
+    "gauge",
+    "Size of a table of 10 MB or more that the plan reads from end to end, by its pages when it was "
+    "last vacuumed or analysed.",
+    (SERVER, "statement", "database", "schema", "table"),
+)
+PG_PLANS_UNKNOWN = Metric(
+    "specter_pg_plans_unknown",
+    "gauge",
+    "Statements that were not explained when they were asked for last. Reasons: unsupported (a utility "
+    "statement, one that cannot be prepared without its values, or a table that is not in "
+    "plan_search_path), privilege, lock_timeout, timeout.",
+    (SERVER, "reason"),
+)
 PG_STANDBY_LAG_BYTES = Metric(
     "specter_pg_standby_lag_bytes",
     "gauge",
@@ -2010,6 +2051,14 @@ PG_TABLE_ANALYSED = Metric(
     "gauge",
     "Unix time of the last analyze, by hand or automatic; absent if there was none.",
     (SERVER, "database", "schema", "table"),
+)
+PG_TABLE_PROBLEM_BYTES = Metric(
+    "specter_pg_table_problem_bytes",
+    "gauge",
+    "Size of a table of 10 MB or more that something may be done about. missing_index: 50 sequential "
+    "scans or more, of ten thousand rows on average, and at least one for ten index scans. bloat: what a "
+    "fifth or more of dead rows takes; free space that vacuum left is not known.",
+    (SERVER, "database", "schema", "table", "problem"),
 )
 PG_INDEX_PROBLEM = Metric(
     "specter_pg_index_problem",

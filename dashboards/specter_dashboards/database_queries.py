@@ -95,6 +95,22 @@ def statement_mean() -> str:
     return top_statements(f"({seconds} / {calls})")
 
 
+def plans() -> str:
+    """Return the cost of the plans of the ten statements that cost most, with their nodes and text."""
+    cost = highest(metrics.PG_PLAN_COST, by="database, statement")
+    nodes = f"max by ({STATEMENT}, shape) ({of(metrics.PG_PLAN_INFO)})"
+    text = f"max by ({STATEMENT}, query) ({of(metrics.PG_STATEMENT_INFO)})"
+    return (
+        f"topk(10, {cost}) * on ({STATEMENT}) group_left (shape) {nodes}"
+        f" * on ({STATEMENT}) group_left (query) {text}"
+    )
+
+
+def plan_age() -> str:
+    """Return how long ago the plans were told, in seconds."""
+    return f"time() - {highest(metrics.PG_PLAN_TIME, by='database, statement')}"
+
+
 def dead_share() -> str:
     """Return the share of dead rows of tables, of those that have ten thousand of them or more."""
     dead, live = (

@@ -34,7 +34,31 @@ def statements() -> Section:
         sort="seconds a second",
         no_value="Unknown: no statement was told",
     )
-    return Section(row("Statements"), [Line(9, [top])])
+    changes = server_graph(
+        "Changes of plans",
+        "Statements a second that had another plan than when they were asked about before.",
+        [Query(queries.rate(metrics.PG_PLAN_CHANGES, "database"), f"{SERVER} {{{{database}}}}")],
+        unit="cps",
+    )
+    plans = table(
+        "Plans",
+        "Generic plans of the statements that cost most, as EXPLAIN told them, in the planner's units; where "
+        "the exporter is asked for them.",
+        [Query(queries.plans()), Query(queries.plan_age())],
+        unit="short",
+        overrides=[override("told ago", unit="s")],
+        columns=[
+            ("server", "server"),
+            ("database", "database"),
+            ("query", "statement"),
+            ("shape", "plan"),
+            ("Value #A", "cost"),
+            ("Value #B", "told ago"),
+        ],
+        sort="cost",
+        no_value="Unknown: no plan was told",
+    )
+    return Section(row("Statements"), [Line(9, [top]), Line(9, [plans]), Line(7, [changes])])
 
 
 def replication() -> Section:
@@ -141,6 +165,22 @@ def storage() -> Section:
         ],
         sort="used",
     )
+    wanting = table(
+        "Tables that something may be done about",
+        "missing_index: mostly read from end to end, and large. bloat: what dead rows take.",
+        [Query(queries.fullest(metrics.PG_TABLE_PROBLEM_BYTES, "database, schema, table, problem", 20))],
+        unit="bytes",
+        columns=[
+            ("server", "server"),
+            ("database", "database"),
+            ("schema", "schema"),
+            ("table", "table"),
+            ("problem", "problem"),
+            ("Value", "size"),
+        ],
+        sort="size",
+        no_value="None is known",
+    )
     indexes = table(
         "Indexes that cost and do not help",
         "Invalid, unused since the counters were reset, or the same as another; size when last vacuumed.",
@@ -163,7 +203,8 @@ def storage() -> Section:
         no_value="None is known",
     )
     return Section(
-        row("Storage"), [Line(7, [sizes, tables]), Line(7, [dead, age]), Line(8, [sequences, indexes])]
+        row("Storage"),
+        [Line(7, [sizes, tables]), Line(7, [dead, age]), Line(8, [wanting, indexes]), Line(8, [sequences])],
     )
 
 

@@ -413,6 +413,48 @@ STATEMENTS = [
         interval="1m",
     ),
 ]
+STATEMENTS.extend(
+    [
+        Case(
+            "PostgresPlanRegression",
+            FAMILY,
+            "fires when a plan that changed is slower, and resolves when it is quick again",
+            {
+                pg("statement_info", f'{STATEMENT},query="select 1"'): "1x240",
+                pg("statement_calls_total", STATEMENT): "0+60x240",
+                pg("statement_seconds_total", STATEMENT): "0+0.6x120 72.6+6x40 312.6+0.6x80",
+                pg("plan_changes_total", STATEMENT): "0x120 1x120",
+            },
+            {
+                "2h": [],
+                "2h10m": firing(
+                    "A statement of shop on PostgreSQL main has a worse plan",
+                    "The plan of statement 00aa of shop on main changed within 1h, and a call takes 10 times "
+                    "as long as before; expected at most 2. This resolves by itself. It is: select 1",
+                    database="shop",
+                    statement="00aa",
+                ),
+                "2h55m": [],
+            },
+            interval="1m",
+        ),
+        Case(
+            "PostgresPlanRegression",
+            FAMILY,
+            "is silent for a new plan that is as quick, and for a slower one that takes nothing of the time",
+            {
+                pg("statement_calls_total", STATEMENT): "0+60x200",
+                pg("statement_seconds_total", STATEMENT): "0+6x200",
+                pg("plan_changes_total", STATEMENT): "0x120 1x80",
+                pg("statement_calls_total", 'database="shop",statement="00bb"'): "0+1x200",
+                pg("statement_seconds_total", 'database="shop",statement="00bb"'): "0+0.01x120 1.2+0.1x80",
+                pg("plan_changes_total", 'database="shop",statement="00bb"'): "0x120 1x80",
+            },
+            {"2h10m": [], "2h30m": []},
+            interval="1m",
+        ),
+    ]
+)
 SLOT = 'slot="copy"'
 REPLICATION = [
     Case(

@@ -35,6 +35,9 @@ GAUGES = {
     _main("database_transaction_age", SHOP): 1e6,
     _main("freeze_max_age"): 2e8,
     _main("statement_info", f'{STATEMENT},query="SELECT $1"'): 1,
+    _main("plan_info", f'{STATEMENT},plan="00aa",shape="Seq Scan on orders"'): 1,
+    _main("plan_cost", STATEMENT): 1000,
+    _main("table_problem_bytes", f'{TABLE % "orders"},problem="missing_index"'): 1e8,
     _main("standby_lag_bytes", 'standby="b",stage="replayed"'): 0,
     _main("standbys", 'state="streaming"'): 1,
     _main("wal_receiver_up"): 1,
@@ -63,8 +66,9 @@ COUNTERS = (
     ),
     _main("statement_seconds_total", STATEMENT),
     _main("statement_calls_total", STATEMENT),
+    _main("plan_changes_total", STATEMENT),
     _main("archived_segments_total"),
     _main("archive_failures_total"),
     _main("checkpoints_total", 'cause="timed"'),
 )
-TIMES = (_main("start_timestamp_seconds"),)
+TIMES = (_main("start_timestamp_seconds"), _main("plan_timestamp_seconds", STATEMENT))

@@ -8,7 +8,7 @@ import pytest
 
 from specter_demo.settings import Settings
 from specter_demo.shop.database import connect
-from specter_demo.shop.watching import ROLE, let_watch
+from specter_demo.shop.watching import EXPLAINED, ROLE, let_watch
 from specter_exporters.postgres.model import Server
 from tests.exporters.postgres.asking import asking, failing, found, reason
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -29,7 +29,8 @@ def test_the_role_sees_what_the_exporter_asks_for_and_no_row(
     password = tmp_path / "password"
     dsn = f"host={postgres.host} port={postgres.port} dbname={postgres.database} user={ROLE}"
     with connect(settings) as owner, asking(Server("shop", dsn, password)) as scrape:
-        owner.execute("create table customers (id int generated always as identity)")
+        for table in ("customers", *EXPLAINED):
+            owner.execute(f"create table {table} (id int generated always as identity)".encode())
         for secret in ("first-pass-word", "second-pass-word"):
             let_watch(owner, secret)
             password.write_text(secret)
@@ -42,7 +43,6 @@ def test_the_role_sees_what_the_exporter_asks_for_and_no_row(
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             watcher.execute("select * from customers")
-        owner.execute("drop table customers")
     log = (postgres.folder / "postgres.log").read_text("utf-8")
     assert "alter role" in log
     assert "pass-word" not in log

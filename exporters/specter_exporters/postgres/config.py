@@ -46,6 +46,9 @@ class ServerSchema(Schema):
     idle_limit: Seconds = 600.0
     statements: int = Field(default=20, ge=0, le=100)
     tables: int = Field(default=100, ge=0, le=1000)
+    plans: int = Field(default=0, ge=0, le=50)
+    plan_interval: Seconds = 60.0
+    plan_search_path: tuple[str, ...] = Field(default=("public",), max_length=10)
 
 
 class PostgresSchema(Schema):
@@ -90,4 +93,7 @@ def _server(each: ServerSchema, folder: Path) -> Server:
         each.idle_limit,
         each.statements,
         each.tables,
+        each.plans,
+        each.plan_interval,
+        each.plan_search_path,
     )

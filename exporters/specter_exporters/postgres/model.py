@@ -23,6 +23,10 @@ class Server:
         idle_limit: seconds after which an idle session counts as leaked.
         statements: how many statements are exposed by total time; half as many more by mean time.
         tables: how many tables a database are exposed.
+        plans: of how many statements by total time plans are asked for, half as many more by mean time;
+            0 asks for none.
+        plan_interval: seconds after which a plan is asked for again.
+        plan_search_path: schemas in which the statements' tables are looked up.
     """
 
     name: str
@@ -32,6 +36,9 @@ class Server:
     idle_limit: float = 600.0
     statements: int = 20
     tables: int = 100
+    plans: int = 0
+    plan_interval: float = 60.0
+    plan_search_path: tuple[str, ...] = ("public",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,21 @@ class Session:
         text = query.encode() if isinstance(query, str) else query
         return self._connection.execute(text, parameters or None).fetchall()
 
+    def run(self, text: str) -> None:
+        """Run one statement that has no rows; several in one text are refused by the server.
+
+        Raises:
+            psycopg.Error: it failed.
+        """
+        # With parameters or a binary answer, the protocol takes one statement at a time.
+        self._connection.execute(text.encode(), binary=True)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Run the block in a transaction that is rolled back."""
+        with self._connection.transaction(force_rollback=True):
+            yield
+
     def row(self, query: Query, parameters: Parameters = ()) -> Row:
         """Return the one row of `query`."""
         (row,) = self.rows(query, parameters)

@@ -7,6 +7,7 @@ from specter_exporters.postgres.collectors import (
     databases,
     indexes,
     locks,
+    plans,
     replication,
     sequences,
     server,
@@ -29,5 +30,13 @@ def standard(told: Server, clock: Clock) -> tuple[Collector, ...]:
         Collector("tables", tables.collector(told.tables), per_database=True, series=2000),
         Collector("indexes", indexes.collect, per_database=True),
         Collector("sequences", sequences.collect, per_database=True),
+        *_plans(told, clock),
         Collector("sizes", databases.sizes, limit=1.0, aside=True),
     )
+
+
+def _plans(told: Server, clock: Clock) -> tuple[Collector, ...]:
+    if not told.plans:
+        return ()
+    collect = plans.Plans(told.plans, told.plan_interval, told.plan_search_path, clock)
+    return (Collector("plans", collect, aside=True),)

@@ -1,7 +1,7 @@
 """The statements that take the most time, out of pg_stat_statements."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from psycopg import sql
 
@@ -23,13 +23,18 @@ _NUMBERS = """
 WITH of_users AS MATERIALIZED (
   SELECT queryid, dbid, sum(calls::float8) AS calls, sum(total_exec_time) AS ms,
          sum(rows::float8) AS rows, sum(shared_blks_read::float8) AS blocks
-  FROM {schema}.pg_stat_statements(false) WHERE queryid IS NOT NULL GROUP BY 1, 2
+  FROM {schema}.pg_stat_statements(false) WHERE queryid IS NOT NULL {only} GROUP BY 1, 2
 ), chosen AS (
   (SELECT * FROM of_users ORDER BY ms DESC LIMIT %s)
   UNION (SELECT * FROM of_users WHERE calls >= {calls} ORDER BY ms / calls DESC LIMIT %s)
 )
 SELECT c.queryid, d.datname, c.calls, c.ms / 1000, c.rows, c.blocks
 FROM chosen c JOIN pg_database d ON d.oid = c.dbid
+"""
+# Of the session's database, and nobody's that asks as this role.
+_OWN_DATABASE = """
+AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND userid <> current_user::regrole
 """
 _TEXTS = "SELECT queryid, query FROM {schema}.pg_stat_statements(true) WHERE queryid = ANY(%s)"
 _RESET = "SELECT extract(epoch FROM stats_reset)::float8 FROM {schema}.pg_stat_statements_info"
@@ -46,7 +51,7 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
         schema = _schema(session)
 
         def query(text: str) -> sql.Composed:
-            return sql.SQL(text).format(schema=schema, calls=sql.Literal(LEAST_CALLS))
+            return sql.SQL(text).format(schema=schema, calls=sql.Literal(LEAST_CALLS), only=sql.SQL(""))
 
         if session.version >= 140000:
             yield from facts((metrics.PG_STATEMENTS_RESET, [], session.row(query(_RESET))[0]))
@@ -73,6 +78,20 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
             texts.popitem(last=False)
 
     return collect
+
+
+def chosen(session: Session, most: int) -> list[int]:
+    """Return statements of others in this database: `most` by total time, half as many by mean time."""
+    query = sql.SQL(_NUMBERS).format(
+        schema=_schema(session), calls=sql.Literal(LEAST_CALLS), only=sql.SQL(_OWN_DATABASE)
+    )
+    return [row[0] for row in session.rows(query, [most, most // 2])]
+
+
+def texts_of(session: Session, identifiers: Sequence[int]) -> dict[int, str]:
+    """Return the texts of statements as the server has them, constants of utility statements included."""
+    query = sql.SQL(_TEXTS).format(schema=_schema(session))
+    return {identifier: text for identifier, text in session.rows(query, [list(identifiers)]) if text}
 
 
 def _schema(session: Session) -> sql.Identifier:

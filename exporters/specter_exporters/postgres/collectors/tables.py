@@ -40,6 +40,9 @@ SELECT (SELECT count(*) FROM counted), nspname, relname,
          pg_stat_get_last_analyze_time(oid), pg_stat_get_last_autoanalyze_time(oid)))::float8
 FROM chosen JOIN counted USING (oid) ORDER BY place, oid
 """
+LARGE = 10e6
+"""Bytes of a table from which on it is worth doing something about."""
+MANY_SCANS, MANY_ROWS, BLOATED = 50, 10_000, 0.2
 _EXPOSED = (
     metrics.PG_TABLE_BYTES,
     metrics.PG_TABLE_LIVE,
@@ -64,5 +67,23 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
             yield from facts(
                 *((metric, labels, value) for metric, value in zip(_EXPOSED, values, strict=True))
             )
+            size, live, dead, scans, scanned, index_scans, *_ = values
+            for problem, cost in (
+                ("missing_index", size if _wants_index(scans, scanned, index_scans or 0) else 0.0),
+                ("bloat", size * _dead_share(live, dead)),
+            ):
+                if size >= LARGE and cost:
+                    yield Fact(metrics.PG_TABLE_PROBLEM_BYTES, [*labels, problem], cost)
 
     return collect
+
+
+def _wants_index(scans: int, rows: int, index_scans: int) -> bool:
+    """Return whether sequential scans of many rows are a usual way to read the table."""
+    return scans >= MANY_SCANS and rows >= MANY_ROWS * scans and 10 * scans >= index_scans
+
+
+def _dead_share(live: int, dead: int) -> float:
+    """Return the share of dead rows, 0 where vacuum keeps up."""
+    share = dead / (live + dead) if dead else 0.0
+    return share if share >= BLOATED else 0.0
