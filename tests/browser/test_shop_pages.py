@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 
 from specter_core.web import WebOptions, WebServer
 from specter_demo.shop.catalog import catalog
-from specter_demo.shop.database import Pool
+from specter_demo.shop.database import Connection, Pool
 from specter_demo.shop.defects import FRONTEND_SLOW, NONE, introduce
 from specter_demo.shop.scripts import page_scripts, serve_scripts
 from tests.browser.chromium import chromium, console, until
@@ -98,12 +98,16 @@ class Products:
         return [self._row]
 
 
+def no_database() -> Connection:
+    raise AssertionError("the defects of pages ask no database")
+
+
 @contextmanager
 def shop(url: str, defect: str, beacon: Running) -> Iterator[None]:
     """Serve the shop's own catalog at `url`, with a defect."""
     app = flask.Flask("shop", static_folder=None)
     serve_scripts(app, page_scripts(app, "1.4.0", beacon.beacon_url))
-    introduce(app, defect)
+    introduce(app, defect, no_database)
     app.register_blueprint(catalog(cast("Pool", Products())))
     server = WebServer(app, WebOptions("127.0.0.1", int(url.rpartition(":")[2])))
     server.start()

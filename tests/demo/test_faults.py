@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+import flask
+import psycopg
 import pytest
 import requests
 
@@ -16,9 +18,14 @@ from specter_core.errors import UsageError
 from specter_demo.faults import FAULTS, api_latency, find_fault, traffic_drop
 from specter_demo.faults.control import Control, ControlError
 from specter_demo.shop import goods
+from specter_demo.shop.database import Connection, connect
+from specter_demo.shop.database_defects import MOST_TAKEN, TAKEN
+from specter_demo.shop.defects import introduce
 from specter_demo.traffic.client import ShopClient
 from specter_demo.traffic.page import blocking_scripts
 from specter_demo.traffic.visitors import Request
+from specter_stack.postgres import SETTINGS
+from tests.demo.queue_servers import until
 from tests.demo.shop_server import RunningShop, free_port, running_shop
 
 pytestmark = pytest.mark.integration
@@ -187,6 +194,80 @@ def test_frontend_slow_makes_every_page_wait_for_a_script_that_no_server_metric_
     find_fault("frontend-slow").clear(shop.control)
     assert requests.get(f"{url}/", timeout=5).text == before
     assert requests.get(f"{url}{script}", timeout=5).status_code == 404
+
+
+SESSIONS = """
+select state, coalesce(wait_event_type, '') from pg_stat_activity where application_name = 'shop'
+and (state like 'idle in transaction%' or wait_event_type = 'Lock') order by 1, 2
+"""
+HOLDING, WAITING = ("idle in transaction", "Client"), ("active", "Lock")
+
+
+def check_out(shop: RunningShop) -> int:
+    body = {"lines": [{"product_id": 3, "quantity": 1}]}
+    return requests.post(f"{shop.settings.url}/checkout", json=body, timeout=10).status_code
+
+
+def test_connection_leak_leaves_a_transaction_open_at_each_checkout_and_clearing_ends_them(
+    shop: RunningShop,
+) -> None:
+    find_fault("connection-leak").inject(shop.control)
+    requests.get(f"{shop.settings.url}/", timeout=5)
+    assert shop.query(SESSIONS) == []
+    assert [check_out(shop) for _ in range(3)] == [201] * 3
+    assert shop.query(SESSIONS) == [HOLDING] * 3
+    find_fault("connection-leak").clear(shop.control)
+    until(lambda: shop.query(SESSIONS) == [], "the end of the transactions")
+
+
+def test_connection_leak_leaves_the_superusers_their_connections(
+    shop: RunningShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Connection] = []
+
+    def opener() -> Connection:
+        opened.append(connect(shop.settings))
+        return opened[-1]
+
+    app = flask.Flask("shop")
+    app.add_url_rule("/checkout", view_func=lambda: "", methods=["POST"])
+    introduce(app, "connection-leak", opener)
+    ((taken,),) = shop.query(TAKEN)
+    assert isinstance(taken, int)
+    # One that the shop's health check may open by itself, and one that is closed again.
+    monkeypatch.setattr("specter_demo.shop.database_defects.MOST_TAKEN", taken + 4)
+    client = app.test_client()
+    assert [client.post("/checkout").status_code for _ in range(8)] == [200] * 8
+    assert 2 <= sum(not connection.closed for connection in opened) <= 4
+    for connection in opened:
+        connection.close()
+    reserved = int(SETTINGS["max_connections"]) - 3
+    assert 0.95 < MOST_TAKEN / reserved < 1.0
+
+
+def test_lock_storm_keeps_everybody_from_the_orders_until_it_is_cleared(shop: RunningShop) -> None:
+    find_fault("lock-storm").inject(shop.control)
+    until(lambda: shop.query(SESSIONS) == [WAITING, HOLDING], "a migration that waits for the report")
+    with connect(shop.settings) as connection:
+        connection.execute("set lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("select from orders limit 1")
+    assert requests.get(f"{shop.settings.url}/products/5", timeout=5).ok
+    find_fault("lock-storm").clear(shop.control)
+    until(lambda: shop.query(SESSIONS) == [], "the end of both sessions")
+    assert check_out(shop) == 201
+
+
+def test_slow_query_slows_product_pages_alone(shop: RunningShop) -> None:
+    find_fault("slow-query").inject(shop.control)
+    started = time.perf_counter()
+    assert requests.get(f"{shop.settings.url}/products/5", timeout=5).ok
+    assert time.perf_counter() - started > 0.040
+    assert search_seconds(shop, samples=5) < 0.040
+    find_fault("slow-query").clear(shop.control)
+    started = time.perf_counter()
+    assert requests.get(f"{shop.settings.url}/products/5", timeout=5).ok
+    assert time.perf_counter() - started < 0.040
 
 
 def test_release_that_never_answers_is_an_error_that_names_it(shop: RunningShop) -> None:

@@ -3,11 +3,14 @@
 from specter_core.errors import UsageError
 from specter_demo.faults import (
     api_latency,
+    connection_leak,
     frontend_slow,
+    lock_storm,
     login_attack,
     memory_leak,
     new_error,
     payment_failures,
+    slow_query,
     third_party_outage,
     traffic_drop,
 )
@@ -24,6 +27,9 @@ FAULTS = (
     new_error.FAULT,
     memory_leak.FAULT,
     frontend_slow.FAULT,
+    connection_leak.FAULT,
+    lock_storm.FAULT,
+    slow_query.FAULT,
 )
 
 

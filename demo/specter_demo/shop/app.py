@@ -42,7 +42,8 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
         SpecterError: the release file holds no version, or a file with a token is missing.
     """
     version = read_release(settings.release_file)
-    pool = Pool(functools.partial(connect, settings))
+    opener = functools.partial(connect, settings)
+    pool = Pool(opener)
     app = flask.Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     extension = SpecterFlask(app, service_name=SERVICE, service_version=version)
@@ -57,7 +58,7 @@ def create_app(settings: Settings, *, log: TextIO = sys.stdout) -> flask.Flask:
     payments = PaymentClient(settings.payment_url, Outgoing(extension.recorder))
     app.register_blueprint(checkout(pool, payments, hear.business, queues_of(settings)))
     scripts = page_scripts(app, version, settings.beacon_url)
-    introduce(app, read_defect(settings.defect_file))
+    introduce(app, read_defect(settings.defect_file), opener)
     app.register_error_handler(psycopg.OperationalError, _unavailable)
     app.register_error_handler(PoolTimeoutError, _unavailable)
     # Assigning wsgi_app is Flask's documented way to add middleware.

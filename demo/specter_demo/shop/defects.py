@@ -8,12 +8,16 @@ import flask
 
 from specter_core.errors import SpecterError
 from specter_demo.shop import goods
+from specter_demo.shop.database_defects import Opener, connection_leak, lock_storm, slow_query
 from specter_demo.shop.scripts import scripts_of
 
 NONE = ""
 NEW_ERROR = "new-error"
 MEMORY_LEAK = "memory-leak"
 FRONTEND_SLOW = "frontend-slow"
+CONNECTION_LEAK = "connection-leak"
+LOCK_STORM = "lock-storm"
+SLOW_QUERY = "slow-query"
 # One product page in so many has no price any more.
 EVERY = 6
 # Bytes that a catalog page leaves behind, and all that is kept: a demo should not end its machine.
@@ -40,13 +44,13 @@ def read_defect(path: Path) -> str:
     return name
 
 
-def introduce(app: flask.Flask, defect: str) -> None:
-    """Give `app` the defect of this name, if any."""
+def introduce(app: flask.Flask, defect: str, opener: Opener) -> None:
+    """Give `app` the defect of this name, if any; `opener` opens connections to the database."""
     if defect:
-        DEFECTS[defect](app)
+        DEFECTS[defect](app, opener)
 
 
-def _new_error(app: flask.Flask) -> None:
+def _new_error(app: flask.Flask, _opener: Opener) -> None:
     served = itertools.count(1)
 
     @app.before_request
@@ -58,7 +62,7 @@ def _new_error(app: flask.Flask) -> None:
         raise DiscountMissingError(f"product {number} is in the sale and has no discount")
 
 
-def _memory_leak(app: flask.Flask) -> None:
+def _memory_leak(app: flask.Flask, _opener: Opener) -> None:
     kept: list[bytes] = []
 
     @app.after_request
@@ -70,7 +74,7 @@ def _memory_leak(app: flask.Flask) -> None:
         return response
 
 
-def _frontend_slow(app: flask.Flask) -> None:
+def _frontend_slow(app: flask.Flask, _opener: Opener) -> None:
     scripts_of(app).block("suggestions", suggestions())
 
 
@@ -89,8 +93,11 @@ const suggest = () => {
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, suggest);
 suggest();
 """
-DEFECTS: Mapping[str, Callable[[flask.Flask], None]] = {
+DEFECTS: Mapping[str, Callable[[flask.Flask, Opener], None]] = {
     NEW_ERROR: _new_error,
     MEMORY_LEAK: _memory_leak,
     FRONTEND_SLOW: _frontend_slow,
+    CONNECTION_LEAK: connection_leak,
+    LOCK_STORM: lock_storm,
+    SLOW_QUERY: slow_query,
 }
