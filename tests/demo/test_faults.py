@@ -1,5 +1,6 @@
 """Faults in the running shop: what visitors notice, and what Prometheus is told."""
 
+import functools
 import json
 import statistics
 import subprocess
@@ -8,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import flask
 import psycopg
 import pytest
 import requests
@@ -17,10 +17,9 @@ from specter_core.clock import SystemClock
 from specter_core.errors import UsageError
 from specter_demo.faults import FAULTS, api_latency, find_fault, traffic_drop
 from specter_demo.faults.control import Control, ControlError
-from specter_demo.shop import goods
+from specter_demo.shop import database_defects, goods
 from specter_demo.shop.database import Connection, connect
-from specter_demo.shop.database_defects import MOST_TAKEN, TAKEN
-from specter_demo.shop.defects import introduce
+from specter_demo.shop.database_defects import TAKEN, leak
 from specter_demo.traffic.client import ShopClient
 from specter_demo.traffic.page import blocking_scripts
 from specter_demo.traffic.visitors import Request
@@ -208,41 +207,36 @@ def check_out(shop: RunningShop) -> int:
     return requests.post(f"{shop.settings.url}/checkout", json=body, timeout=10).status_code
 
 
-def test_connection_leak_leaves_a_transaction_open_at_each_checkout_and_clearing_ends_them(
-    shop: RunningShop,
-) -> None:
+def test_connection_leak_leaves_transactions_open_and_clearing_ends_them(shop: RunningShop) -> None:
     find_fault("connection-leak").inject(shop.control)
-    requests.get(f"{shop.settings.url}/", timeout=5)
-    assert shop.query(SESSIONS) == []
-    assert [check_out(shop) for _ in range(3)] == [201] * 3
-    assert shop.query(SESSIONS) == [HOLDING] * 3
+    until(lambda: shop.query(SESSIONS) == [HOLDING], "a transaction that is left open")
+    assert check_out(shop) == 201
     find_fault("connection-leak").clear(shop.control)
-    until(lambda: shop.query(SESSIONS) == [], "the end of the transactions")
+    until(lambda: shop.query(SESSIONS) == [], "the end of the transaction")
 
 
 def test_connection_leak_leaves_the_superusers_their_connections(
     shop: RunningShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened: list[Connection] = []
-
-    def opener() -> Connection:
-        opened.append(connect(shop.settings))
-        return opened[-1]
-
-    app = flask.Flask("shop")
-    app.add_url_rule("/checkout", view_func=lambda: "", methods=["POST"])
-    introduce(app, "connection-leak", opener)
     ((taken,),) = shop.query(TAKEN)
     assert isinstance(taken, int)
-    # One that the shop's health check may open by itself, and one that is closed again.
-    monkeypatch.setattr("specter_demo.shop.database_defects.MOST_TAKEN", taken + 4)
-    client = app.test_client()
-    assert [client.post("/checkout").status_code for _ in range(8)] == [200] * 8
-    assert 2 <= sum(not connection.closed for connection in opened) <= 4
-    for connection in opened:
+    monkeypatch.setattr(database_defects, "MOST_TAKEN", taken + 3)
+    kept: list[Connection] = []
+    for _ in range(8):
+        leak(functools.partial(connect, shop.settings), kept)
+    # Of those that were counted, one had asked; the shop's health check may have opened one more.
+    assert 3 <= len(kept) <= 4
+    assert shop.query(SESSIONS) == [HOLDING] * len(kept)
+    for connection in kept:
         connection.close()
-    reserved = int(SETTINGS["max_connections"]) - 3
-    assert 0.95 < MOST_TAKEN / reserved < 1.0
+    until(lambda: shop.query(SESSIONS) == [], "the end of the transactions")
+
+
+def test_a_leak_takes_what_is_critical_and_leaves_one() -> None:
+    reserved = 3  # superuser_reserved_connections, unless it is set
+    ordinary = int(SETTINGS["max_connections"]) - reserved
+    assert ordinary - 1 == database_defects.MOST_TAKEN
+    assert database_defects.MOST_TAKEN / ordinary > 0.95
 
 
 def test_lock_storm_keeps_everybody_from_the_orders_until_it_is_cleared(shop: RunningShop) -> None:
@@ -262,7 +256,11 @@ def test_slow_query_slows_product_pages_alone(shop: RunningShop) -> None:
     find_fault("slow-query").inject(shop.control)
     started = time.perf_counter()
     assert requests.get(f"{shop.settings.url}/products/5", timeout=5).ok
-    assert time.perf_counter() - started > 0.040
+    assert time.perf_counter() - started > 0.25
+    # What was found serves the next page, for half a second.
+    started = time.perf_counter()
+    assert requests.get(f"{shop.settings.url}/products/6", timeout=5).ok
+    assert time.perf_counter() - started < 0.25
     assert search_seconds(shop, samples=5) < 0.040
     find_fault("slow-query").clear(shop.control)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A release that gives no connection back: each checkout leaves one idle in its transaction."""
+"""A release that gives no connection back: it leaves one idle in its transaction every six seconds."""
 
 from specter_demo.faults.defect import Said, defect_fault
 from specter_demo.shop.defects import CONNECTION_LEAK
@@ -7,11 +7,11 @@ FAULT = defect_fault(
     CONNECTION_LEAK,
     Said(
         there="the released version leaks connections already",
-        brings="leaves a connection to the database in a transaction at each checkout",
+        brings="leaves a connection to the database in a transaction every six seconds",
         gone="the released version gives its connections back",
         without="gives its connections back",
     ),
-    summary="a release leaves a connection in a transaction at each checkout, until 56 of 60 are taken",
+    summary="a release leaves a connection in a transaction every six seconds, until 56 of 60 are taken",
     # The shop itself goes on: its pool has what it needs.
-    alert="PostgresConnectionsCritical",
+    alert="PostgresConnectionsRunningOut",
 )

@@ -13,5 +13,5 @@ FAULT = defect_fault(
     ),
     summary="a migration waits for the table orders behind a forgotten report, and every checkout behind it",
     expects=("route_error_ratio", "error_ratio", "route_latency_p95", "latency_p95"),
-    family_alerts=("PostgresLockWaiting",),
+    family_alerts=("PostgresLockStorm", "PostgresLockWaiting"),
 )

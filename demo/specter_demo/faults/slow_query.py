@@ -1,4 +1,4 @@
-"""A release whose product pages look for products alike: without an index, so each reads all of them."""
+"""A release whose product pages look for products alike, which sorts all 400,000 of them."""
 
 from specter_demo.faults.defect import Said, defect_fault
 from specter_demo.shop.defects import SLOW_QUERY
@@ -7,10 +7,11 @@ FAULT = defect_fault(
     SLOW_QUERY,
     Said(
         there="the product pages look for products alike already",
-        brings="looks for products alike on each product page, in all of them",
+        brings="sorts all products for what is alike on product pages",
         gone="the product pages look for nothing",
         without="looks for them no more",
     ),
-    summary="a release reads and sorts all products on each product page",
+    summary="a release sorts all products for its product pages, on disk",
     expects=("route_latency_p95", "latency_p95"),
+    family_alerts=("PostgresStatementSlow",),
 )
