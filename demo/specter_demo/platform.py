@@ -29,6 +29,7 @@ PORTS: Mapping[str, int] = {
     "browser-events": 9853,
     "jobs": 9844,
     "jobs-events": 9855,
+    "queues": 9843,
     "detector": 9845,
     "logs": 9847,
     "signin": 9849,
@@ -249,6 +250,12 @@ def _exporters(platform: Platform) -> list[Service]:
             "postgres-exporter",
             *("--config", str(folder / "postgres.yml")),
             kind="postgres",
+        ),
+        _exporter(
+            platform,
+            "queues",
+            *("--redis.url", str(platform.settings.queue_url)),
+            *("--storage.path", str(layout.state / "queues-exporter")),
         ),
         _exporter(
             platform,

@@ -81,7 +81,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "worker", "scheduler", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
-        *("postgres-exporter", "jobs"),
+        *("postgres-exporter", "jobs", "queues"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -97,13 +97,13 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
             "targets": [f"127.0.0.1:{platform.ports[job]}"],
             "labels": {"service": "shop", "instance": f"{job}-1"},
         }
-        for job in ("app", "signin", "browser", "logs", "jobs")
+        for job in ("app", "signin", "browser", "logs", "jobs", "queues")
     }
     beside_the_coach = {
         "targets": [f"127.0.0.1:{platform.ports['coaching-logs']}"],
         "labels": {"service": "coaching", "instance": "coaching-logs-1"},
     }
-    for job in ("app", "signin", "browser", "jobs"):
+    for job in ("app", "signin", "browser", "jobs", "queues"):
         assert targets[job] == [beside_the_shop[job]]
     assert targets["logs"] == [beside_the_shop["logs"], beside_the_coach]
     assert targets["dependencies"] == [

@@ -332,7 +332,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
         "start postgres redis alertmanager node blackbox payments notifications",
-        "start app signin logs jobs",
+        "start app signin logs jobs queues",
         "seed",
         "start shop postgres-exporter",
         "import 0",

@@ -78,7 +78,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
 LISTENING = (
     *("prometheus", "alertmanager", "node", "blackbox", "detector"),
     *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
-    "jobs",
+    *("jobs", "queues"),
 )
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)

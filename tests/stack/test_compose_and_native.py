@@ -105,7 +105,8 @@ def test_every_target_file_that_is_there_is_read() -> None:
     "name",
     [
         *("prometheus", "alertmanager", "node", "blackbox", "detector"),
-        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter", "jobs"),
+        *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
+        *("jobs", "queues"),
     ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
@@ -116,7 +117,7 @@ def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> Non
         wanted = expected[flag]
         if flag in LISTEN_FLAGS:
             wanted = wanted.replace(LOOPBACK, "0.0.0.0")
-        elif flag == "--datasource-url":
+        elif flag in {"--datasource-url", "--redis.url"}:
             wanted = in_containers(wanted)
         assert given[flag] == wanted
 
@@ -194,6 +195,7 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
         "dependencies",
         "postgres-exporter",
         "jobs",
+        "queues",
     )
     for name in exporters:
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])

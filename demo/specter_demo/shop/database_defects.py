@@ -10,8 +10,8 @@ from specter_demo.shop.database import Connection, Pool
 
 Opener = Callable[[], Connection]
 
-# Slow enough to be seen coming: a running shop has a dozen of the 57 connections that ordinary roles can have.
-# Three more are for superusers, as the shop is one: it goes on, and its next release ends the fault.
+# Slow enough to be seen coming: a running shop has a dozen of the 57 that ordinary roles can have. Three more
+# are for superusers, as the shop is one: it goes on, and its next release ends the fault.
 LEAK_SECONDS = 6.0
 MOST_TAKEN = 56
 TAKEN = "select count(*) from pg_stat_activity where backend_type = 'client backend'"

@@ -33,7 +33,8 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     (platform.layout.state / "alertmanager" / "nflog").unlink(missing_ok=True)
     say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
     stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
-    stack.start("app", "signin", "logs", "jobs", *[name for name in COACHING if name in stack.services])
+    coaching = [name for name in COACHING if name in stack.services]
+    stack.start("app", "signin", "logs", "jobs", "queues", *coaching)
     say("filling the shop's database")
     _seed(platform)
     stack.start("shop", "postgres-exporter")

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from specter_demo.settings import Settings
 from specter_demo.tasks.broker import create_celery
+from specter_exporters.queues.publishing import stamp_celery_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -96,9 +97,13 @@ class Publisher:
 def queues_of(
     settings: Settings, at_exit: Callable[[Callable[[], object]], object] = atexit.register
 ) -> Queues:
-    """Return the queues that `settings` name; what still waits is published when the process ends."""
+    """Return the queues that `settings` name; what still waits is published when the process ends.
+
+    Tasks are stamped with the time, so that the exporter of queues knows their age.
+    """
     if settings.queue_url is None:
         return Unqueued()
+    stamp_celery_tasks()
     publisher = Publisher(create_celery(settings.queue_url))
     at_exit(publisher.close)
     return publisher
