@@ -22,6 +22,7 @@ PORTS: Mapping[str, int] = {
     "shop": 8080,
     "payments": 8081,
     "postgres-exporter": 9841,
+    "sql-exporter": 9842,
     "payments-status": 8083,
     "app": 9840,
     "app-events": 9848,
@@ -74,6 +75,7 @@ def build_platform(
         database_dsn=f"host={LOOPBACK} port={ports['postgres']} dbname=postgres user={SUPERUSER}",
         database_password_file=layout.secrets / "postgres-password",
         database_exporter_password_file=layout.secrets / "postgres-exporter-password",
+        database_checks_password_file=layout.secrets / "sql-exporter-password",
         payment_url=f"http://{LOOPBACK}:{ports['payments']}",
         url=f"http://{LOOPBACK}:{ports['shop']}",
         listen=f"{LOOPBACK}:{ports['shop']}",
@@ -264,6 +266,7 @@ def _exporters(platform: Platform) -> list[Service]:
             *("--ping.listen-address", f"{LOOPBACK}:{platform.ports['jobs-events']}"),
             *("--storage.path", str(layout.state / "jobs-exporter")),
         ),
+        _exporter(platform, "sql-exporter", "--config", str(folder / "sql.yml"), kind="sql"),
     ]
 
 

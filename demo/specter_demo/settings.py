@@ -36,6 +36,8 @@ class Settings(Schema):
         database_password_file: file with the password; None means that none is needed.
         database_exporter_password_file: file with the password of the role that the database's exporter
             logs in as; None makes no such role.
+        database_checks_password_file: file with the password of the role that checks of the data log in as;
+            None makes no such role.
         payment_url: base URL of the third-party payment service.
         url: base URL of the shop, for traffic and faults.
         listen: HOST:PORT the shop listens on.
@@ -63,6 +65,7 @@ class Settings(Schema):
     database_dsn: str = Field(default="host=127.0.0.1 port=5432 dbname=shop user=shop", repr=False)
     database_password_file: Path | None = None
     database_exporter_password_file: Path | None = None
+    database_checks_password_file: Path | None = None
     payment_url: str = Field(default="http://127.0.0.1:9861", pattern=r"^https?://[^\s/]+")
     url: str = Field(default="http://127.0.0.1:9860", pattern=r"^https?://[^\s/]+")
     listen: str = Field(default="127.0.0.1:9860", pattern=r":\d+$")

@@ -23,6 +23,7 @@ COACHING_STATE = "/var/lib/coaching"
 SHOP_PORT = ":8080"
 # Where its database is there.
 DATABASE = "host=postgres port=5432"
+DATABASE_URL = "@postgres:5432/"
 
 
 def configure_prometheus(layout: Layout, targets: Iterable[Target]) -> None:
@@ -83,7 +84,11 @@ def configure_exporters(
         server["password_file"] = str(layout.secrets / Path(server["password_file"]).name)
     jobs = _document(layout, "stack/exporters/jobs.yml")
     jobs["ping_key_file"] = str(layout.secrets / Path(jobs["ping_key_file"]).name)
-    documents = {"signin": signin, "browser": browser, "postgres": postgres, "jobs": jobs}
+    sql = _document(layout, "stack/exporters/sql.yml")
+    for database in sql["databases"]:
+        database["dsn"] = database["dsn"].replace(DATABASE_URL, f"@{LOOPBACK}:{ports['postgres']}/")
+        database["password_file"] = str(layout.secrets / Path(database["password_file"]).name)
+    documents = {"signin": signin, "browser": browser, "postgres": postgres, "sql": sql, "jobs": jobs}
     for name, shared, state in (
         ("logs", SHOP_STATE, shop_state),
         ("coaching-logs", COACHING_STATE, coaching_state),

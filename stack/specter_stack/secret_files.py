@@ -6,7 +6,8 @@ from secrets import token_urlsafe
 from tempfile import NamedTemporaryFile
 
 NAMES = (
-    *("postgres-password", "postgres-exporter-password", "notifications-token", "grafana-admin-password"),
+    *("postgres-password", "postgres-exporter-password", "sql-exporter-password"),
+    *("notifications-token", "grafana-admin-password"),
     *("business-token", "coaching-token", "signin-token", "signin-read-token", "payments-token"),
     "jobs-ping-key",
 )

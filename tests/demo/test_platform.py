@@ -16,6 +16,8 @@ from specter_demo.settings import load_settings
 from specter_exporters.browser.config import load
 from specter_exporters.dependencies.config import load as load_dependencies
 from specter_exporters.postgres.config import load as load_postgres
+from specter_exporters.sql.config import load as load_checks
+from specter_exporters.sql.dsn import Secret
 from specter_stack.layout import Layout
 from specter_stack.ports import FALLBACK_OFFSET, choose_ports
 from specter_stack.secret_files import NAMES
@@ -81,7 +83,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "worker", "scheduler", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
-        *("postgres-exporter", "jobs", "queues"),
+        *("postgres-exporter", "sql-exporter", "jobs", "queues"),
     }
     folder = layout.etc / "prometheus" / "targets"
     targets = {path.stem: yaml.safe_load(path.read_text()) for path in folder.glob("*.yml")}
@@ -135,6 +137,19 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
         {
             "targets": [f"127.0.0.1:{platform.ports['postgres-exporter']}"],
             "labels": {"service": "shop", "instance": "postgres-exporter-1"},
+        }
+    ]
+    [checked] = load_checks(layout.etc / "exporters" / "sql.yml").databases
+    assert checked.dsn.password == Secret(
+        "database shop: password", layout.secrets / "sql-exporter-password", None
+    )
+    url = checked.dsn.url
+    assert url is not None
+    assert str(url) == f"postgresql+psycopg://specter_checks@127.0.0.1:{platform.ports['postgres']}/postgres"
+    assert targets["sql"] == [
+        {
+            "targets": [f"127.0.0.1:{platform.ports['sql-exporter']}"],
+            "labels": {"service": "shop", "instance": "sql-exporter-1"},
         }
     ]
     config = built["dependencies"].command

@@ -334,7 +334,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
         "start postgres redis alertmanager node blackbox payments notifications",
         "start app signin logs jobs queues",
         "seed",
-        "start shop postgres-exporter",
+        "start shop postgres-exporter sql-exporter",
         "import 0",
         "stop shop",
         "start shop prometheus",

@@ -48,6 +48,7 @@ SHARED = {
     "coaching-logs": {"/etc/specter/coaching-logs.yml": "stack/exporters/coaching-logs.yml"},
     "postgres-exporter": {"/etc/specter/postgres.yml": "stack/exporters/postgres.yml"},
     "jobs": {"/etc/specter/jobs.yml": "stack/exporters/jobs.yml"},
+    "sql-exporter": {"/etc/specter/sql.yml": "stack/exporters/sql.yml"},
     "dependencies": {
         "/etc/specter/dependencies.yml": "stack/exporters/dependencies.yml",
         "/etc/specter/customer-password": "stack/exporters/customer-password",
@@ -60,6 +61,7 @@ SHARED = {
 SECRET_READERS = {
     "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill", *WORKERS},
     "postgres-exporter-password": {"postgres-exporter", "seed"},
+    "sql-exporter-password": {"sql-exporter", "seed"},
     "notifications-token": {"alertmanager", "specter-notifications", *WORKERS},
     "grafana-admin-password": {"grafana"},
     "business-token": {"app", "shop"},
@@ -78,7 +80,7 @@ def parametrize(containers: list[Container]) -> pytest.MarkDecorator:
 LISTENING = (
     *("prometheus", "alertmanager", "node", "blackbox", "detector"),
     *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
-    *("jobs", "queues"),
+    *("jobs", "queues", "sql-exporter"),
 )
 every = parametrize(list(CONTAINERS.values()))
 every_own = parametrize(OWN)

@@ -106,7 +106,7 @@ def test_every_target_file_that_is_there_is_read() -> None:
     [
         *("prometheus", "alertmanager", "node", "blackbox", "detector"),
         *("app", "signin", "browser", "logs", "coaching-logs", "dependencies", "postgres-exporter"),
-        *("jobs", "queues"),
+        *("jobs", "queues", "sql-exporter"),
     ],
 )
 def test_its_flags_are_those_of_the_native_run(run: NativeRun, name: str) -> None:
@@ -196,6 +196,7 @@ def test_our_commands_are_those_of_the_native_run(run: NativeRun) -> None:
         "postgres-exporter",
         "jobs",
         "queues",
+        "sql-exporter",
     )
     for name in exporters:
         assert CONTAINERS[name].command[:2] == list(run.services[name].command[3:5])

@@ -9,7 +9,7 @@ from specter_demo.settings import load_settings
 
 @click.command()
 def seed() -> None:
-    """Create the shop's tables, content and role for the exporter, and end faults of an earlier run.
+    """Create the shop's tables, content and roles for exporters, and end faults of an earlier run.
 
     Quick when everything is there already.
 
@@ -25,15 +25,17 @@ def seed() -> None:
     from specter_demo.faults.control import Control  # noqa: PLC0415
     from specter_demo.shop.database import DatabaseError, connect  # noqa: PLC0415
     from specter_demo.shop.schema import seed as create  # noqa: PLC0415
-    from specter_demo.shop.watching import let_watch  # noqa: PLC0415
+    from specter_demo.shop.watching import let_check, let_watch  # noqa: PLC0415
 
     settings = load_settings(os.environ)
-    secret = settings.database_exporter_password_file
+    secret, checks = settings.database_exporter_password_file, settings.database_checks_password_file
     try:
         with connect(settings, statement_timeout="120s") as connection:
             seconds = create(connection)
             if secret is not None:
                 let_watch(connection, read_secret_file(secret, what="SHOP_DATABASE_EXPORTER_PASSWORD_FILE"))
+            if checks is not None:
+                let_check(connection, read_secret_file(checks, what="SHOP_DATABASE_CHECKS_PASSWORD_FILE"))
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DatabaseError(f"the shop's database cannot be seeded: {reason}") from error

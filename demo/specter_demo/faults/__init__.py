@@ -5,6 +5,7 @@ from specter_demo.faults import (
     api_latency,
     connection_leak,
     frontend_slow,
+    integrity_violation,
     lock_storm,
     login_attack,
     memory_leak,
@@ -30,6 +31,7 @@ FAULTS = (
     connection_leak.FAULT,
     lock_storm.FAULT,
     slow_query.FAULT,
+    integrity_violation.FAULT,
 )
 
 

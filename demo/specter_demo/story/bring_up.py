@@ -37,7 +37,7 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     stack.start("app", "signin", "logs", "jobs", "queues", *coaching)
     say("filling the shop's database")
     _seed(platform)
-    stack.start("shop", "postgres-exporter")
+    stack.start("shop", "postgres-exporter", "sql-exporter")
     say("measuring how fast the shop is on this machine")
     calibration = measure(platform.url("shop"), random.Random())
     shape = TrafficShape.from_settings(platform.settings)

@@ -23,8 +23,9 @@ from specter_demo.story.prometheus import PrometheusClient, Sample
 
 SHOP = "shop"
 OF_SHOP = f'{SERVICE}="{SHOP}"'
-# No past of the database is imported: it is scored when a run has lasted for long, and by that run alone.
-WITH_PAST = f'{FOR}!~"pg_.+"'
+# No past of the database, or of what is in it, is imported: it is scored when a run has lasted for long, and
+# by that run alone.
+WITH_PAST = f'{FOR}!~"(pg|sql)_.+"'
 QUIET_ALERTS = {WATCHDOG}
 # Which part of a service: a route, or a page on a class of devices.
 PLACE = (ROUTE, *WEB_VITALS_LABELS)

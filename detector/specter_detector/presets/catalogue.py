@@ -15,12 +15,13 @@ from specter_detector.presets.node import NODE
 from specter_detector.presets.postgres import POSTGRES
 from specter_detector.presets.queues import QUEUES
 from specter_detector.presets.signin import SIGNIN
+from specter_detector.presets.sql import SQL
 
 PRESETS: Mapping[PresetName, Preset] = MappingProxyType(
     {
         preset.name: preset
         for preset in (
-            *(HTTP, NODE, POSTGRES, QUEUES, JOBS, LOGS, BUSINESS, SIGNIN),
+            *(HTTP, NODE, POSTGRES, SQL, QUEUES, JOBS, LOGS, BUSINESS, SIGNIN),
             *(FRONTEND, DEPENDENCIES),
         )
     }

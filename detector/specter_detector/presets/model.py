@@ -11,6 +11,7 @@ PresetName = Literal[
     "http",
     "node",
     "postgres",
+    "sql",
     "queues",
     "jobs",
     "logs",

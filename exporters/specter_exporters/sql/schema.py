@@ -53,9 +53,9 @@ class DatabaseSchema(Schema):
     @model_validator(mode="after")
     def _one(self) -> "DatabaseSchema":
         if sum(each is not None for each in (self.dsn, self.dsn_file, self.dsn_env)) != 1:
-            raise ValueError("expected one of dsn, dsn_file and dsn_env")
+            raise ValueError("needs one of dsn, dsn_file and dsn_env")
         if self.password_file is not None and self.password_env is not None:
-            raise ValueError("expected password_file or password_env, not both")
+            raise ValueError("needs password_file or password_env, not both")
         return self
 
 
@@ -134,7 +134,7 @@ class SyncSchema(TimedSchema):
 class SqlSchema(Schema):
     """The file."""
 
-    databases: Annotated[tuple[DatabaseSchema, ...], Field(min_length=1, max_length=MOST_DATABASES)]
-    integrity: Annotated[tuple[IntegritySchema, ...], Field(max_length=MOST_CHECKS)] = ()
-    business: Annotated[tuple[BusinessSchema, ...], Field(max_length=MOST_CHECKS)] = ()
-    sync: Annotated[tuple[SyncSchema, ...], Field(max_length=50)] = ()
+    databases: Annotated[list[DatabaseSchema], Field(min_length=1, max_length=MOST_DATABASES)]
+    integrity: Annotated[list[IntegritySchema], Field(default_factory=list, max_length=MOST_CHECKS)]
+    business: Annotated[list[BusinessSchema], Field(default_factory=list, max_length=MOST_CHECKS)]
+    sync: Annotated[list[SyncSchema], Field(default_factory=list, max_length=50)]
