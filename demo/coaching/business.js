@@ -1,5 +1,6 @@
 // Business events over HTTP, in batches, as docs/exporters-business.md shows it.
 const { randomUUID } = require("node:crypto");
+const { setTimeout: sleep } = require("node:timers/promises");
 
 const MOST_WAITING = 10000;
 const LARGEST_BATCH = 1000;
@@ -25,8 +26,12 @@ function businessEvents(url, token, log) {
         ...request,
         signal: AbortSignal.timeout(5000),
       }).catch(() => null);
-      if (answer && answer.status === 422) log.error({ refused: await answer.text() }, "events refused");
-      if (answer && answer.status !== 429 && answer.status < 500) return;
+      if (answer?.ok) return;
+      if (answer && answer.status < 500 && ![409, 429].includes(answer.status)) {
+        log.error({ status: answer.status, refused: await answer.text() }, "events refused");
+        return;
+      }
+      await sleep(1000 * Math.min(5, Number(answer?.headers.get("retry-after")) || 1));
     }
     log.error({ lost: batch.length }, "business events are lost");
   }

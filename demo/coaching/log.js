@@ -9,9 +9,10 @@ const LOOK_MS = 60_000;
 function logTo(file) {
   const destination = pino.destination({ dest: file, sync: true, mkdir: true });
   setInterval(() => {
-    if (fs.statSync(file).size < LARGEST) return;
-    fs.renameSync(file, `${file}.1`);
-    destination.reopen();
+    const status = fs.statSync(file, { throwIfNoEntry: false });
+    if (status && status.size < LARGEST) return;
+    if (status) fs.renameSync(file, `${file}.1`);
+    destination.reopen(); // also where somebody has moved it away
   }, LOOK_MS).unref();
   return pino(destination);
 }

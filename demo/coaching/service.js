@@ -82,7 +82,9 @@ app.post("/sessions/:id/end", async (request, response) => {
 // eslint-disable-next-line no-unused-vars -- express knows an error handler by its four parameters
 app.use((error, _request, response, _next) => {
   response.locals.err = error;
-  response.status(500).json({ error: "the coach is not well" });
+  // What express itself refuses, a broken escape in a path for example, is the visitor's mistake.
+  const status = error.status >= 400 && error.status < 500 ? error.status : 500;
+  response.status(status).json({ error: status === 500 ? "the coach is not well" : "not understood" });
 });
 
 const [, host, port] = COACHING_LISTEN.match(/^(.*):(\d+)$/);

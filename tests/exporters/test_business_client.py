@@ -163,6 +163,40 @@ def test_a_wrong_token_is_logged_and_ends_nothing(
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")  # as preforking servers do
+@pytest.mark.parametrize("token", ["", "k" * 32 + "\n", "tok€n", "two words"])
+def test_a_token_that_no_header_can_hold_is_refused_at_once(token: str) -> None:
+    with pytest.raises(UsageError, match="must be ASCII") as caught:
+        BusinessClient("http://127.0.0.1:1", token)
+    assert not token or token not in str(caught.value)
+
+
+def test_no_error_of_a_session_ends_the_sending(site: Site, make: Make) -> None:
+    class Odd(requests.Session):
+        broken = True
+
+        def post(self, *arguments: Any, **keywords: Any) -> requests.Response:
+            """Fail the first time, in a way that requests does not know."""
+            if Odd.broken:
+                Odd.broken = False
+                raise RuntimeError
+            return super().post(*arguments, **keywords)
+
+    client = make(session=Odd)
+    client.event("visit")
+    assert client.flush(WITHIN)
+    assert events(site.business.registry, "visit") == 1
+
+
+def test_what_is_lost_is_told_when_it_begins_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    client = BusinessClient("http://127.0.0.1:1", TOKEN, max_waiting=5, interval=60)
+    for _ in range(20):
+        client.event("visit")
+    assert client.lost == 15
+    assert caplog.text.count("further ones are lost") == 1
+    assert not client.close(0)
+    assert "5 events are not delivered at the end" in caplog.text
+
+
 def test_a_forked_child_sends_its_own_events_and_not_its_parents(site: Site, make: Make) -> None:
     client = make(interval=60.0)
     client.event("visit")

@@ -107,6 +107,16 @@ def test_a_session_ends_after_a_pause_and_its_duration_is_counted() -> None:
     assert value(business.registry, "session_duration_seconds_bucket", le="10.0") == 2
 
 
+def test_sessions_of_a_clock_that_was_far_ahead_end_when_it_has_been_set_right() -> None:
+    sessions = Sessions(1800.0, limit=2)
+    assert sessions.touch(1, 4e9) == []
+    assert sessions.touch(1, 4e9 + 60) == []
+    assert sessions.touch(2, 1000.0) == [60.0]
+    assert sessions.touch(3, 1100.0) == []
+    assert (sessions.active, sessions.untracked) == (2, 0)
+    assert sessions.expire(5000.0) == [0.0, 0.0]
+
+
 def test_as_many_sessions_as_allowed_are_followed_and_the_rest_is_told() -> None:
     sessions = Sessions(idle=60.0, limit=2)
     for hashed in (1, 2, 3, 3, 1):

@@ -1,5 +1,6 @@
 """A Node service without Specter's code is watched like a Python one: by the rules, its log, its events."""
 
+import http.client
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 import numpy as np
@@ -33,6 +34,9 @@ from specter_exporters.business.endpoint import BusinessEndpoint
 from specter_exporters.business.senders import Senders
 from tests.exporters.serving import until
 from tests.servers.prometheus import Prometheus, running_prometheus
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 def why_not() -> str:
@@ -258,6 +262,38 @@ def test_its_business_events_are_counted(node: NodeService, business: tuple[Coll
 
     until(lambda: counted("success", "") == 3.0, "three conversations are counted")
     until(lambda: counted("failed", "provider_error") == 1.0, "a failed one is counted")
+
+
+def test_what_a_visitor_gets_wrong_is_no_failure_of_the_service(node: NodeService) -> None:
+    connection = http.client.HTTPConnection(node.address, timeout=5)
+    connection.request("GET", "/advice/%E0%A4%A")  # requests would mend it
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (400, {"error": "not understood"})
+    connection.close()
+
+
+def test_events_are_sent_again_when_the_exporter_asks_for_it_and_told_of_when_it_refuses(
+    tmp_path: Path,
+) -> None:
+    answers = [(429, {"Retry-After": "0"}), (409, {}), (401, {}), (200, {})]
+    keys: list[str | None] = []
+
+    def events(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        keys.append(environ.get("HTTP_IDEMPOTENCY_KEY"))
+        status, headers = answers[min(len(keys), len(answers)) - 1]
+        start_response(f"{status} Said", [*headers.items()])
+        return [b"{}"]
+
+    server = WebServer(events, WebOptions("127.0.0.1", 0))
+    server.start()
+    try:
+        with node_service(tmp_path, server.url) as running:
+            requests.get(f"{running.url}/advice/sleep", timeout=5)
+            until(lambda: '"status":401' in running.log.read_text(encoding="utf-8"), "the refusal is told of")
+    finally:
+        server.stop()
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
 
 
 def test_its_log_is_read_by_the_log_exporter(tmp_path: Path, node: NodeService) -> None:

@@ -53,7 +53,7 @@ class BusinessClient:
         session: makes the HTTP session.
 
     Raises:
-        UsageError: `strict` without a catalogue, or no HTTP URL.
+        UsageError: `strict` without a catalogue, no HTTP URL, or a token that no header can hold.
     """
 
     def __init__(
@@ -70,6 +70,8 @@ class BusinessClient:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError("the exporter's url must begin with http:// or https://")
+        if not token.isascii() or not token.isprintable() or not token or " " in token:
+            raise UsageError("the token must be ASCII characters without a space or the end of its line")
         if strict and catalogue is None:
             raise UsageError("strict needs a catalogue: without one nothing is known to be wrong")
         self._url = url.rstrip("/") + PATH
@@ -97,6 +99,7 @@ class BusinessClient:
         self._closing = False
         self._flushing = False
         self._failures = 0
+        self._full = False
         self.lost = 0
 
     def __repr__(self) -> str:
@@ -123,13 +126,16 @@ class BusinessClient:
             self._refusals.log(EventRefusedError("invalid_value", ascii(name)[:MAX_SHOWN], str(error)))
             return
         with self._lock:
-            if self._closing or len(self._waiting) >= self._max_waiting:
-                self.lost += 1
-                return
-            self._waiting.append(text)
-            if self._thread is None:
+            lost = self._closing or len(self._waiting) >= self._max_waiting
+            first, self._full = lost and not self._full, self._full or lost
+            self.lost += lost
+            if not lost:
+                self._waiting.append(text)
+            if not lost and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="business-events", daemon=True)
                 self._thread.start()
+        if first:
+            logger.error("%s: as many events as may wait do; further ones are lost", self._url)
 
     def flush(self, timeout: float = TIMEOUT) -> bool:
         """Send what waits now; return whether all is delivered within `timeout` seconds."""
@@ -149,7 +155,10 @@ class BusinessClient:
         delivered = self.flush(timeout)
         with self._changed:
             self._closing = True
+            left = len(self._waiting) + len(self._under_way)
             self._changed.notify_all()
+        if not delivered:
+            logger.error("%s: %d events are not delivered at the end", self._url, left)
         return delivered
 
     def _run(self) -> None:
@@ -185,7 +194,7 @@ class BusinessClient:
             answer = session.post(
                 self._url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             )
-        except requests.RequestException as error:
+        except Exception as error:  # noqa: BLE001  (with this thread would end all that is sent later)
             self._away(type(error).__name__)
             return 0.0
         if answer.status_code in AGAIN:
@@ -220,6 +229,7 @@ class BusinessClient:
         with self._changed:
             if again is None:
                 self._failures = 0
+                self._full = False
                 self._under_way = []
                 self._changed.notify_all()
                 return 0.0 if len(self._waiting) >= BATCH else self._interval

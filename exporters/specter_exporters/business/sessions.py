@@ -44,7 +44,8 @@ class Sessions:
         ended: list[float] = []
         while self._open:
             hashed, (first, last) = next(iter(self._open.items()))
-            if now - last <= self._idle:
+            # Of a clock that was far ahead and has been set right, nothing may last until then.
+            if abs(now - last) <= self._idle:
                 break
             del self._open[hashed]
             ended.append(last - first)
