@@ -5,12 +5,14 @@ from redis.client import PubSub
 
 from specter_core.clock import Clock
 from specter_exporters.queues.model import Source
+from specter_exporters.queues.on_redis.bullmq import META, BullmqCollector
 from specter_exporters.queues.on_redis.cache import CacheCollector
 from specter_exporters.queues.on_redis.celery import BINDING, CeleryCollector
 from specter_exporters.queues.on_redis.celery_events import CeleryEvents, CeleryListener
 from specter_exporters.queues.on_redis.discovery import Finder, literal
 from specter_exporters.queues.on_redis.keys import KeysCollector
 from specter_exporters.queues.on_redis.model import RedisServer
+from specter_exporters.queues.on_redis.rq import RqCollector
 from specter_exporters.queues.on_redis.server import Background, Collector, Parts, RedisSource
 from specter_exporters.queues.on_redis.session import Session, pool
 
@@ -27,6 +29,11 @@ def redis_source(server: RedisServer, clock: Clock) -> Source:
         finders.append(Finder(f"{literal(server.celery_prefix + BINDING)}*", clock))
         collectors.append(CeleryCollector(server, finders[-1], events, clock))
         background.append(CeleryListener(server, lambda: _subscribe(server), events))
+    if "rq" in server.discover:
+        collectors.append(RqCollector(server, clock))
+    if "bullmq" in server.discover:
+        finders.append(Finder(f"{literal(server.bullmq_prefix)}:*{META}", clock))
+        collectors.append(BullmqCollector(server, finders[-1]))
     complete = (lambda: all(finder.complete for finder in finders)) if finders else None
     return RedisSource(server.name, Session(server), Parts(collectors, background, complete), clock)
 

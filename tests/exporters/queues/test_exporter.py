@@ -48,6 +48,12 @@ def test_the_documented_rights_are_enough_and_no_password_is_anywhere(tmp_path: 
         client.execute_command(*granted.replace(">...", f">{PASSWORD}").split())
         client.sadd("_kombu.binding.mail", "mail\x06\x16\x06\x16mail")
         client.lpush("mail", "a")
+        client.sadd("rq:queues", "rq:queue:low")
+        client.rpush("rq:queue:low", "job")
+        client.sadd("rq:workers", "rq:worker:one")
+        client.zadd("rq:failed:low", {"job": 1})
+        client.hset("bull:thumbs:meta", "version", "bullmq:5.81.5")
+        client.lpush("bull:thumbs:wait", "1")
         client.hset("unacked", "tag", '[{"headers": {}}, "", "mail"]')
         client.zadd("unacked_index", {"tag": 1e9})
         client.xadd("events", {"n": 1})
@@ -83,7 +89,10 @@ redis:
     success = {
         key[0]: value for (name, key), value in seen.items() if name == "specter_queue_collector_success"
     }
-    assert success == {"cache": 1, "keys": 1, "celery": 1}
+    assert success == {"cache": 1, "keys": 1, "celery": 1, "rq": 1, "bullmq": 1}
+    assert {queue for (name, (queue, *_)) in seen if name == "specter_queue_ready"} == {
+        *("one", "due", "events/mailers", "mail", "low", "thumbs")
+    }
     assert seen["specter_queue_in_progress", ("mail", "main", "celery")] == 1
     assert seen["specter_queue_ready", ("events/mailers", "main", "stream")] == 1
     assert "WARNING" in log.read_text()
