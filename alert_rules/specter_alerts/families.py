@@ -7,6 +7,7 @@ from specter_alerts import (
     application,
     availability,
     business,
+    caches,
     database,
     dependencies,
     deployments,
@@ -23,7 +24,9 @@ from specter_alerts import (
     meta,
     outgoing,
     processes,
+    queues,
     signin,
+    workers,
 )
 from specter_alerts.model import RuleGroup
 from specter_alerts.settings import DEFAULTS, Settings
@@ -58,6 +61,9 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "hosts": _hosts,
     "database": database.groups,
     "integrity": integrity.groups,
+    "queues": queues.groups,
+    "workers": workers.groups,
+    "caches": caches.groups,
     "detector": _detector,
     "meta": meta.groups,
 }

@@ -179,6 +179,39 @@ class Settings:
     sql_stale_for: str = "1m"
     # A run that fails between two that find violations ends no alert at once.
     sql_keep_firing: str = "2m"
+    # Queues. The job of their exporter, whose being down does not say that a broker is.
+    queues_job: str = "queues"
+    broker_down_for: str = "1m"
+    queue_collector_failing_for: str = "30m"
+    # A backlog is so many, and grows by so many in ten minutes. A batch that is put in at once grows once.
+    queue_backlog: int = 100
+    queue_growth: int = 50
+    queue_growing_for: str = "5m"
+    queue_drain_seconds: float = 3600.0
+    queue_drain_for: str = "15m"
+    queue_age_warning_seconds: float = 600.0
+    queue_age_critical_seconds: float = 3600.0
+    # A release restarts workers in less.
+    queue_unserved_for: str = "2m"
+    queue_dead_letters: int = 1
+    # Of attempts in a quarter of an hour, and so many of them: one that fails is no news.
+    queue_failure_ratio: float = 0.1
+    queue_retry_ratio: float = 0.3
+    queue_least_failures: int = 5
+    queue_ratio_for: str = "5m"
+    # A queue that was known in this time and is not told now, while its broker answers.
+    queue_remembered: str = "6h"
+    queue_unknown_for: str = "10m"
+    worker_lost_for: str = "15s"
+    workers_busy_for: str = "10m"
+    # Caches: lookups a second below which a ratio says little, and the share of the last day's ratio.
+    cache_min_lookups: float = 1.0
+    cache_hit_share: float = 0.8
+    # Keys a second, and how many times the mean of the last day: a full cache always deletes some.
+    cache_eviction_rate: float = 1.0
+    cache_eviction_rise: float = 3.0
+    cache_memory_ratio: float = 0.9
+    cache_for: str = "10m"
 
     # Slots that are taken on average over five minutes: the next burst has to wait.
     slots_used_ratio: float = 0.9
@@ -310,6 +343,11 @@ class Settings:
     def database_dashboard_url(self) -> str:
         """Return the link to Database, for the alert's own server."""
         url = self.dashboard_url(service=True, board=metrics.DASHBOARD_DATABASE)
+        return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
+
+    def queues_dashboard_url(self) -> str:
+        """Return the link to Queues and workers, for the alert's own broker."""
+        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_QUEUES)
         return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
 
     def detector_dashboard_url(self) -> str:

@@ -259,6 +259,21 @@ EVENT_SUCCESS_1H = "service_event:specter_business_success:ratio1h"
 FUNNEL_ENTRANTS = "service_funnel_event:specter_business_funnel_entrants:increase6h"
 FUNNEL_CONVERSION = "service_funnel_event:specter_business_funnel_conversion:ratio6h"
 
+# Queues, by service, server, system and queue: seconds that the oldest ready message has waited, 0 where none
+# does; seconds until it is empty at the pace of ten minutes, none while it grows; what comes and is finished.
+QUEUE_AGE = "queue:specter_queue_oldest_age:seconds"
+QUEUE_DRAIN = "queue:specter_queue_drain:seconds"
+QUEUE_ARRIVAL_RATE = "queue:specter_queue_arrived:rate5m"
+QUEUE_COMPLETION_RATE = "queue:specter_queue_completed:rate5m"
+QUEUE_FAILURE_RATIO = "queue:specter_queue_failed:ratio_rate15m"
+QUEUE_RETRY_RATIO = "queue:specter_queue_retried:ratio_rate15m"
+# Caches, by service and server: lookups that found something, keys deleted for want of memory; the usual.
+CACHE_HIT_RATIO = "server:specter_cache_hits:ratio_rate15m"
+CACHE_LOOKUP_RATE = "server:specter_cache_lookups:rate15m"
+CACHE_EVICTION_RATE = "server:specter_cache_evictions:rate15m"
+CACHE_HIT_USUAL = "server:specter_cache_hits:ratio_rate15m_avg1d"
+CACHE_EVICTION_USUAL = "server:specter_cache_evictions:rate15m_avg1d"
+
 # PostgreSQL: connections over those that ordinary roles can have, by service and server.
 SERVER_CONNECTIONS_USED = "server:specter_pg_connections:ratio_usable"
 
@@ -423,6 +438,12 @@ CACHE_HITS = Metric("specter_cache_hits_total", "counter", "Keys asked for and f
 CACHE_MISSES = Metric("specter_cache_misses_total", "counter", "Keys asked for and not found.", (SERVER,))
 CACHE_EVICTIONS = Metric(
     "specter_cache_evictions_total", "counter", "Keys deleted for want of memory.", (SERVER,)
+)
+CACHE_EVICTS = Metric(
+    "specter_cache_evicts",
+    "gauge",
+    "1 if the server may delete keys when its memory is full, 0 if it refuses to write then.",
+    (SERVER,),
 )
 CACHE_MEMORY = Metric("specter_cache_memory_bytes", "gauge", "Memory in use.", (SERVER,))
 CACHE_MEMORY_MAX = Metric(
@@ -1329,6 +1350,7 @@ DASHBOARD_DEPENDENCIES = "specter-dependencies"
 DASHBOARD_HOSTS = "specter-hosts"
 DASHBOARD_DATABASE = "specter-database"
 DASHBOARD_INTEGRITY = "specter-integrity"
+DASHBOARD_QUEUES = "specter-queues"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

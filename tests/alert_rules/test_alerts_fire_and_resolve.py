@@ -18,6 +18,7 @@ from tests.alert_rules import (
     integrity_cases,
     log_cases,
     other_cases,
+    queue_cases,
     signin_cases,
 )
 from tests.alert_rules.promtool import RULES, Case, run_case
@@ -32,6 +33,7 @@ CASES = [
     *dependency_cases.CASES,
     *database_cases.CASES,
     *integrity_cases.CASES,
+    *queue_cases.CASES,
     *detector_cases.CASES,
     *detector_health_cases.CASES,
     *frontend_cases.CASES,

@@ -40,6 +40,9 @@ NAMES = {
     "frontend.rules.yml",
     "hosts.rules.yml",
     "meta.rules.yml",
+    "queues.rules.yml",
+    "workers.rules.yml",
+    "caches.rules.yml",
     "alertmanager.yml",
 }
 

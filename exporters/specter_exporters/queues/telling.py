@@ -131,5 +131,6 @@ def _memory(board: Families, server: str, memory: Memory, *, holds: bool) -> Non
     board.add(metrics.CACHE_EVICTIONS, [server], memory.evictions)
     board.add(metrics.CACHE_MEMORY, [server], memory.used)
     board.maybe(metrics.CACHE_MEMORY_MAX, [server], memory.limit)
+    board.add(metrics.CACHE_EVICTS, [server], memory.evicts)
     if holds:
         board.add(metrics.BROKER_EVICTS, [server], memory.evicts)

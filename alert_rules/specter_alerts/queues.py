@@ -1,0 +1,212 @@
+"""Queues: what waits and since when, who takes it, what becomes of it, and whether the broker tells.
+
+Queues are told apart by `service`, `server`, `system` and `queue`. That one is fuller or slower than usual at
+this time of the week is for the detector to tell.
+"""
+
+from specter_alerts import queue_brokers
+from specter_alerts.counters import KNOWN
+from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
+from specter_alerts.queue_alert import NAME, ON, QUEUE, SYSTEM, WHERE, alert, of_own, of_queue, queue_rate
+from specter_alerts.settings import Settings, number
+from specter_core import metrics
+
+RATE, PACE, RATIO = "5m", "10m", "15m"
+PER_SECOND = "{{ . | value | humanize }}/s"
+READY = of_queue(metrics.QUEUE_READY)
+
+
+def groups(settings: Settings) -> list[RuleGroup]:
+    """Return what is recorded of queues, and the alerts on them and on their brokers."""
+    return [
+        RuleGroup("specter_queues", _recorded()),
+        RuleGroup("specter_queue_alerts", _alerts(settings)),
+        RuleGroup("specter_broker_alerts", queue_brokers.alerts(settings)),
+    ]
+
+
+def _recorded() -> tuple[RecordingRule, ...]:
+    pace = queue_rate(metrics.QUEUE_READY, PACE, function="deriv")
+    return (
+        RecordingRule(
+            metrics.QUEUE_AGE,
+            f"clamp_min(time() - min by ({QUEUE}) ({metrics.QUEUE_OLDEST.name}{{{KNOWN}}}), 0)\n"
+            f"or\n0 * ({READY} == 0)",
+        ),
+        # While it grows there is no end to tell.
+        RecordingRule(metrics.QUEUE_DRAIN, f"{READY}\n/\n(0 - {pace} > 0)\nor\n({READY} == 0)"),
+        RecordingRule(metrics.QUEUE_ARRIVAL_RATE, queue_rate(metrics.QUEUE_ARRIVED, RATE)),
+        RecordingRule(metrics.QUEUE_COMPLETION_RATE, queue_rate(metrics.QUEUE_COMPLETED, RATE)),
+        RecordingRule(metrics.QUEUE_FAILURE_RATIO, _share(metrics.QUEUE_FAILED)),
+        RecordingRule(metrics.QUEUE_RETRY_RATIO, _share(metrics.QUEUE_RETRIED)),
+    )
+
+
+def _share(counter: metrics.Metric) -> str:
+    """Return a counter's share of what it counts and what was finished; none of nothing."""
+    part, done = queue_rate(counter, RATIO), queue_rate(metrics.QUEUE_COMPLETED, RATIO)
+    return f"{part}\n/\n({part} + {done} > 0)"
+
+
+def _alerts(settings: Settings) -> tuple[AlertRule, ...]:
+    return (
+        _growing(settings),
+        _draining(settings),
+        _old(settings, "QueueMessageOldCritical", "critical", settings.queue_age_critical_seconds),
+        _old(settings, "QueueMessageOld", "warning", settings.queue_age_warning_seconds),
+        _unserved(settings),
+        _dead(settings),
+        _ratio(settings, "QueueFailuresHigh", metrics.QUEUE_FAILED, settings.queue_failure_ratio),
+        _ratio(settings, "QueueRetriesHigh", metrics.QUEUE_RETRIED, settings.queue_retry_ratio),
+        _unknown(settings),
+    )
+
+
+def _growing(settings: Settings) -> AlertRule:
+    comes, goes = (
+        of_own(series, PER_SECOND) for series in (metrics.QUEUE_ARRIVAL_RATE, metrics.QUEUE_COMPLETION_RATE)
+    )
+    pace = queue_rate(metrics.QUEUE_READY, PACE, function="deriv")
+    return alert(
+        settings,
+        "QueueBacklogGrowing",
+        f"{READY} > {settings.queue_backlog}\nand {ON}\n{pace} * 600 > {settings.queue_growth}",
+        "warning",
+        "backlog",
+        wait=settings.queue_growing_for,
+        keep_firing=settings.keep_firing,
+        summary=f"Queue {WHERE} grows",
+        description=(
+            f"{{{{ $value | humanize }}}} messages wait in {WHERE}, more than {settings.queue_backlog}, "
+            "and become "
+            f"more by over {settings.queue_growth} in ten minutes; expected that what comes is finished. "
+            "At least "
+            f"{comes} come, at least {goes} go."
+        ),
+        action="See whether workers live and are busy; add some, or stop what fills the queue.",
+    )
+
+
+def _draining(settings: Settings) -> AlertRule:
+    most = number(settings.queue_drain_seconds)
+    return alert(
+        settings,
+        "QueueDrainSlow",
+        f"{metrics.QUEUE_DRAIN} > {most}\nand {ON}\n{READY} > {settings.queue_backlog}",
+        "warning",
+        "backlog",
+        wait=settings.queue_drain_for,
+        keep_firing=settings.keep_firing,
+        summary=f"Queue {WHERE} takes {{{{ $value | humanizeDuration }}}} to drain",
+        description=(
+            f"At the pace of the last ten minutes {WHERE} is empty in {{{{ $value | humanizeDuration }}}}; "
+            "expected "
+            f"at most {most}s. What is published now waits for so long."
+        ),
+        action="Add workers, or put what is urgent into a queue of its own.",
+    )
+
+
+def _old(settings: Settings, name: str, severity: Severity, most: float) -> AlertRule:
+    return alert(
+        settings,
+        name,
+        f"{metrics.QUEUE_AGE} > {number(most)}",
+        severity,
+        "backlog",
+        wait=settings.broker_down_for,
+        summary=f"A message in queue {WHERE} waits for {{{{ $value | humanizeDuration }}}}",
+        description=(
+            f"The oldest message of {WHERE} has waited for at least {{{{ $value | humanizeDuration }}}}; "
+            "expected at "
+            f"most {number(most)}s."
+        ),
+        action=(
+            "See whether workers live and take messages of this queue, and whether its first message "
+            "blocks it."
+        ),
+    )
+
+
+def _unserved(settings: Settings) -> AlertRule:
+    workers = f'sum by ({SYSTEM}) ({metrics.QUEUE_WORKERS.name}{{state!="lost"}})'
+    return alert(
+        settings,
+        "QueueWithoutConsumers",
+        f"{READY} > 0\nand {ON}\n{of_queue(metrics.QUEUE_CONSUMERS)} == 0\n"
+        f"or\n{READY} > 0\nand on ({SYSTEM})\n{workers} == 0",
+        "critical",
+        "consumers",
+        wait=settings.queue_unserved_for,
+        summary=f"Nobody takes messages of queue {WHERE}",
+        description=(
+            f"{{{{ $value | humanize }}}} messages wait in {WHERE}, and it has no consumer, or its system "
+            "no worker "
+            "that lives; expected at least one."
+        ),
+        action="Start the workers; their supervisor's log says why they ended.",
+    )
+
+
+def _dead(settings: Settings) -> AlertRule:
+    least = settings.queue_dead_letters
+    return alert(
+        settings,
+        "QueueDeadLettersGrowing",
+        f"{queue_rate(metrics.QUEUE_DEAD_LETTERS, RATIO, function='delta')} >= {least}",
+        "warning",
+        "failures",
+        summary=f"Queue {WHERE} gives messages up",
+        description=(
+            f"{{{{ $value | humanize }}}} more messages of {WHERE} were given up within {RATIO}; expected "
+            "fewer than "
+            f"{least}. They are kept, and nobody works on them."
+        ),
+        action="Read the error of the newest; repair its cause, then put them back.",
+    )
+
+
+def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) -> AlertRule:
+    failed = counter is metrics.QUEUE_FAILED
+    ratio = metrics.QUEUE_FAILURE_RATIO if failed else metrics.QUEUE_RETRY_RATIO
+    what = "fail" if failed else "are to be made again"
+    return alert(
+        settings,
+        name,
+        f"{ratio} > {number(most)}\nand {ON}\n"
+        f"{queue_rate(counter, RATIO, function='increase')} >= {settings.queue_least_failures}",
+        "warning",
+        "failures" if failed else "retries",
+        wait=settings.queue_ratio_for,
+        keep_firing=settings.keep_firing,
+        summary=f"{{{{ $value | humanizePercentage }}}} of queue {NAME} {what}",
+        description=(
+            f"{{{{ $value | humanizePercentage }}}} of the attempts of {WHERE} within {RATIO} {what}; "
+            "expected at "
+            f"most {number(most * 100)}%."
+        ),
+        action="Read the errors in the workers' log; compare their beginning with the deployments.",
+    )
+
+
+def _unknown(settings: Settings) -> AlertRule:
+    before = f"max by ({QUEUE}) (last_over_time({metrics.QUEUE_DEPTH.name}[%s]))"
+    up = f"max by ({metrics.SERVICE}, {metrics.SERVER}) ({metrics.QUEUE_UP.name}) == 1"
+    return alert(
+        settings,
+        "QueueUnknown",
+        f"{before % settings.queue_remembered}\nunless {ON}\n{of_queue(metrics.QUEUE_DEPTH)}\n"
+        f"and on ({metrics.SERVICE}, {metrics.SERVER})\n{up}",
+        "info",
+        "watch",
+        wait=settings.queue_unknown_for,
+        summary=f"It is not known what waits in queue {WHERE}",
+        description=(
+            f"{WHERE} held {{{{ $value | humanize }}}} messages within {settings.queue_remembered}, and "
+            "its depth is "
+            "not told now, though its broker answers; expected that it is."
+        ),
+        action=(
+            "Was it deleted? Then this ends by itself. Else see the collector's failure, or a stream's lag."
+        ),
+    )
