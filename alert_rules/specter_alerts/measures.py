@@ -59,6 +59,7 @@ MEASURES: Mapping[str, Measure] = {
     "sql_check_duration": Measure("data: duration of a check", "seconds"),
     "queue_depth": Measure("messages waiting in a queue", "messages"),
     "queue_oldest_age": Measure("age of the oldest waiting message", "seconds"),
+    "queue_arrival_rate": Measure("messages published", "messages/s"),
     "queue_completion_rate": Measure("messages finished", "messages/s"),
     "queue_failure_rate": Measure("messages given up", "messages/s"),
     "rabbitmq_ready": Measure("RabbitMQ messages ready", "messages"),

@@ -15,6 +15,7 @@ from specter_dashboards.integrity_board import integrity_board
 from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
+from specter_dashboards.queues_board import queues_board
 from specter_dashboards.signin_board import signin_board
 
 DASHBOARDS: dict[str, Callable[[], Any]] = {
@@ -24,6 +25,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "third-parties": dependencies_board,
     "database": database_board,
     "data-integrity": integrity_board,
+    "queues": queues_board,
     "application": application_board,
     "business": business_board,
     "detector": detector_board,

@@ -27,6 +27,7 @@ CHOSEN_BY = {
     "third-parties": "dependency",
     "database": "server",
     "data-integrity": "database",
+    "queues": "server",
     "application": "service",
     "business": "event",
     "detector": "instance",
@@ -77,6 +78,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["third-parties"]["uid"] == metrics.DASHBOARD_DEPENDENCIES
     assert BOARDS["database"]["uid"] == metrics.DASHBOARD_DATABASE
     assert BOARDS["data-integrity"]["uid"] == metrics.DASHBOARD_INTEGRITY
+    assert BOARDS["queues"]["uid"] == metrics.DASHBOARD_QUEUES
     assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
     assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
@@ -220,10 +222,11 @@ def test_what_is_said_of_third_parties_is_limited_to_the_chosen_ones() -> None:
     assert unlimited(BOARDS["third-parties"], "dependency") == set()
 
 
-def test_what_is_said_of_database_servers_is_limited_to_the_chosen_ones() -> None:
+@pytest.mark.parametrize("name", ["database", "queues"])
+def test_what_is_said_of_servers_is_limited_to_the_chosen_ones(name: str) -> None:
     of_services = {metrics.SERVICE_DEPLOYED, metrics.ALERTS, metrics.ANOMALY_SCORE}
-    assert unlimited(BOARDS["database"], "service") == set()
-    assert unlimited(BOARDS["database"], "server") <= of_services
+    assert unlimited(BOARDS[name], "service") == set()
+    assert unlimited(BOARDS[name], "server") <= of_services
 
 
 def test_what_is_said_of_data_is_limited_to_the_chosen_databases() -> None:
@@ -264,6 +267,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("third-parties", "label_values(specter_dependency_info, dependency)"),
         ("database", 'label_values(specter_pg_up{service=~"$service"}, server)'),
         ("data-integrity", 'label_values(specter_sql_check_info{service=~"$service"}, database)'),
+        ("queues", 'label_values(specter_queue_up{service=~"$service"}, server)'),
         ("application", "label_values(up, service)"),
         ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
@@ -310,6 +314,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_DEPENDENCIES: ["Alerts firing"],
         metrics.DASHBOARD_DATABASE: of_services,
         metrics.DASHBOARD_INTEGRITY: of_services,
+        metrics.DASHBOARD_QUEUES: of_services,
         metrics.DASHBOARD_MAIN_STATUS: of_services,
         metrics.DASHBOARD_APPLICATION: of_services,
         metrics.DASHBOARD_BUSINESS: of_services,

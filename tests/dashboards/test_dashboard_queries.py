@@ -15,7 +15,13 @@ from typing import Any
 import pytest
 
 from specter_core import metrics
-from specter_dashboards import application_queries, business_queries, hosts_queries, integrity_queries
+from specter_dashboards import (
+    application_queries,
+    business_queries,
+    hosts_queries,
+    integrity_queries,
+    queues_queries,
+)
 from specter_dashboards.database_queries import (
     dead_share,
     hit_ratio,
@@ -43,7 +49,7 @@ from specter_dashboards.signin_queries import (
 )
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
-from tests.dashboards import checked_data, databases, hosts, signin_and_logs
+from tests.dashboards import checked_data, databases, hosts, queues, signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
@@ -52,6 +58,7 @@ GAUGES = {
     **hosts.GAUGES,
     **databases.GAUGES,
     **checked_data.GAUGES,
+    **queues.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -186,6 +193,7 @@ COUNTERS = (
     *hosts.COUNTERS,
     *databases.COUNTERS,
     *checked_data.COUNTERS,
+    *queues.COUNTERS,
     "specter_beacon_requests_total",
     'specter_beacon_refused_total{reason="origin"}',
     'specter_beacon_measurements_refused_total{reason="value"}',
@@ -243,6 +251,7 @@ TIMES = (
     *signin_and_logs.TIMES,
     *databases.TIMES,
     *checked_data.TIMES,
+    *queues.TIMES,
     'specter_dependency_last_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_next_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
@@ -482,6 +491,18 @@ def test_checks_that_are_violated_and_those_not_known_are_counted(server: str) -
     shown = values(ask(server, integrity_queries.with_labels(violations)), "severity")
     assert shown == {"critical": 7, "warning": 0}
     assert values(ask(server, integrity_queries.busy()), "check") == {"paid": 0.05}
+
+
+def test_queues_and_workers_of_a_broker(server: str) -> None:
+    [gone] = ask(server, queues_queries.unreachable())
+    assert (gone["metric"]["server"], gone["metric"]["reason"]) == ("gone", "refused")
+    assert values(ask(server, queues_queries.total(metrics.QUEUE_READY)), "server") == {"main": 15}
+    assert values(ask(server, queues_queries.lost()), "server") == {"main": 3}
+    assert values(ask(server, queues_queries.memory_used()), "server") == {"main": 0.5}
+    assert values(ask(server, queues_queries.by_queue(metrics.QUEUE_READY)), "queue") == {
+        "mail": 12,
+        "low": 3,
+    }
 
 
 @pytest.mark.integration

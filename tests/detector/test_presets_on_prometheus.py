@@ -55,11 +55,11 @@ node_filesystem_avail_bytes{device="tmpfs",fstype="tmpfs",mountpoint="/run"} 5
 # TYPE node_filesystem_size_bytes gauge
 node_filesystem_size_bytes{device="/dev/a",fstype="ext4",mountpoint="/"} 100
 node_filesystem_size_bytes{device="tmpfs",fstype="tmpfs",mountpoint="/run"} 5
-# TYPE specter_queue_depth gauge
-specter_queue_depth{queue="mail"} 7
-specter_queue_depth{queue="idle"} 0
+# TYPE specter_queue_ready gauge
+specter_queue_ready{server="main",system="celery",queue="mail"} 7
+specter_queue_ready{server="main",system="celery",queue="idle"} 0
 # TYPE specter_queue_oldest_timestamp_seconds gauge
-specter_queue_oldest_timestamp_seconds{queue="mail"} 1e9
+specter_queue_oldest_timestamp_seconds{basis="first_seen",server="main",system="celery",queue="mail"} 1e9
 # TYPE visits counter
 visits 5
 # TYPE anomaly_score gauge
@@ -217,7 +217,7 @@ reader:
     visits: {expr: visits}
     fast: {expr: 'rate(visits[2s])'}
     everything: {expr: 'sum({job="shop"})'}
-    depth: {expr: specter_queue_depth, data_range: [0, 5]}
+    depth: {expr: specter_queue_ready, data_range: [0, 5]}
 presets: [node]
 """
 

@@ -1,11 +1,14 @@
 """Queues, brokers and caches: Specter's exporter, RabbitMQ, kafka_exporter, redis_exporter."""
 
-from specter_core.metrics import QUEUE_COMPLETED, QUEUE_DEPTH, QUEUE_FAILED, QUEUE_OLDEST
+from specter_core import metrics
+from specter_core.metrics import Metric
 from specter_detector.presets.model import MINUTE, RATIO, Preset, PresetQuery, Source, share
 
-QUEUE = "service, queue"
+SERVER = "service, server"
+QUEUE = f"{SERVER}, system, queue"
 RABBIT = "service, job, vhost, queue"
 GROUP = "consumergroup, topic"
+READY, OLDEST = metrics.QUEUE_READY.name, metrics.QUEUE_OLDEST.name
 LAG, OFFSETS = "kafka_consumergroup_lag", "kafka_topic_partition_current_offset"
 MISSES, HITS = "redis_keyspace_misses_total", "redis_keyspace_hits_total"
 
@@ -14,6 +17,16 @@ def rabbit(what: str, aggregate: str = "sum") -> tuple[Source, ...]:
     """Return a RabbitMQ gauge: by queue from /metrics/detailed, or as /metrics has it."""
     names = (f"rabbitmq_detailed_queue_{what}", f"rabbitmq_queue_{what}")
     return tuple(Source(f"{aggregate} by ({RABBIT}) ({name})", (name,)) for name in names)
+
+
+def queue_rate(counter: Metric) -> Source:
+    """Return how much a second of each queue; two exporters may watch one broker."""
+    return Source(f"max by ({QUEUE}) (rate({counter.name}[5m]))", (counter.name,))
+
+
+def own_rate(counter: Metric) -> str:
+    """Return how much a second of each server that Specter's exporter asks."""
+    return f"max by ({SERVER}) (rate({counter.name}[5m]))"
 
 
 def redis(name: str, limit: str | None = None) -> tuple[Source, ...]:
@@ -26,6 +39,8 @@ def server_rate(counter: str) -> str:
     return f"sum by (service, job, instance) (rate({counter}[5m]))"
 
 
+OWN_MISSES = own_rate(metrics.CACHE_MISSES)
+
 QUEUES = Preset(
     "queues",
     "queues, brokers and caches",
@@ -36,7 +51,7 @@ QUEUES = Preset(
             "workers stopped, or more work comes than they can do",
             "messages",
             "service",
-            (Source(f"sum by ({QUEUE}) ({QUEUE_DEPTH.name})", (QUEUE_DEPTH.name,)),),
+            (Source(f"max by ({QUEUE}) ({READY})", (READY,)),),
             direction="above_expected",
             min_dev=50,
             min_rel_dev=1.0,
@@ -49,9 +64,9 @@ QUEUES = Preset(
             "service",
             (
                 Source(
-                    f"clamp_min(time() - min by ({QUEUE}) ({QUEUE_OLDEST.name} > 0), 0)"
-                    f" or 0 * sum by ({QUEUE}) ({QUEUE_DEPTH.name} == 0)",
-                    (QUEUE_OLDEST.name, QUEUE_DEPTH.name),
+                    f"clamp_min(time() - min by ({QUEUE}) ({OLDEST} > 0), 0)"
+                    f" or 0 * max by ({QUEUE}) ({READY} == 0)",
+                    (OLDEST, READY),
                 ),
             ),
             direction="above_expected",
@@ -59,12 +74,22 @@ QUEUES = Preset(
             min_rel_dev=1.0,
         ),
         PresetQuery(
+            "queue_arrival_rate",
+            "Messages published",
+            "publishers stopped, or flood the queue",
+            "messages/s",
+            "service",
+            (queue_rate(metrics.QUEUE_ARRIVED),),
+            min_dev=0.1,
+            min_rel_dev=0.5,
+        ),
+        PresetQuery(
             "queue_completion_rate",
             "Messages finished",
             "workers stopped, or the work did not come",
             "messages/s",
             "service",
-            (Source(f"sum by ({QUEUE}) (rate({QUEUE_COMPLETED.name}[5m]))", (QUEUE_COMPLETED.name,)),),
+            (queue_rate(metrics.QUEUE_COMPLETED),),
             min_dev=0.1,
             min_rel_dev=0.5,
         ),
@@ -74,7 +99,7 @@ QUEUES = Preset(
             "a worker's defect, or what it depends on fails",
             "messages/s",
             "service",
-            (Source(f"sum by ({QUEUE}) (rate({QUEUE_FAILED.name}[5m]))", (QUEUE_FAILED.name,)),),
+            (queue_rate(metrics.QUEUE_FAILED),),
             direction="above_expected",
             min_dev=0.02,
             min_rel_dev=0.5,
@@ -139,7 +164,14 @@ QUEUES = Preset(
             "keys without an end; the leak score sees a creep towards maxmemory",
             "bytes",
             "service",
-            redis("redis_memory_used_bytes", limit="redis_memory_max_bytes > 0"),
+            (
+                Source(
+                    f"max by ({SERVER}) ({metrics.CACHE_MEMORY.name})",
+                    (metrics.CACHE_MEMORY.name,),
+                    limit=f"max by ({SERVER}) ({metrics.CACHE_MEMORY_MAX.name})",
+                ),
+                *redis("redis_memory_used_bytes", limit="redis_memory_max_bytes > 0"),
+            ),
             direction="above_expected",
             min_dev=50_000_000,
             min_rel_dev=0.3,
@@ -178,6 +210,10 @@ QUEUES = Preset(
             "detail",
             (
                 Source(
+                    share(OWN_MISSES, f"({OWN_MISSES} + {own_rate(metrics.CACHE_HITS)})", 1),
+                    (metrics.CACHE_MISSES.name, metrics.CACHE_HITS.name),
+                ),
+                Source(
                     share(server_rate(MISSES), f"({server_rate(MISSES)} + {server_rate(HITS)})", 1),
                     (MISSES, HITS),
                 ),
@@ -193,6 +229,7 @@ QUEUES = Preset(
             "keys/s",
             "service",
             (
+                Source(own_rate(metrics.CACHE_EVICTIONS), (metrics.CACHE_EVICTIONS.name,)),
                 Source(
                     "sum by (service, job, instance) (rate(redis_evicted_keys_total[5m]))",
                     ("redis_evicted_keys_total",),
