@@ -2179,7 +2179,7 @@ SQL_CHECK_LAST_SUCCESS = Metric(
 )
 SQL_CHECK_RUNS = Metric("specter_sql_check_runs_total", "counter", "Runs that ended.", _OF_CHECK)
 SQL_CHECK_FAILED_RUNS = Metric(
-    "specter_sql_check_failed_runs_total", "counter", "Runs that failed, by reason.", (*_OF_CHECK, "reason")
+    "specter_sql_check_failed_runs_total", "counter", "Runs that ended and were not completed.", _OF_CHECK
 )
 SQL_VIOLATIONS = Metric(
     "specter_sql_check_violations",

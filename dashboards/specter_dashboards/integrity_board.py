@@ -188,8 +188,8 @@ def _runs() -> Section:
     )
     failures = service_graph(
         "Runs that failed",
-        "Runs a second that failed, by reason.",
-        [Query(queries.failures(), f"{CHECK} {{{{reason}}}}")],
+        "Runs a second that failed; why is in the table above.",
+        [Query(queries.failures(), CHECK)],
         unit="cps",
     )
     return Section(row("Runs"), [Line(8, [age, duration]), Line(8, [busy, failures])])

@@ -39,7 +39,7 @@ GAUGES = {
     },
 }
 COUNTERS = (
-    _of("gone", "check_failed_runs_total", 'reason="query"'),
+    _of("gone", "check_failed_runs_total"),
     _of("orders", "business_dropped_groups_total"),
 )
 TIMES = (_of("paid", "check_last_success_timestamp_seconds"),)

@@ -78,8 +78,7 @@ def _of_run(board: Families, check: Check, run: Run, now: float) -> None:
     board.add(metrics.SQL_CHECK_INTERVAL, own, check.timing.interval)
     board.add(metrics.SQL_CHECK_STALE, own, run.stale(check, now))
     board.add(metrics.SQL_CHECK_RUNS, own, run.runs)
-    for reason in metrics.SQL_CHECK_FAILURE_REASONS:
-        board.add(metrics.SQL_CHECK_FAILED_RUNS, [*own, reason], run.failed[reason])
+    board.add(metrics.SQL_CHECK_FAILED_RUNS, own, run.failed)
     board.maybe(metrics.SQL_CHECK_LAST_SUCCESS, own, run.last_success)
     if run.last_run is None:
         return

@@ -105,6 +105,6 @@ def parse_url(text: str, what: str) -> URL:
 
 def secret_in(url: URL) -> bool:
     """Return whether the URL holds a password, or a parameter that sounds like one."""
-    return url.password is not None or any(
-        word in name.lower() for name in url.query for word in SECRET_WORDS if word != "key"
-    )
+    # `ssl_key` is a file, `require_auth` a way to log in.
+    words = [word for word in SECRET_WORDS if word not in {"key", "auth"}]
+    return url.password is not None or any(word in name.lower() for name in url.query for word in words)

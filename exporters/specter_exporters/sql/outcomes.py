@@ -129,7 +129,7 @@ def mark(database: str, value: Any, kind: MarkKind) -> float:
         CheckError: it is neither, or there is none.
     """
     if value is None:
-        raise CheckError("result", "gave NULL; there is no mark to compare", database)
+        raise CheckError("result", "gave NULL; there is nothing to compare", database)
     if kind == "time":
         if isinstance(value, str):
             value = _parsed(database, value)

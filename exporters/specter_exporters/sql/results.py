@@ -1,9 +1,8 @@
 """What the newest runs found, and what became of each database. Safe for threads."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from specter_exporters.sql.failures import CheckError
 from specter_exporters.sql.model import Check, SyncCheck
@@ -30,7 +29,7 @@ class Run:
         failure: why the newest run was not completed, None if it was.
         last_run, last_success: when the newest run ended, and the newest completed one.
         seconds: what the newest run took.
-        runs, failed: all runs, and those that failed, by reason.
+        runs, failed: all runs, and those that failed.
         dropped: groups without a series of their own, over all runs.
     """
 
@@ -42,7 +41,7 @@ class Run:
     last_success: float | None = None
     seconds: float = 0.0
     runs: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     dropped: int = 0
 
     def stale(self, check: Check, now: float) -> bool:
@@ -87,10 +86,8 @@ class Results:
             before = self._runs[check.name]
             after = replace(before, last_run=now, seconds=seconds, runs=before.runs + 1)
             if isinstance(result, CheckError):
-                failed = before.failed.copy()
-                failed[result.reason] += 1
                 failure = Failure(result.reason, str(result), result.database)
-                after = replace(after, failure=failure, failed=failed)
+                after = replace(after, failure=failure, failed=before.failed + 1)
                 self._states[result.database] = State(now, None if result.connected else result.reason)
             else:
                 dropped = result.dropped if isinstance(result, BusinessOutcome) else 0

@@ -20,7 +20,6 @@ from specter_exporters.sql.outcomes import (
     business,
     integrity,
     mark,
-    number,
     single,
 )
 
@@ -73,7 +72,7 @@ class Checker:
         with self._open(self._plan.database(side.database), check.timing.timeout, 1) as session:
             rows = reached = None
             if side.rows is not None:
-                rows = number(side.database, single(side.database, session.table(side.rows, 1)))
+                rows = mark(side.database, single(side.database, session.table(side.rows, 1)), "number")
             if side.mark is not None:
                 value = single(side.database, session.table(side.mark, 1))
                 reached = mark(side.database, value, check.mark_kind)

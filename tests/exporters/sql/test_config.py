@@ -120,6 +120,14 @@ def test_a_url_with_a_password_or_of_another_kind_is_refused_and_not_repeated(
     assert "pass-word" not in problem
 
 
+def test_how_to_log_in_and_where_a_certificate_is_are_no_secrets(tmp_path: Path) -> None:
+    dsn = "postgresql://me@h/shop?require_auth=scram-sha-256&sslmode=verify-full&sslkey=/etc/key"
+    text = (
+        f"databases: [{{name: shop, dsn: '{dsn}'}}]\nbusiness: [{{name: a, database: shop, query: select 1}}]"
+    )
+    assert loaded(tmp_path, text).databases[0].dsn.resolve().query["require_auth"] == "scram-sha-256"
+
+
 def test_a_url_is_read_where_it_is_kept_each_time_and_never_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -256,6 +256,11 @@ def test_a_query_that_is_wrong_is_told_to_be(place: Place) -> None:
     assert refused(place.asked, "SELECT FROM WHERE").reason == "query"
 
 
+def test_what_a_database_says_of_a_value_is_shown_without_it(postgres: Place) -> None:
+    error = refused(postgres.asked, "SELECT status::int FROM orders")
+    assert (error.reason, str(error)) == ("query", "InvalidTextRepresentation (SQLSTATE 22P02)")
+
+
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     database = Database("local", Dsn(parse_url("sqlite:///none.db", ""), folder=tmp_path))
     assert (refused(database, "SELECT 1").reason, list(tmp_path.iterdir())) == ("refused", [])

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from click.testing import CliRunner
 from specter_exporters.sql.collector import EXPOSED
 from specter_exporters.sql.command import sql
 from specter_stack.programs import find_program
-from tests.exporters.serving import samples, until
+from tests.exporters.serving import samples, silent, until
 from tests.servers.prometheus import free_port
 
 PAGE = (Path(__file__).parents[3] / "docs" / "exporters-sql.md").read_text("utf-8")
@@ -61,13 +60,6 @@ sync:
 """
 
 COMPARED = "source rows 3, target rows 2, row difference 1, lag seconds 60"
-
-
-@contextmanager
-def silent() -> Iterator[int]:
-    """Listen where nobody ever answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening.getsockname()[1]
 
 
 @contextmanager
@@ -183,6 +175,14 @@ def test_check_runs_everything_once_and_ends_with_1_where_something_is_wrong(tmp
     assert checked(tmp_path).exit_code == 0
 
 
-def test_every_metric_is_on_the_page_and_no_other() -> None:
-    named = set(re.findall(r"`(specter_sql_\w+)`", PAGE.partition("## Metrics")[2]))
-    assert named == {metric.name for metric in EXPOSED}
+def test_every_metric_is_on_the_page_with_its_labels_and_meaning_and_no_other() -> None:
+    rows = re.findall(r"^\| `(specter_sql_\w+)` \| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
+    own = {"database", "check"}
+    assert rows == [
+        (
+            metric.name,
+            ", ".join(label for label in metric.labels if label not in own),
+            metric.help[0].lower() + metric.help[1:],
+        )
+        for metric in EXPOSED
+    ]

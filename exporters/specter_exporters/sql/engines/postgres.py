@@ -87,6 +87,8 @@ class Postgres:
         return failures.query_reason(error) if isinstance(error, Exception) else "other"
 
     def message(self, error: BaseException) -> str:
-        """Return the primary message: the detail behind it may hold a row."""
+        """Return the primary message: the detail behind it may hold a row, and that of wrong data a value."""
+        if isinstance(error, errors.DataError):
+            return f"{type(error).__name__} (SQLSTATE {error.sqlstate})"
         primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
         return primary or str(error)

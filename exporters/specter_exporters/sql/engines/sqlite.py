@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,14 @@ INTERRUPTED = "interrupted"
 
 
 class Sqlite:
-    """SQLite."""
+    """SQLite.
+
+    Args:
+        monotonic: seconds that never step back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
 
     def connect(self, url: URL, within: float, timeout: float) -> Any:
         """Return a connection to a file that must be there; SQLite itself may not write to it."""
@@ -30,8 +38,8 @@ class Sqlite:
 
     def deadline(self, raw: Any, timeout: float) -> AbstractContextManager[None]:
         """Let SQLite ask on its way whether the time is over; it ends the query then."""
-        ends = time.monotonic() + timeout
-        raw.set_progress_handler(lambda: time.monotonic() > ends, LOOK_EVERY)
+        ends = self._monotonic() + timeout
+        raw.set_progress_handler(lambda: self._monotonic() > ends, LOOK_EVERY)
         return nullcontext()
 
     def restrict(self, connection: Connection, timeout: float, most_rows: int) -> None:  # noqa: ARG002
