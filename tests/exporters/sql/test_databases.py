@@ -20,6 +20,7 @@ from specter_exporters.sql.model import Database, Plan, Side, SyncCheck, Timing
 from specter_exporters.sql.outcomes import SyncOutcome
 from specter_exporters.sql.running import Checker
 from tests.servers.mariadb import MariaDbServer, running_mariadb
+from tests.servers.pgbouncer import running_pgbouncer
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
 
@@ -57,9 +58,15 @@ def written(path: Path, text: str) -> Secret:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres(server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("postgres")
-    with running_postgres() as server, closing(connect(server)) as root:
+    with closing(connect(server)) as root:
         for statement in (TABLE, ROWS, "CREATE TABLE secrets (a int)", GRANTS[0].replace("...", PASSWORD)):
             root.execute(statement.encode())
         at = f"{server.host}:{server.port}/{server.database}"
@@ -273,6 +280,25 @@ def test_a_locked_table_is_not_waited_for(postgres: Place) -> None:
         assert refused(postgres.asked, COUNT).reason == "lock_timeout"
     finally:
         postgres.change("ROLLBACK")
+
+
+def test_behind_pgbouncer_in_transaction_mode_it_is_as_well_and_leaves_the_session_as_it_was(
+    server: PostgresServer, postgres: Place
+) -> None:
+    users = {server.user: server.password, "specter_sql": PASSWORD}
+    with running_pgbouncer(server, users) as port:
+        owned, asked = (
+            Database("shop", replace(each.dsn, url=each.dsn.resolve().set(port=port, password=None)))
+            for each in (postgres.owned, postgres.asked)
+        )
+        for _ in range(2):
+            assert ask(asked, COUNT).rows == ((2,),)
+            assert refused(asked, postgres.slow, timeout=0.3).reason == "timeout"
+            assert refused(owned, "DELETE FROM orders").reason in {"read_only", "query"}
+        with psycopg.connect(server.dsn, port=port, password=server.password, autocommit=True) as other:
+            for setting in ("statement_timeout", "lock_timeout"):
+                assert other.execute(f"SHOW {setting}".encode()).fetchone() == ("0",)
+            other.execute("UPDATE orders SET status = status")
 
 
 def test_two_kinds_of_databases_are_compared(postgres: Place, mariadb: Place) -> None:
