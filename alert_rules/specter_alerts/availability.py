@@ -19,14 +19,14 @@ def group(settings: Settings) -> RuleGroup:
 
 def _watched(settings: Settings) -> str:
     """Return the jobs whose targets have alerts of their own."""
-    jobs = (settings.postgres_job, settings.sql_job, settings.queues_job)
+    jobs = (settings.postgres_job, settings.sql_job, settings.queues_job, settings.jobs_job)
     return "|".join((settings.detector_job, settings.host_jobs, *jobs))
 
 
 def _all_down(settings: Settings) -> str:
     # One job of a service: its database exporter being up does not mean that it serves. The probe
     # exporter's own `up` says nothing about the service it probes. A detector, or an exporter of PostgreSQL,
-    # SQL checks or queues, that is down has an alert of its own, which pages nobody. So have hosts.
+    # SQL checks, queues or jobs, that is down has an alert of its own, which pages nobody. So have hosts.
     others = f"{settings.probe_job}|{_watched(settings)}"
     targets = f'{metrics.UP}{{{metrics.SERVICE}!="", job!~"{others}"}}'
     return f"max by ({metrics.SERVICE}, job) ({targets}) == 0"

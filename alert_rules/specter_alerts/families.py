@@ -20,6 +20,7 @@ from specter_alerts import (
     hosts,
     http,
     integrity,
+    jobs,
     logs,
     meta,
     outgoing,
@@ -64,6 +65,7 @@ FAMILIES: dict[str, Callable[[Settings], list[RuleGroup]]] = {
     "queues": queues.groups,
     "workers": workers.groups,
     "caches": caches.groups,
+    "jobs": jobs.groups,
     "detector": _detector,
     "meta": meta.groups,
 }

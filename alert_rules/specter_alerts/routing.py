@@ -36,12 +36,15 @@ def config() -> dict[str, Any]:
             {
                 # Of one thing that hurts, the worst statement is enough. `symptom` keeps an outage of one
                 # kind from muting another; `job` and `http_route` keep a statement about the whole service
-                # from muting one that says where, `server` one server and `queue` one queue from muting
-                # another. The source must carry both names, because Alertmanager takes two missing labels as
-                # equal.
+                # from muting one that says where, `server` one server, `queue` one queue and `job_name` one
+                # scheduled job from muting another. The source must carry both names, because Alertmanager
+                # takes two missing labels as equal.
                 "source_matchers": ['severity="critical"', 'service!=""', 'symptom!=""'],
                 "target_matchers": ['severity=~"warning|info"'],
-                "equal": ["cluster", "service", "symptom", "job", "http_route", "server", "queue"],
+                "equal": [
+                    *("cluster", "service", "symptom", "job", "http_route", "server", "queue"),
+                    metrics.JOB_NAME,
+                ],
             }
         ],
         "receivers": [_receiver(name) for name in (HEARTBEAT, "critical", "warning", "info")],

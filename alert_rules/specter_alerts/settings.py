@@ -213,6 +213,23 @@ class Settings:
     cache_memory_ratio: float = 0.9
     cache_for: str = "10m"
 
+    # Scheduled jobs. The job of their exporter, whose being down does not say that one of them is.
+    jobs_job: str = "jobs"
+    jobs_down_for: str = "1m"
+    # Scheduled runs without a success: JobFailed and JobOverdue tell of each; beyond so many, it pages.
+    job_unsuccessful_runs: int = 3
+    # Runs that are missed while others come: the scheduler, or the job before it, is too slow.
+    job_missed_runs: int = 3
+    job_missed_within: str = "6h"
+    job_success_ratio: float = 0.99
+    # Of fewer runs in a day, one that failed is more than a hundredth.
+    job_least_runs: int = 100
+    job_refused_least: int = 10
+    job_refused_within: str = "15m"
+    delivery_failed_ratio: float = 0.05
+    delivery_least: int = 20
+    delivery_within: str = "15m"
+
     # Slots that are taken on average over five minutes: the next burst has to wait.
     slots_used_ratio: float = 0.9
     queue_seconds: float = 0.5
@@ -349,6 +366,11 @@ class Settings:
         """Return the link to Queues and workers, for the alert's own broker."""
         url = self.dashboard_url(service=True, board=metrics.DASHBOARD_QUEUES)
         return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
+
+    def jobs_dashboard_url(self) -> str:
+        """Return the link to Jobs, for the alert's own job."""
+        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_JOBS)
+        return f"{url}&var-{metrics.JOB_NAME}={{{{ $labels.{metrics.JOB_NAME} | urlquery }}}}"
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""

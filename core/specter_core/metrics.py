@@ -450,6 +450,7 @@ CACHE_MEMORY_MAX = Metric(
     "specter_cache_memory_max_bytes", "gauge", "Memory that may be used; absent without a limit.", (SERVER,)
 )
 JOB_NAME = "job_name"  # Prometheus owns `job`
+SERVICE_JOB_SUCCESS_RATIO = "service:specter_job_runs_success:ratio_increase1d"  # recorded
 LOST = "lost"  # the outcome of a run that began and never told its end
 JOB_INFO = Metric(
     "specter_job_info",
@@ -561,6 +562,20 @@ JOB_STORE_UP = Metric(
     "specter_job_store_up",
     "gauge",
     "1 if the newest write to the store was kept.",
+)
+JOB_PINGS_UP = Metric(
+    "specter_job_ping_endpoint_up",
+    "gauge",
+    "1 if the exporter's own request to the listener of pings was answered, a few seconds ago; absent before "
+    "the first one.",
+)
+DELIVERY_PROVIDER = "provider"
+DELIVERY_EVENTS = Metric(
+    "specter_delivery_events_total",
+    "counter",
+    "What providers told of mails and webhooks, by outcome: delivered, deferred (it will be tried again), "
+    "bounced, dropped (not tried), complained, other.",
+    (DELIVERY_PROVIDER, OUTCOME),
 )
 JOB_COMMITS = Metric(
     "specter_job_commit_duration_seconds",
@@ -1351,6 +1366,7 @@ DASHBOARD_HOSTS = "specter-hosts"
 DASHBOARD_DATABASE = "specter-database"
 DASHBOARD_INTEGRITY = "specter-integrity"
 DASHBOARD_QUEUES = "specter-queues"
+DASHBOARD_JOBS = "specter-jobs"
 # Scores older than this are stale: the alert says so, and dashboards show them no more.
 SCORES_STALE_SECONDS = 120.0
 

@@ -12,6 +12,7 @@ from specter_dashboards.detector_board import detector_board
 from specter_dashboards.frontend_board import frontend_board
 from specter_dashboards.hosts_board import hosts_board
 from specter_dashboards.integrity_board import integrity_board
+from specter_dashboards.jobs_board import jobs_board
 from specter_dashboards.logs_board import logs_board
 from specter_dashboards.main_status import main_status
 from specter_dashboards.normalise import normalise
@@ -26,6 +27,7 @@ DASHBOARDS: dict[str, Callable[[], Any]] = {
     "database": database_board,
     "data-integrity": integrity_board,
     "queues": queues_board,
+    "jobs": jobs_board,
     "application": application_board,
     "business": business_board,
     "detector": detector_board,

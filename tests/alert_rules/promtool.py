@@ -50,6 +50,7 @@ def expected_alert(alert: str, firing: Firing) -> dict[str, Any]:
     instance = firing.labels.get("instance", "")
     url = url.replace(of_detector, f"?var-instance={instance}" if instance else "")
     url = url.replace("{{ $labels.server | urlquery }}", firing.labels.get("server", ""))
+    url = url.replace("{{ $labels.job_name | urlquery }}", firing.labels.get("job_name", ""))
     url = url.replace("{{ $labels.dependency | urlquery }}", firing.labels.get("dependency", ""))
     return {
         "exp_labels": {

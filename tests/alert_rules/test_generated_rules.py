@@ -36,6 +36,7 @@ NAMES = {
     "dependencies.rules.yml",
     "database.rules.yml",
     "integrity.rules.yml",
+    "jobs.rules.yml",
     "detector.rules.yml",
     "frontend.rules.yml",
     "hosts.rules.yml",

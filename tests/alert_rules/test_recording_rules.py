@@ -363,6 +363,7 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         metrics.CACHE_EVICTION_RATE,
         metrics.CACHE_HIT_USUAL,
         metrics.CACHE_EVICTION_USUAL,
+        metrics.SERVICE_JOB_SUCCESS_RATIO,
         metrics.HOST_CPU_USED,
         metrics.HOST_LOAD,
         metrics.HOST_MEMORY_AVAILABLE,

@@ -13,6 +13,7 @@ SUBSTITUTES = {
     "event": ".+",
     "server": ".+",
     "database": ".+",
+    "job_name": ".+",
     "datasource": "prometheus",
     "__rate_interval": "1m",
     "__interval": "15s",

@@ -28,6 +28,7 @@ CHOSEN_BY = {
     "database": "server",
     "data-integrity": "database",
     "queues": "server",
+    "jobs": "job_name",
     "application": "service",
     "business": "event",
     "detector": "instance",
@@ -79,6 +80,7 @@ def test_uids_and_tags(board: dict[str, Any]) -> None:
     assert BOARDS["database"]["uid"] == metrics.DASHBOARD_DATABASE
     assert BOARDS["data-integrity"]["uid"] == metrics.DASHBOARD_INTEGRITY
     assert BOARDS["queues"]["uid"] == metrics.DASHBOARD_QUEUES
+    assert BOARDS["jobs"]["uid"] == metrics.DASHBOARD_JOBS
     assert BOARDS["application"]["uid"] == metrics.DASHBOARD_APPLICATION
     assert BOARDS["business"]["uid"] == metrics.DASHBOARD_BUSINESS
     assert BOARDS["detector"]["uid"] == metrics.DASHBOARD_DETECTOR
@@ -235,6 +237,17 @@ def test_what_is_said_of_data_is_limited_to_the_chosen_databases() -> None:
     assert unlimited(BOARDS["data-integrity"], "database") <= of_services
 
 
+def test_what_is_said_of_jobs_is_limited_to_the_chosen_ones() -> None:
+    of_services = {metrics.SERVICE_DEPLOYED, metrics.ALERTS, metrics.ANOMALY_SCORE}
+    of_exporter = {
+        *(metrics.JOB_PINGS.name, metrics.JOB_PINGS_UP.name, metrics.JOB_STORE_UP.name),
+        *(metrics.JOB_COMMITS.sum, metrics.JOB_COMMITS.count, metrics.DELIVERY_EVENTS.name),
+        metrics.SERVICE_JOB_SUCCESS_RATIO,
+    }
+    assert unlimited(BOARDS["jobs"], "service") == set()
+    assert unlimited(BOARDS["jobs"], "job_name") <= of_services | of_exporter
+
+
 def test_the_datasource_variable_is_used_everywhere(board: dict[str, Any]) -> None:
     for panel in charts(board):
         assert panel["datasource"] == DATASOURCE
@@ -268,6 +281,7 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("database", 'label_values(specter_pg_up{service=~"$service"}, server)'),
         ("data-integrity", 'label_values(specter_sql_check_info{service=~"$service"}, database)'),
         ("queues", 'label_values(specter_queue_up{service=~"$service"}, server)'),
+        ("jobs", 'label_values(specter_job_info{service=~"$service"}, job_name)'),
         ("application", "label_values(up, service)"),
         ("business", 'label_values(specter_business_events_total{service=~"$service"}, event)'),
         ("detector", "label_values(specter_detector_build_info, instance)"),
@@ -315,6 +329,7 @@ def test_links_and_annotations(board: dict[str, Any]) -> None:
         metrics.DASHBOARD_DATABASE: of_services,
         metrics.DASHBOARD_INTEGRITY: of_services,
         metrics.DASHBOARD_QUEUES: of_services,
+        metrics.DASHBOARD_JOBS: of_services,
         metrics.DASHBOARD_MAIN_STATUS: of_services,
         metrics.DASHBOARD_APPLICATION: of_services,
         metrics.DASHBOARD_BUSINESS: of_services,

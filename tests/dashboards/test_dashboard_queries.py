@@ -20,6 +20,7 @@ from specter_dashboards import (
     business_queries,
     hosts_queries,
     integrity_queries,
+    jobs_queries,
     queues_queries,
 )
 from specter_dashboards.database_queries import (
@@ -49,7 +50,7 @@ from specter_dashboards.signin_queries import (
 )
 from specter_dashboards.writer import DASHBOARDS, build
 from specter_stack.programs import find_program
-from tests.dashboards import checked_data, databases, hosts, queues, signin_and_logs
+from tests.dashboards import checked_data, databases, hosts, jobs, queues, signin_and_logs
 from tests.dashboards.board import expressions, substitute
 
 STARTED = time.monotonic()
@@ -59,6 +60,7 @@ GAUGES = {
     **databases.GAUGES,
     **checked_data.GAUGES,
     **queues.GAUGES,
+    **jobs.GAUGES,
     'ALERTS{alertname="Watchdog",alertstate="firing",severity="none"}': 1,
     'ALERTS{alertname="LatencyHigh",alertstate="firing",severity="warning"}': 1,
     'ALERTS{alertname="ErrorRatioHigh",alertstate="pending",severity="warning"}': 1,
@@ -194,6 +196,7 @@ COUNTERS = (
     *databases.COUNTERS,
     *checked_data.COUNTERS,
     *queues.COUNTERS,
+    *jobs.COUNTERS,
     "specter_beacon_requests_total",
     'specter_beacon_refused_total{reason="origin"}',
     'specter_beacon_measurements_refused_total{reason="value"}',
@@ -252,6 +255,7 @@ TIMES = (
     *databases.TIMES,
     *checked_data.TIMES,
     *queues.TIMES,
+    *jobs.TIMES,
     'specter_dependency_last_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_next_run_timestamp_seconds{dependency="pay",kind="steps"}',
     'specter_dependency_status_page_last_success_timestamp_seconds{dependency="pay"}',
@@ -503,6 +507,18 @@ def test_queues_and_workers_of_a_broker(server: str) -> None:
         "mail": 12,
         "low": 3,
     }
+
+
+@pytest.mark.integration
+def test_jobs_that_failed_and_that_did_not_run(server: str) -> None:
+    assert set(values(ask(server, jobs_queries.failed()), "job_name")) == {"backup", "never"}
+    assert set(values(ask(server, jobs_queries.overdue()), "job_name")) == {"backup"}
+    [row] = [each for each in ask(server, jobs_queries.listed()) if each["metric"]["job_name"] == "digest"]
+    assert (row["metric"]["kind"], row["metric"]["schedule"]) == ("mail_digest", "every 900s")
+    # Both counters grow alike in the fixture.
+    assert values(ask(server, jobs_queries.undelivered()), "provider") == pytest.approx(
+        {"ses": 0.5}, rel=0.01
+    )
 
 
 @pytest.mark.integration

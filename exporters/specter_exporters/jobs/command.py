@@ -81,6 +81,7 @@ def run(
     try:
         click.echo(f"metrics: {exporter.metrics_url}", err=True)
         click.echo(f"pings: {exporter.ping_url}", err=True)
+        exporter.save()
         while not wait(SAVE_EVERY):
             exporter.save()
     finally:

@@ -1,6 +1,10 @@
 """The running exporter: one listener for metrics, one for pings, and the book between them."""
 
+import ssl
 from dataclasses import replace
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -10,14 +14,35 @@ from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.jobs.book import Book
 from specter_exporters.jobs.config import JobsConfig
 from specter_exporters.jobs.exposing import Exposition, jobs_app
-from specter_exporters.jobs.own_metrics import StoreMetrics
+from specter_exporters.jobs.own_metrics import OwnMetrics
 from specter_exporters.jobs.pinging import MAX_BODY_BYTES, Pinging
 from specter_exporters.jobs.store import Store
 from specter_exporters.site import site
 
 LIMITS = Limits(idle=500)
+WITHIN = 3.0
+"""Seconds in which the listener of pings answers the exporter itself."""
 PING_THREADS = 32
 """Requests that wait for the disk together: one write keeps what all of them tell."""
+
+
+def answers(url: str) -> bool:
+    """Return whether the server at `url`, one of our own, says that it lives."""
+    place = urlsplit(url)
+    # One that listens on every interface is asked here; of ourselves we need no certificate.
+    host = place.hostname if place.hostname not in {None, "0.0.0.0", "::"} else "127.0.0.1"
+    connection = HTTPConnection(host or "", place.port, timeout=WITHIN)
+    if place.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPSConnection(host or "", place.port, timeout=WITHIN, context=context)
+    try:
+        connection.request("GET", "/-/healthy")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 class JobsExporter:
@@ -37,7 +62,8 @@ class JobsExporter:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._book = Book(config.jobs, store, clock, most_made=config.most_made)
-        registry.register(StoreMetrics(self._book.counts))
+        self._own = OwnMetrics(self._book.counts)
+        registry.register(self._own)
         pinging = Pinging(self._book, config, clock, registry)
         pages = site(
             jobs_app(Exposition(self._book, registry)),
@@ -80,7 +106,8 @@ class JobsExporter:
             raise
 
     def save(self) -> None:
-        """Keep what time has brought."""
+        """Keep what time has brought, and see whether the listener of pings answers."""
+        self._own.pings_up = answers(self.ping_url)
         self._book.save()
 
     def stop(self) -> None:
