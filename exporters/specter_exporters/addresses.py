@@ -50,6 +50,11 @@ def prefix(address: bytes) -> bytes:
     return address[:3] if len(address) == 4 else address[:8]
 
 
+def client(address: bytes) -> bytes:
+    """Return the key of who calls from `address`: who has one address of an IPv6 /64 has them all."""
+    return prefix(address) if len(address) == 16 else address
+
+
 def columns(sources: Sequence[str]) -> tuple[list[bytes], list[bytes]]:
     """Return the keys of `sources` and of their networks, each as long as `sources`."""
     try:

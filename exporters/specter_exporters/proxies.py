@@ -7,10 +7,11 @@ from specter_core.errors import SpecterError
 from specter_exporters.addresses import INVALID, packed
 
 MAX_HOPS = 20
+UNIX = "unix:"  # as nginx writes it
 
 
 class ProxyError(SpecterError):
-    """A trusted proxy is neither an address nor a network."""
+    """A trusted proxy is neither an address, a network, nor `unix:`."""
 
     exit_code = 2
 
@@ -24,7 +25,7 @@ def valid_network(text: str) -> str:
     try:
         TrustedProxies([text])
     except ProxyError:
-        raise ValueError("is neither an address nor a network such as 10.0.0.0/8") from None
+        raise ValueError("is neither an address, a network such as 10.0.0.0/8, nor unix:") from None
     return text
 
 
@@ -36,7 +37,8 @@ class TrustedProxies:
     stands left of it is the client's own invention. Without trusted proxies the header is not read.
 
     Args:
-        networks: addresses and networks (`10.0.0.0/8`) of the proxies.
+        networks: addresses and networks (`10.0.0.0/8`) of the proxies; `unix:` for one that calls through a
+            Unix socket, and so has no address.
 
     Raises:
         ProxyError: one of them is neither.
@@ -44,7 +46,9 @@ class TrustedProxies:
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self._networks: list[tuple[int, int, int]] = []  # bytes of an address, mask, network
-        for text in networks:
+        given = set(networks)
+        self._unix = UNIX in given
+        for text in given - {UNIX}:
             try:
                 network = ip_network(text, strict=False)
             except ValueError as error:
@@ -56,10 +60,10 @@ class TrustedProxies:
         """Return the client's address.
 
         Args:
-            peer: the address that the connection came from.
+            peer: the address that the connection came from; empty for a Unix socket.
             forwarded_for: the values of every `X-Forwarded-For` header, joined with commas.
         """
-        if not forwarded_for or not self._networks or not self._trusted(peer):
+        if not forwarded_for or not self._trusted(peer):
             return peer
         client = peer
         for hop in reversed(forwarded_for.rsplit(",", MAX_HOPS)[-MAX_HOPS:]):
@@ -72,6 +76,8 @@ class TrustedProxies:
         return client
 
     def _trusted(self, text: str) -> bool:
+        if not text:
+            return self._unix
         address = packed(text)
         value = int.from_bytes(address, "big")
         return any(size == len(address) and value & mask == network for size, mask, network in self._networks)

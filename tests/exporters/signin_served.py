@@ -25,7 +25,9 @@ class Exporter:
     metrics: str
     events: str
 
-    def send(self, events: list[dict[str, object]], token: str = "write-token") -> requests.Response:
+    def send(
+        self, events: list[dict[str, object]], token: str = "write-token-0123456789"
+    ) -> requests.Response:
         """Send one batch of events."""
         headers = {"Authorization": f"Bearer {token}"}
         return requests.post(f"{self.events}/api/v1/signins", json=events, headers=headers, timeout=WITHIN)
@@ -35,8 +37,8 @@ class Exporter:
 def serving(folder: Path) -> Iterator[Exporter]:
     """Run the exporter on free ports, configured in `folder`, until the block ends."""
     for name, content in (
-        ("signin.yml", CONFIG), ("hash.key", "k" * 32), ("write.token", "write-token"),
-        ("read.token", "read-token"),
+        ("signin.yml", CONFIG), ("hash.key", "k" * 32), ("write.token", "write-token-0123456789"),
+        ("read.token", "read-token-0123456789"),
     ):  # fmt: skip
         (folder / name).write_text(content, encoding="utf-8")
     command = "from specter_exporters.cli import exporter; exporter()"

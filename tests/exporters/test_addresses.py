@@ -116,6 +116,14 @@ def test_without_trusted_proxies_the_header_is_not_believed() -> None:
     assert TrustedProxies().client("10.1.2.3", "203.0.113.7") == "10.1.2.3"
 
 
+def test_a_proxy_behind_a_unix_socket_is_believed_where_the_list_says_so() -> None:
+    proxies = TrustedProxies(["unix:", "10.0.0.0/8"])
+    assert proxies.client("", "8.8.8.8, 203.0.113.7") == "203.0.113.7"
+    assert proxies.client("", "203.0.113.7, 10.1.1.1") == "203.0.113.7"
+    assert proxies.client("203.0.113.9", "203.0.113.7") == "203.0.113.9"
+    assert TrustedProxies(["unix:"]).client("", "203.0.113.7, ") == ""
+
+
 def test_a_header_of_many_hops_is_read_from_its_end_only() -> None:
     header = ", ".join(["203.0.113.7", *["10.0.0.1"] * 5000])
     assert PROXIES.client("10.1.2.3", header) == "10.0.0.1"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from specter_exporters.addresses import address_text
 from specter_exporters.signin import Outcome, Rules, Settings, SignIns
 from tests.exporters.signin_driving import FIREFOX, ManualClock, driven, exposed, suspected
 
@@ -211,6 +212,25 @@ def test_one_account_that_is_guessed_from_one_address_is_a_suspected_breach() ->
     signins.attempt("198.51.100.7", "admin", "success")
     (breach,) = signins.breaches(10)
     assert (breach.kind, breach.failures, breach.accounts_tried) == ("one_account", 12, 1)
+
+
+def test_who_has_an_ipv6_network_hides_behind_none_of_its_addresses() -> None:
+    signins, _ = driven()
+    for number in range(30):
+        signins.attempt(f"2001:db8:7:7::{number:x}", f"leaked-{number}", "failed")
+    for number in range(12):
+        signins.attempt(f"2001:db8:8:8::{number:x}", "admin", "failed")
+        signins.attempt(f"2001:db8:9:{number:x}::1", f"forgetful-{number}", "failed")
+    signins.attempt("2001:db8:7:7::beef", "leaked-30", "success")
+    signins.attempt("2001:db8:8:8::beef", "admin", "success")
+    signins.attempt("2001:db8:9:3::beef", "forgetful-3", "success")
+    signins.attempt("::", "somebody", "success")
+    guessed, leaked = signins.breaches(10)
+    assert (leaked.account, leaked.kind, leaked.failures, leaked.accounts_tried) == (
+        "leaked-30", "many_accounts", 30, 30,
+    )  # fmt: skip
+    assert (guessed.account, guessed.kind, guessed.failures) == ("admin", "one_account", 12)
+    assert address_text(leaked.source) == "2001:db8:7:7::/64"
 
 
 def test_a_password_that_came_back_to_mind_is_none() -> None:

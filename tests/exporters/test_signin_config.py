@@ -79,6 +79,28 @@ def test_a_key_that_can_be_guessed_is_refused_and_not_told(tmp_path: Path) -> No
     assert "swordfish" not in str(caught.value)
 
 
+@pytest.mark.parametrize("token", ["short", "tok€n" * 8, "two words" * 8])
+def test_a_token_that_can_be_guessed_or_never_be_shown_is_refused_and_not_told(
+    tmp_path: Path, token: str
+) -> None:
+    (tmp_path / "read.token").write_text(token, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"api\.read_token_file: holds no 16 ASCII characters") as caught:
+        load(written(tmp_path, "api: {read_token_file: read.token}"))
+    assert token not in str(caught.value)
+
+
+def test_who_reports_may_not_read(tmp_path: Path) -> None:
+    (tmp_path / "one.token").write_text(KEY, encoding="utf-8")
+    with pytest.raises(ConfigError, match="holds the write token") as caught:
+        load(written(tmp_path, "api: {write_token_file: one.token, read_token_file: one.token}"))
+    assert KEY not in str(caught.value)
+
+
+def test_a_pattern_that_a_client_could_make_run_for_ever_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"app_user_agent: .* exponential time"):
+        load(written(tmp_path, "app_user_agent: '^(Quest+)+$'"))
+
+
 def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecterError, match=r"api\.read_token_file: cannot read .*read\.token"):
         load(written(tmp_path, "api: {read_token_file: read.token}"))

@@ -69,7 +69,7 @@ def test_prometheus_sees_an_attack_and_an_operator_the_accounts(exporter: Export
     text = requests.get(f"{exporter.metrics}/metrics", timeout=WITHIN).text
     assert "198.51.100" not in text
     assert "victim" not in text
-    read = {"Authorization": "Bearer read-token"}
+    read = {"Authorization": "Bearer read-token-0123456789"}
     answer = requests.get(f"{exporter.events}/api/v1/suspected-breaches", headers=read, timeout=WITHIN)
     (found,) = answer.json()["breaches"]
     assert (found["account"], found["failures"], found["source"]) == (

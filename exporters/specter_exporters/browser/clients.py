@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from specter_exporters.addresses import packed, prefix
+from specter_exporters.addresses import client, packed
 from specter_exporters.token_bucket import TokenBucket
 
 MAX_CLIENTS = 10_000
@@ -38,9 +38,7 @@ class ClientLimits:
         return self._total.take(1)
 
     def _bucket(self, address: str) -> TokenBucket:
-        key = packed(address)
-        if len(key) == 16:
-            key = prefix(key)
+        key = client(packed(address))
         with self._lock:
             bucket = self._clients.get(key)
             if bucket is None:

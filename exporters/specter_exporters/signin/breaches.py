@@ -7,6 +7,7 @@ from typing import Literal
 
 from specter_exporters.addresses import INVALID
 from specter_exporters.signin.panes import SignInPane
+from specter_exporters.signin.partners import PartneredItems
 from specter_exporters.signin.pictures import partners
 
 BreachKind = Literal["many_accounts", "one_account"]
@@ -14,7 +15,7 @@ BreachKind = Literal["many_accounts", "one_account"]
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A success that was suspected; `account` is as the service sent it, `source` a packed address."""
+    """A success that was suspected; `account` is as the service sent it, `source` a client's key."""
 
     number: int
     time: float
@@ -69,6 +70,8 @@ class RunJudge:
     their own in between. Of a source whose accounts are not counted, because so many others failed more
     often, the run is enough.
 
+    A source is a client: an IPv4 address or an IPv6 /64, see `addresses.client`.
+
     Args:
         panes: the window, with the failures of the batch counted.
         least: the length of a run.
@@ -80,12 +83,12 @@ class RunJudge:
         self._accounts: dict[bytes, tuple[int, int] | None] = {}
 
     def suspects(self, sources: Iterable[bytes]) -> dict[bytes, int]:
-        """Return those of `sources`, packed addresses, whose failures are a run, and the failures."""
+        """Return those of `sources` whose failures are a run, and the failures."""
         distinct = {source for source in sources if source != INVALID}
         seen: set[bytes] = set()
         for pane in self._panes:
-            seen |= pane.by_address.counts.known(distinct)
-        runs = {source: sum(pane.by_address.counts.count(source) for pane in self._panes) for source in seen}
+            seen |= pane.by_address.counts.known(distinct) | pane.by_network.counts.known(distinct)
+        runs = {source: sum(part.counts.count(source) for part in self._parts(source)) for source in seen}
         return {source: failures for source, failures in runs.items() if failures >= self._least}
 
     def judge(
@@ -94,7 +97,7 @@ class RunJudge:
         """Return the kind and the accounts tried if a success is suspected.
 
         Args:
-            source: a packed address.
+            source: a client.
             account: who succeeded.
             failures: those from there before the success.
             same_later: failures of the account from there that came after it, and are counted already.
@@ -102,7 +105,7 @@ class RunJudge:
         if failures < self._least:
             return None
         if source not in self._accounts:
-            parts = [pane.by_address for pane in self._panes]
+            parts = self._parts(source)
             tracked = any(source in part.tracked for part in parts)
             self._accounts[source] = partners(parts, source) if tracked else None
         accounts = self._accounts[source]
@@ -114,3 +117,7 @@ class RunJudge:
         if sum(pane.pairs.count((source, account)) for pane in self._panes) - same_later >= self._least:
             return "one_account", tried
         return ("many_accounts", tried) if tried >= 2 * max(succeeded, 1) else None
+
+    def _parts(self, source: bytes) -> list[PartneredItems[bytes]]:
+        """Return where the failures of `source` are counted: no address has as many bytes as a /64."""
+        return [pane.by_network if len(source) == 8 else pane.by_address for pane in self._panes]

@@ -1,6 +1,5 @@
 """The configuration file of the sign-in exporter."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,19 +7,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
+from specter_exporters.logs.schema import Pattern
 from specter_exporters.proxies import TrustedProxies, valid_network
 from specter_exporters.signin.api import ApiOptions
 from specter_exporters.signin.settings import Rules, Settings
 
 MIN_KEY = 16
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression: {error}") from None
-    return text
 
 
 class RulesSchema(Schema):
@@ -48,7 +40,7 @@ class SignInSchema(Schema):
     hash_key_file: Path | None = None
     show_addresses: bool = False
     trusted_proxies: tuple[Annotated[str, AfterValidator(valid_network)], ...] = ()
-    app_user_agent: Annotated[str, AfterValidator(_pattern)] = ""
+    app_user_agent: Pattern = ""
     top: int = Field(default=10, ge=0, le=50)
     top_min_failures: int = Field(default=5, ge=1)
     top_min_requests: int = Field(default=100, ge=1)
@@ -93,9 +85,14 @@ def configure(schema: SignInSchema, folder: Path, file: str) -> SignInConfig:
         rules=Rules(**schema.rules.model_dump()),
     )
     proxies = TrustedProxies(schema.trusted_proxies)
+    write_token = _token(folder, schema.api.write_token_file, "api.write_token_file", file)
+    read_token = _token(folder, schema.api.read_token_file, "api.read_token_file", file)
+    if write_token is not None and write_token == read_token:
+        message = "holds the write token: who reports sign-ins could read whose account is in wrong hands"
+        raise ConfigError([Problem(file, None, "api.read_token_file", message)])
     api = ApiOptions(
-        write_token=_secret(folder, schema.api.write_token_file, "api.write_token_file"),
-        read_token=_secret(folder, schema.api.read_token_file, "api.read_token_file"),
+        write_token=write_token,
+        read_token=read_token,
         requests_per_second=schema.api.requests_per_second,
         proxies=proxies,
     )
@@ -104,3 +101,11 @@ def configure(schema: SignInSchema, folder: Path, file: str) -> SignInConfig:
 
 def _secret(folder: Path, path: Path | None, what: str) -> str | None:
     return None if path is None else read_secret_file(folder / path, what=what)
+
+
+def _token(folder: Path, path: Path | None, what: str, file: str) -> str | None:
+    token = _secret(folder, path, what)
+    if token is not None and (len(token) < MIN_KEY or not token.isascii() or " " in token):
+        message = f"holds no {MIN_KEY} ASCII characters without a space; `openssl rand -hex 32` makes a token"
+        raise ConfigError([Problem(file, None, what, message)])
+    return token

@@ -25,7 +25,7 @@ class SignInPane:
         self.by_network: PartneredItems[bytes] = PartneredItems(keep, track)
         self.by_account: PartneredItems[str] = PartneredItems(keep, track)
         self.pairs: FrequentItems[tuple[bytes, str]] = FrequentItems(keep)
-        """Failures by address and account, of addresses that are tracked."""
+        """Failures by client (see `addresses.client`) and account, of those that are tracked."""
         self.sources = hll_sketch(LG_DISTINCT_ALL)
         self.accounts = hll_sketch(LG_DISTINCT_ALL)
 
@@ -35,11 +35,11 @@ class SignInPane:
         hashes = _hashes(accounts)
         self.by_address.add(addresses, hashes)
         self.by_network.add(networks, hashes)
-        tracked = self.by_address.tracked
-        named = zip(addresses, accounts, strict=True)
-        self.pairs.add(
-            [(address, name) for address, name in named if address in tracked and name is not None]
-        )
+        for keys, items, size in ((addresses, self.by_address, 4), (networks, self.by_network, 8)):
+            tracked = {key for key in items.tracked if len(key) == size}
+            if tracked:
+                named = zip(keys, accounts, strict=True)
+                self.pairs.add([(key, name) for key, name in named if key in tracked and name is not None])
         known = [account for account in accounts if account is not None]
         if len(known) < len(accounts):
             named = zip(addresses, accounts, strict=True)

@@ -17,7 +17,9 @@ class BreachModel(BaseModel):
     number: int = Field(description="Counts up from 1 since the start of the exporter.")
     time: float = Field(description="When it was signed in to, Unix seconds.")
     account: str = Field(description="The account's id, as the service sent it.")
-    source: str = Field(description="The source, by its keyed hash as in the metrics, or its address.")
+    source: str = Field(
+        description="The source, an IPv4 address or an IPv6 /64: its keyed hash as in the metrics, or itself."
+    )
     kind: Literal["many_accounts", "one_account"] = Field(
         description="Whether many accounts were tried from there, or this one many times."
     )

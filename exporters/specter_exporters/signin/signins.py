@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from specter_exporters.addresses import columns, packed
+from specter_exporters.addresses import client, columns, packed
 from specter_exporters.signin.attacks import ATTACK_KINDS, Suspicions, attacks
 from specter_exporters.signin.breaches import BreachList, RunJudge
 from specter_exporters.signin.outcomes import SUCCESS
@@ -97,14 +97,14 @@ class SignInCounter:
     def _find_breaches(self, attempts: Sequence[Attempt], addresses: Sequence[bytes], offset: float) -> None:
         """Judge the successes among `attempts`; `addresses` are theirs."""
         judge = RunJudge(self._window.live, self._settings.rules.breach_failures)
-        runs = judge.suspects(addresses)
+        runs = judge.suspects(map(client, addresses))
         if not runs:
             return
         failures: dict[bytes | tuple[bytes, str | None], list[tuple[float, int]]] = defaultdict(list)
         # The last success of each account is after the most failures; there may be any number of them.
         last: dict[tuple[bytes, str], tuple[float, int]] = {}
         for place, (time, source, account, outcome, _) in enumerate(attempts):
-            address = packed(source)
+            address = client(packed(source))
             if address not in runs:
                 continue
             if outcome != SUCCESS:
