@@ -4,6 +4,7 @@ A check that fails says nothing about the data, and one that is not run says not
 alerts of their own. A business number that is odd is for the detector to tell.
 """
 
+from functools import partial
 from typing import Unpack
 
 from specter_alerts.annotations import Said, annotated_alert
@@ -32,29 +33,7 @@ def _highest(metric: Metric, matchers: str = "", level: str = LEVEL) -> str:
     return f"max by ({level}) ({metric.name}{f'{{{matchers}}}' if matchers else ''})"
 
 
-def _alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    symptom: str,
-    *,
-    wait: str = "",
-    keep_firing: str = "",
-    **said: Unpack[Said],
-) -> AlertRule:
-    return annotated_alert(
-        settings,
-        name,
-        expr,
-        severity,
-        symptom,
-        wait=wait,
-        keep_firing=keep_firing,
-        service=True,
-        board=metrics.DASHBOARD_INTEGRITY,
-        **said,
-    )
+_alert = partial(annotated_alert, service=True, board=metrics.DASHBOARD_INTEGRITY)
 
 
 def _violated(settings: Settings) -> tuple[AlertRule, ...]:

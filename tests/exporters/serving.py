@@ -44,6 +44,20 @@ def silent() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a server's processes stand still, as on a host that has no time for them."""
+    main = psutil.Process(pid)
+    processes = [main, *main.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
 class Server:
     """A server's master process and the scrapes of it."""
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
@@ -23,7 +22,7 @@ from tests.exporters.postgres.asking import (
     found,
     reason,
 )
-from tests.exporters.serving import until
+from tests.exporters.serving import stopped, until
 from tests.servers.postgres import PostgresServer, running_postgres
 
 pytestmark = pytest.mark.integration
@@ -328,22 +327,8 @@ def test_a_server_that_hangs_is_said_to_in_time_and_is_asked_again_when_it_lives
 ) -> None:
     with asking(watched) as scrape:
         assert found(scrape(), "specter_pg_up") == {(): 1}
-        with stopped(postgres):
+        with stopped(postgres.pid):
             seen = scrape("5")
             assert found(seen, "specter_pg_up") == {(): 0}
             assert reason(seen) == ["timeout"]
         assert found(scrape(), "specter_pg_up") == {(): 1}
-
-
-@contextmanager
-def stopped(server: PostgresServer) -> Iterator[None]:
-    """Let the server's processes stand still, as on a host that has no time for them."""
-    main = psutil.Process(server.pid)
-    processes = [main, *main.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()

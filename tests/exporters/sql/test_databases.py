@@ -3,12 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
@@ -19,6 +18,7 @@ from specter_exporters.sql.failures import CheckError
 from specter_exporters.sql.model import Database, Plan, Side, SyncCheck, Timing
 from specter_exporters.sql.outcomes import SyncOutcome
 from specter_exporters.sql.running import Checker
+from tests.exporters.serving import stopped
 from tests.servers.mariadb import MariaDbServer, running_mariadb
 from tests.servers.pgbouncer import running_pgbouncer
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -222,20 +222,6 @@ def _stopped_in_between(place: Place) -> None:
         opened.table(COUNT, 1)
         with stopped(place.pid):
             opened.table(COUNT, 1)
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Let a server's processes stand still, as on a host that has no time for them."""
-    main = psutil.Process(pid)
-    processes = [main, *main.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.resume()
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb"])
