@@ -1,7 +1,8 @@
-"""Scrapes of a PostgreSQL server, also while a table is locked; pings of jobs.
+"""Databases and jobs: scrapes of a PostgreSQL server, pings of jobs, and what `specter run` costs one.
 
 The server has a thousand tables with an index each. A scrape is a whole HTTP request to the running
-exporter, on a warm connection. Where `postgres_exporter` is on PATH, it is scraped in turn with ours.
+exporter, on a warm connection, one of them while a table is locked. Where `postgres_exporter` is on PATH, it
+is scraped in turn with ours.
 """
 
 import os
@@ -23,6 +24,7 @@ import psycopg
 import requests
 
 from benchmarks import report
+from benchmarks.apps.job_runs import report_runs
 from benchmarks.apps.jobs import JOBS, SECONDS, report_jobs
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
@@ -38,7 +40,7 @@ UP = "specter_pg_collector_success"
 @click.option("--jobs", default=JOBS, show_default=True, help="Scheduled jobs that are pinged.")
 @click.option("--seconds", default=SECONDS, show_default=True, help="For which they are pinged.")
 def suite(runs: int, jobs: int, seconds: float) -> None:
-    """Time scrapes of a PostgreSQL server with a thousand tables, and pings of ten thousand jobs."""
+    """Time scrapes of a PostgreSQL server with a thousand tables, pings of ten thousand jobs, and runs."""
     with running_postgres() as server, ExitStack() as stack:
         fill(server)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -57,6 +59,7 @@ def suite(runs: int, jobs: int, seconds: float) -> None:
         with locked(server):
             report("postgres_locked_scrape_ms", scrape(ours), "ms")
     report_jobs(seconds, jobs)
+    report_runs(runs)
 
 
 def fill(server: PostgresServer) -> None:

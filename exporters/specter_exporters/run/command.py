@@ -82,9 +82,9 @@ def run(ctx: click.Context, /, job: str | None, **options: object) -> None:
         return
     if job is None or not ctx.args:
         raise UsageError("specter run --job NAME -- COMMAND: name the job, and the command behind --")
-    from specter_exporters.run.running import run_job  # noqa: PLC0415  (not for --help)
+    from specter_exporters.run.running import leave, run_job  # noqa: PLC0415  (not for --help)
 
-    ctx.exit(run_job(job, ctx.args, options))
+    leave(run_job(job, ctx.args, options))
 
 
 @run.group("dead-letters")
