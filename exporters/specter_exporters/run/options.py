@@ -101,6 +101,12 @@ _OPTIONS = (
         show_default=True,
         help="How long the end waits for pings; what is not delivered then, the next run delivers.",
     ),
+    click.option(
+        "--textfile",
+        type=click.Path(path_type=Path),
+        envvar="SPECTER_RUN_TEXTFILE_DIR",
+        help="Folder of node_exporter's textfile collector, for a file of metrics.",
+    ),
     click.option("--timeout", type=DURATION, help="End an attempt that takes longer: SIGTERM to its group."),
     click.option(
         "--kill-after", type=DURATION, default="10s", show_default=True, help="SIGKILL so long after that."

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,11 +31,16 @@ def run_job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> in
     job = _job(name, command, options)
     pings = PingOptions(options["ping_url"], options["ping_key_file"], options["ping_timeout"])
     sender = _sender(pings, job.state)
+    told = [] if sender is None else [sender.put]
+    if options["textfile"] is not None:
+        from specter_exporters.run.textfile import Textfile  # noqa: PLC0415  (not without one)
+
+        told.append(Textfile(options["textfile"], name).put)
     _open_standard_descriptors()
     signals = Signals()
     outcome = Run(
         job,
-        ping=_nobody if sender is None else sender.put,
+        ping=_all_of(told),
         signals=signals,
         clock=SystemClock(),
         chance=_chance,
@@ -85,8 +90,12 @@ def _sender(pings: PingOptions, state: Path) -> "Sender | None":
     return Sender(receiver, Spool(state / "spool"), seconds=pings.timeout)
 
 
-def _nobody(_ping: Ping) -> None:
-    """Nobody is told."""
+def _all_of(takers: Sequence[Callable[[Ping], None]]) -> Callable[[Ping], None]:
+    def put(ping: Ping) -> None:
+        for take in takers:
+            take(ping)
+
+    return put
 
 
 def _chance() -> float:
