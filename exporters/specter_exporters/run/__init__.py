@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specter_exporters.run.monitored import monitored
+    from specter_exporters.run.decorator import monitored
 
 __all__ = ["monitored"]
 
@@ -11,7 +11,7 @@ __all__ = ["monitored"]
 def __getattr__(name: str) -> object:
     # The wrapper needs nothing of it, and is begun with each run of each job.
     if name == "monitored":
-        from specter_exporters.run.monitored import monitored  # noqa: PLC0415
+        from specter_exporters.run.decorator import monitored  # noqa: PLC0415
 
         return monitored
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -194,7 +194,7 @@ class Child:
             if descriptor in ready:
                 taken = stream.move()
                 if self._tail is not None:
-                    self._tail.add(taken)
+                    self._tail.add(taken, stream.target)
         ending = False
         for number in self._signals.read():
             self._signal(number)

@@ -15,6 +15,7 @@ from specter_core.errors import UsageError
 START, LOG, FAIL = "start", "log", "fail"
 JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")  # of a job: healthchecks' slug, and part of a file's name
 AT_HEADER = "X-Specter-At"
+_NO_NAME = re.compile(r"[^a-z0-9_-]+")
 _ACTION = re.compile(rf"{START}|{LOG}|{FAIL}|\d{{1,3}}")
 
 
@@ -105,6 +106,11 @@ def checked_name(name: str) -> str:
     if not JOB_NAME.fullmatch(name):
         raise UsageError(f"job {name}: expected lower-case letters, digits, - and _, 100 at most")
     return name
+
+
+def slug(text: str) -> str:
+    """Return the name of a job that other programs call `text`."""
+    return _NO_NAME.sub("-", text.lower()).strip("-_")[:100] or "job"
 
 
 def parse(text: bytes) -> Ping:

@@ -93,6 +93,8 @@ class Spool:
         try:
             yield _locked(lock, deadline)
         finally:
+            # Not by closing alone: a process that was forked meanwhile has the file open too.
+            fcntl.flock(lock, fcntl.LOCK_UN)
             os.close(lock)
 
 
