@@ -4,6 +4,7 @@ Beside it, in turn, a shell script that does a part of the same by two calls of 
 """
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ SCRIPT = f'{CURL} "$1/start"; true; code=$?; {CURL} "$1/$code"; exit $code'
 
 
 def report_runs(rounds: int) -> None:
-    """Report `job_run_overhead_ms` as the median of `rounds`, after one that warms up."""
+    """Report `job_run_overhead_ms` and the processor's part of it: medians of `rounds`, after one that warms up."""
     with tempfile.TemporaryDirectory() as folder:
         config = "ping_key_file: ping.key\njob_requests_per_second: 1000\njobs: [{name: x}]\n"
         with running_jobs(Path(folder), config) as jobs:
@@ -33,9 +34,13 @@ def report_runs(rounds: int) -> None:
             if shutil.which("curl"):
                 commands["curl"] = ["sh", "-c", SCRIPT, "sh", f"{jobs.pings}/ping/{KEY}/x"]
             times: dict[str, list[float]] = {name: [] for name in commands}
+            cpu: list[float] = []
             for _ in range(rounds + 1):
                 for name, command in commands.items():
+                    before = _processor_milliseconds()
                     times[name].append(_milliseconds(command, environment))
+                    if name == "ours":
+                        cpu.append(_processor_milliseconds() - before)
             told = jobs.value("specter_job_runs_total", "x", "success")
     if told != sum(len(taken) for name, taken in times.items() if name != "true"):
         raise RuntimeError(f"{told} runs were told")
@@ -48,6 +53,12 @@ def report_runs(rounds: int) -> None:
         baseline=baseline,
         baseline_name="" if baseline is None else "two calls of curl",
     )
+    report("job_run_cpu_ms", statistics.median(cpu[1:]), "ms")
+
+
+def _processor_milliseconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (used.ru_utime + used.ru_stime)
 
 
 def _milliseconds(command: list[str], environment: dict[str, str]) -> float:

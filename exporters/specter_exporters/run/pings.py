@@ -127,8 +127,9 @@ def parse(text: bytes) -> Ping:
             at=float(ping.at), body=str(ping.body), headers=headers, attempts=int(ping.attempts)
         )
         known = JOB_NAME.fullmatch(ping.job) and _ACTION.fullmatch(ping.action)
+        told = "".join(f"{name}{value}" for name, value in headers.items())
     except (AttributeError, TypeError) as error:
         raise ValueError(f"not a ping: {type(error).__name__}") from error
-    if not known:
-        raise ValueError("not a ping: its job or action")
+    if not known or not (told.isascii() and told.isprintable()):
+        raise ValueError("not a ping: its job, action or headers")
     return ping
