@@ -21,7 +21,7 @@ SCRIPT = f'{CURL} "$1/start"; true; code=$?; {CURL} "$1/$code"; exit $code'
 
 
 def report_runs(rounds: int) -> None:
-    """Report `job_run_overhead_ms` and the processor's part of it: medians of `rounds`, after one that warms up."""
+    """Report `job_run_overhead_ms` and the processor's part: medians of `rounds`, after one that warms up."""
     with tempfile.TemporaryDirectory() as folder:
         config = "ping_key_file: ping.key\njob_requests_per_second: 1000\njobs: [{name: x}]\n"
         with running_jobs(Path(folder), config) as jobs:
