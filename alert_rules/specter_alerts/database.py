@@ -4,7 +4,13 @@ A server is told apart by `service` and `server`. That the cache misses more tha
 rolled back and that sorts go to disk is for the detector to tell: no threshold fits every database.
 """
 
-from specter_alerts import database_limits, database_replication, database_sessions, database_statements
+from specter_alerts import (
+    database_limits,
+    database_pools,
+    database_replication,
+    database_sessions,
+    database_statements,
+)
 from specter_alerts.annotations import annotated_alert
 from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup
 from specter_alerts.model import AlertRule, RuleGroup
@@ -25,6 +31,7 @@ def groups(settings: Settings) -> list[RuleGroup]:
         RuleGroup("specter_database_session_alerts", database_sessions.alerts(settings)),
         RuleGroup("specter_database_replication_alerts", database_replication.alerts(settings)),
         RuleGroup("specter_database_statement_alerts", database_statements.alerts(settings)),
+        RuleGroup("specter_database_pool_alerts", database_pools.alerts(settings)),
         RuleGroup("specter_database_limit_alerts", database_limits.alerts(settings)),
     ]
 

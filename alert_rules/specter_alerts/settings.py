@@ -152,6 +152,8 @@ class Settings:
     pg_plan_within: str = "1h"
     pg_plan_slower: float = 2.0
     pg_plan_share: float = 0.02
+    pgbouncer_wait_seconds: float = 1.0
+    pgbouncer_clients_share: float = 0.85
     # A deadlock now and then is retried and no news.
     pg_deadlocks: int = 4
     # A standby without a receiver is one that reads an archive, unless it had one within so long.

@@ -2120,6 +2120,99 @@ PG_SEQUENCE_USED = Metric(
     (SERVER, "database", "schema", "sequence"),
 )
 
+# pgbouncer. Every family has the pgbouncer's name in the exporter's configuration.
+PGBOUNCER_UP = Metric(
+    "specter_pgbouncer_up",
+    "gauge",
+    "1 if the console of pgbouncer answered, else 0.",
+    (SERVER,),
+)
+PGBOUNCER_FAILURE = Metric(
+    "specter_pgbouncer_failure",
+    "gauge",
+    "Why pgbouncer could not be asked: 1 for the reason of this scrape, 0 for the others, all 0 while "
+    "it is up. Reasons: as those of specter_pg_failure.",
+    (SERVER, "reason"),
+)
+PGBOUNCER_INFO = Metric(
+    "specter_pgbouncer_info",
+    "gauge",
+    "Version of pgbouncer.",
+    (SERVER, "version"),
+)
+PGBOUNCER_CLIENTS = Metric(
+    "specter_pgbouncer_clients",
+    "gauge",
+    "Clients of a pool by state: active (linked to a connection to the server, or idle), waiting for one.",
+    (SERVER, "database", "user", "state"),
+)
+PGBOUNCER_SERVERS = Metric(
+    "specter_pgbouncer_servers",
+    "gauge",
+    "Connections of a pool to the server by state: active, idle, used, tested, login.",
+    (SERVER, "database", "user", "state"),
+)
+PGBOUNCER_MAX_WAIT = Metric(
+    "specter_pgbouncer_max_wait_seconds",
+    "gauge",
+    "How long the client that has waited the longest for a connection has waited; 0 if none waits.",
+    (SERVER, "database", "user"),
+)
+PGBOUNCER_POOL_SIZE = Metric(
+    "specter_pgbouncer_pool_size",
+    "gauge",
+    "Connections to the server that a pool of the database may have; each user has a pool.",
+    (SERVER, "database"),
+)
+PGBOUNCER_PAUSED = Metric(
+    "specter_pgbouncer_paused",
+    "gauge",
+    "1 if the database is paused, so that its clients wait.",
+    (SERVER, "database"),
+)
+PGBOUNCER_MAX_CLIENTS = Metric(
+    "specter_pgbouncer_max_clients",
+    "gauge",
+    "Clients that pgbouncer takes at most (max_client_conn).",
+    (SERVER,),
+)
+PGBOUNCER_TRANSACTIONS = Metric(
+    "specter_pgbouncer_transactions_total",
+    "counter",
+    "Transactions of the database.",
+    (SERVER, "database"),
+)
+PGBOUNCER_QUERIES = Metric(
+    "specter_pgbouncer_queries_total",
+    "counter",
+    "Queries of the database.",
+    (SERVER, "database"),
+)
+PGBOUNCER_QUERY_SECONDS = Metric(
+    "specter_pgbouncer_query_seconds_total",
+    "counter",
+    "Time spent in queries of the database.",
+    (SERVER, "database"),
+)
+PGBOUNCER_WAIT_SECONDS = Metric(
+    "specter_pgbouncer_wait_seconds_total",
+    "counter",
+    "Time that clients waited for a connection to the database.",
+    (SERVER, "database"),
+)
+PGBOUNCER_RECEIVED = Metric(
+    "specter_pgbouncer_received_bytes_total",
+    "counter",
+    "Bytes received from clients of the database.",
+    (SERVER, "database"),
+)
+PGBOUNCER_SENT = Metric(
+    "specter_pgbouncer_sent_bytes_total",
+    "counter",
+    "Bytes sent to clients of the database.",
+    (SERVER, "database"),
+)
+
 # Checks of data in SQL databases. `database` and `check` are names in the exporter's configuration.
 DATABASE = "database"
 CHECK = "check"

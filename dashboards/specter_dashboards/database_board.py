@@ -4,7 +4,7 @@ from typing import Any
 
 from specter_core import metrics
 from specter_dashboards import database_queries as queries
-from specter_dashboards.database_storage import exporter, replication, statements, storage
+from specter_dashboards.database_storage import exporter, pools, replication, statements, storage
 from specter_dashboards.house import (
     choice_variable,
     dashboard,
@@ -37,15 +37,19 @@ def database_board() -> Any:
     return dashboard(
         uid=metrics.DASHBOARD_DATABASE,
         title="Database",
-        description="PostgreSQL: sessions, locks, work, statements, replication, storage.",
-        sections=[_now(), _sessions(), _work(), statements(), replication(), storage(), exporter()],
+        description="PostgreSQL: sessions, locks, work, statements, pools, replication, storage.",
+        sections=[
+            *(_now(), _sessions(), _work(), statements(), pools()),
+            *(replication(), storage(), exporter()),
+        ],
         variables=[datasource(), service_variable(), _server()],
     )
 
 
 def _server() -> Any:
+    either = f"{metrics.PG_UP.name}|{metrics.PGBOUNCER_UP.name}"
     return choice_variable(
-        "server", "Server", f'label_values({metrics.PG_UP.name}{{service=~"$service"}}, server)'
+        "server", "Server", f'label_values({{__name__=~"{either}", service=~"$service"}}, server)'
     )
 
 

@@ -61,6 +61,37 @@ def statements() -> Section:
     return Section(row("Statements"), [Line(9, [top]), Line(9, [plans]), Line(7, [changes])])
 
 
+def pools() -> Section:
+    """Return pgbouncer's pools."""
+    pool = f"{SERVER} {{{{database}}}} {{{{user}}}}"
+    waiting = server_graph(
+        "Longest wait for a connection",
+        "How long the client of each pool that has waited the longest has waited.",
+        [Query(queries.highest(metrics.PGBOUNCER_MAX_WAIT, by="database, user"), pool)],
+        unit="s",
+    )
+    clients = server_graph(
+        "Clients of pools",
+        "Clients by state, and how many pgbouncer takes.",
+        [
+            Query(queries.total(metrics.PGBOUNCER_CLIENTS, by="state"), f"{SERVER} {{{{state}}}}"),
+            Query(queries.highest(metrics.PGBOUNCER_MAX_CLIENTS), f"{SERVER} limit"),
+        ],
+        unit="short",
+    )
+    servers = server_graph(
+        "Connections of pools",
+        "Connections to the server by pool and state.",
+        [
+            Query(
+                queries.total(metrics.PGBOUNCER_SERVERS, by="database, user, state"), f"{pool} {{{{state}}}}"
+            )
+        ],
+        unit="short",
+    )
+    return Section(row("pgbouncer"), [Line(7, [waiting, clients, servers])])
+
+
 def replication() -> Section:
     """Return standbys, slots and the archive."""
     lag = server_graph(

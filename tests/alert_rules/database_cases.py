@@ -455,6 +455,86 @@ STATEMENTS.extend(
         ),
     ]
 )
+
+
+def pool(name: str, labels: str = "") -> str:
+    return pg(name, labels).replace("specter_pg_", "specter_pgbouncer_")
+
+
+IN_POOL = 'database="shop",user="app"'
+POOLS = [
+    Case(
+        "PgbouncerDown",
+        FAMILY,
+        "fires with the reason and resolves, and is silent for one that turns the exporter away",
+        {
+            pool("up"): "1x119 0x119 1x120 0x120",
+            pool("failure", 'reason="refused"'): "0x119 1x119 0x240",
+            pool("failure", 'reason="auth"'): "0x359 1x120",
+        },
+        {
+            "10m50s": [],
+            "13m": firing(
+                "pgbouncer main does not answer",
+                "The console of main has not answered the exporter for 1m (`specter_pgbouncer_up` is 0, "
+                "expected 1); reason: refused.",
+            ),
+            "20m5s": [],
+            "35m": [],
+        },
+    ),
+    Case(
+        "PgbouncerTurnsExporterAway",
+        FAMILY,
+        "fires and resolves",
+        {pool("up"): UP_DOWN_UP, pool("failure", 'reason="auth"'): DOWN_UP_DOWN},
+        {
+            "10m50s": [],
+            "12m": firing(
+                "pgbouncer main does not let the exporter in",
+                "main lives and turns the exporter away (1, expected 0); reason: auth. Nothing else is known "
+                "of it.",
+            ),
+            "20m5s": [],
+        },
+    ),
+    Case(
+        "PgbouncerPoolSaturated",
+        FAMILY,
+        "fires when clients wait for over a second, not at a short rush, and resolves",
+        {pool("max_wait_seconds", IN_POOL): "0x59 3x6 0x53 4x119 0x120"},
+        {
+            "5m30s": [],
+            "10m50s": [],
+            "12m": firing(
+                "Clients of pgbouncer main wait for a connection to shop",
+                "A client of pool shop / app on main has waited 4s for a connection; expected at most 1s.",
+                database="shop",
+                user="app",
+            ),
+            "22m": [],
+        },
+    ),
+    Case(
+        "PgbouncerClientsNearLimit",
+        FAMILY,
+        "fires above 85 % and resolves",
+        {
+            pool("clients", f'{IN_POOL},state="active"'): "50x119 80x119 50x120",
+            pool("clients", f'{IN_POOL},state="waiting"'): "10x480",
+            pool("max_clients"): "100x480",
+        },
+        {
+            "14m50s": [],
+            "16m": firing(
+                "pgbouncer main has 90% of its clients",
+                "90% of the clients that main takes are there; expected at most 85%. At 100% it refuses "
+                "them.",
+            ),
+            "21m30s": [],
+        },
+    ),
+]
 SLOT = 'slot="copy"'
 REPLICATION = [
     Case(
@@ -732,4 +812,4 @@ LIMITS = [
         interval="1m",
     ),
 ]
-CASES = [*ANSWERS, *SESSIONS, *STATEMENTS, *REPLICATION, *LIMITS]
+CASES = [*ANSWERS, *SESSIONS, *STATEMENTS, *POOLS, *REPLICATION, *LIMITS]

@@ -22,7 +22,7 @@ from specter_core import metrics
 from specter_core.metrics import Metric
 from specter_core.web import WebOptions
 from specter_exporters.postgres.command import run
-from specter_exporters.postgres.model import Server
+from specter_exporters.postgres.model import Server, Watched
 from tests.exporters.postgres.asking import ROLE, ROLE_PASSWORD, connect
 from tests.exporters.serving import until
 from tests.servers.postgres import PostgresServer, running_postgres
@@ -52,8 +52,13 @@ TROUBLES = {
     "PostgresSequenceEndingCritical",
     "PostgresIndexInvalid",
 }
-# Nothing is archived here, and no collector fails; tests/exporters/postgres scrape these.
+# Nothing is archived here, no collector fails, there is no pgbouncer; tests/exporters/postgres scrape these.
 NOT_HERE = {
+    metrics.PGBOUNCER_UP.name,
+    metrics.PGBOUNCER_FAILURE.name,
+    metrics.PGBOUNCER_CLIENTS.name,
+    metrics.PGBOUNCER_MAX_CLIENTS.name,
+    metrics.PGBOUNCER_MAX_WAIT.name,
     metrics.PG_LAST_ARCHIVED.name,
     metrics.PG_LAST_ARCHIVE_FAILURE.name,
     metrics.PG_COLLECTOR_FAILURE.name,
@@ -88,6 +93,7 @@ def test_only_what_stops_users_or_soon_will_pages() -> None:
         "PostgresConnectionsCritical",
         "PostgresWraparoundCritical",
         "PostgresSequenceEndingCritical",
+        "PgbouncerDown",
     }
 
 
@@ -104,7 +110,7 @@ def at_once(group: RuleGroup) -> RuleGroup:
 def exporter(*servers: Server) -> Iterator[str]:
     """Run the exporter as its command does, and yield its address."""
     port, ended = free_port(), threading.Event()
-    serving = threading.Thread(target=run, args=(servers, WebOptions("127.0.0.1", port), ended.wait))
+    serving = threading.Thread(target=run, args=(Watched(servers), WebOptions("127.0.0.1", port), ended.wait))
     serving.start()
     try:
         yield f"127.0.0.1:{port}"

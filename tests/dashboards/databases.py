@@ -1,6 +1,7 @@
 """What the exporter of PostgreSQL would expose, for the dashboards' queries."""
 
 SHOP = 'database="shop"'
+POOL = f'{SHOP},user="app"'
 STATEMENT = f'{SHOP},statement="42"'
 TABLE = f'{SHOP},schema="public",table="%s"'
 INDEX = f'{TABLE % "orders"},index="by_day",problem="unused"'
@@ -8,6 +9,10 @@ INDEX = f'{TABLE % "orders"},index="by_day",problem="unused"'
 
 def _main(name: str, labels: str = "") -> str:
     return f'specter_pg_{name}{{server="main"{"," if labels else ""}{labels}}}'
+
+
+def _pool(name: str, labels: str = "") -> str:
+    return _main(name, labels).replace("specter_pg_", "specter_pgbouncer_")
 
 
 GAUGES = {
@@ -38,6 +43,10 @@ GAUGES = {
     _main("plan_info", f'{STATEMENT},plan="00aa",shape="Seq Scan on orders"'): 1,
     _main("plan_cost", STATEMENT): 1000,
     _main("table_problem_bytes", f'{TABLE % "orders"},problem="missing_index"'): 1e8,
+    _pool("max_wait_seconds", POOL): 0,
+    _pool("clients", f'{POOL},state="active"'): 5,
+    _pool("servers", f'{POOL},state="active"'): 3,
+    _pool("max_clients"): 100,
     _main("standby_lag_bytes", 'standby="b",stage="replayed"'): 0,
     _main("standbys", 'state="streaming"'): 1,
     _main("wal_receiver_up"): 1,

@@ -278,7 +278,10 @@ def test_no_variable_is_undefined_or_unused(board: dict[str, Any]) -> None:
         ("sign-in", "label_values(up, service)"),
         ("logs", "label_values(up, service)"),
         ("third-parties", "label_values(specter_dependency_info, dependency)"),
-        ("database", 'label_values(specter_pg_up{service=~"$service"}, server)'),
+        (
+            "database",
+            'label_values({__name__=~"specter_pg_up|specter_pgbouncer_up", service=~"$service"}, server)',
+        ),
         ("data-integrity", 'label_values(specter_sql_check_info{service=~"$service"}, database)'),
         ("queues", 'label_values(specter_queue_up{service=~"$service"}, server)'),
         ("jobs", 'label_values(specter_job_info{service=~"$service"}, job_name)'),

@@ -127,7 +127,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     listed = load_dependencies(layout.etc / "exporters" / "dependencies.yml")
     pages = {each.name: each.status_page.url for each in listed.dependencies if each.status_page}
     assert pages == {"payments": f"http://127.0.0.1:{platform.ports['payments-status']}"}
-    [database] = load_postgres(layout.etc / "exporters" / "postgres.yml")
+    [database] = load_postgres(layout.etc / "exporters" / "postgres.yml").servers
     assert (
         database.dsn
         == f"host=127.0.0.1 port={platform.ports['postgres']} dbname=postgres user=specter_exporter"

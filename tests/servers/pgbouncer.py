@@ -17,6 +17,7 @@ from tests.servers.prometheus import free_port
 
 ACCOUNT = "postgres"
 READY_WITHIN = 20.0
+SETTINGS = {"default_pool_size": "1"}
 CONFIG = """\
 [databases]
 {database} = host={host} port={port}
@@ -25,24 +26,28 @@ listen_addr = 127.0.0.1
 listen_port = {listen}
 unix_socket_dir =
 pool_mode = transaction
-default_pool_size = 1
 auth_type = plain
 auth_file = {folder}/users
 """
 
 
 @contextmanager
-def running_pgbouncer(behind: PostgresServer, users: dict[str, str]) -> Iterator[int]:
+def running_pgbouncer(
+    behind: PostgresServer, users: dict[str, str], settings: dict[str, str] | None = None, port: int = 0
+) -> Iterator[int]:
     """Start it with one session of the server for each of `users` (passwords by names); yield its port.
+
+    `settings` are added to, and override, those of a pool of one session; `port` is a free one by default.
 
     Raises:
         MissingProgramsError: PgBouncer is not installed.
         RuntimeError: it did not start; the message holds the end of its log.
     """
     folder = Path(tempfile.mkdtemp(prefix="specter-pgbouncer-"))
-    listen = free_port()
+    listen = port or free_port()
     places = {"database": behind.database, "host": behind.host, "port": behind.port, "listen": listen}
-    (folder / "pgbouncer.ini").write_text(CONFIG.format(folder=folder, **places), encoding="utf-8")
+    more = "".join(f"{name} = {value}\n" for name, value in {**SETTINGS, **(settings or {})}.items())
+    (folder / "pgbouncer.ini").write_text(CONFIG.format(folder=folder, **places) + more, encoding="utf-8")
     lines = [f'"{name}" "{password}"\n' for name, password in users.items()]
     (folder / "users").write_text("".join(lines), encoding="utf-8")
     command = [str(find_program("pgbouncer")), str(folder / "pgbouncer.ini")]

@@ -10,9 +10,7 @@ from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from specter_exporters.postgres.model import Server
+    from specter_exporters.postgres.model import Watched
 
 
 @click.command("postgres")
@@ -31,13 +29,14 @@ def postgres(config_file: Path, web: WebOptions) -> None:
     Examples:
       specter exporter postgres --config postgres.yml
       specter exporter postgres --config postgres.yml --web.listen-address 10.0.0.5:9841
+      curl 'http://127.0.0.1:9841/probe?target=10.0.0.7:5432&module=default'
     """
     from specter_exporters.postgres.config import load  # noqa: PLC0415  (not for --help)
 
     run(load(config_file), web, StopSignals().wait)
 
 
-def run(servers: "Sequence[Server]", web: WebOptions, wait: Callable[[], object]) -> None:
+def run(watched: "Watched", web: WebOptions, wait: Callable[[], object]) -> None:
     """Serve until `wait` returns. A server that is down is no reason not to start.
 
     Raises:
@@ -49,14 +48,19 @@ def run(servers: "Sequence[Server]", web: WebOptions, wait: Callable[[], object]
     from specter_core.web import WebServer  # noqa: PLC0415
     from specter_exporters.postgres.collectors import standard  # noqa: PLC0415
     from specter_exporters.postgres.exposing import Exposition  # noqa: PLC0415
+    from specter_exporters.postgres.pgbouncer import Console  # noqa: PLC0415
+    from specter_exporters.postgres.probing import AT_ONCE, Probes, with_probes  # noqa: PLC0415
     from specter_exporters.postgres.scrape import Scraper  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
 
     clock = SystemClock()
-    scrapers = [Scraper(each, standard(each, clock), clock) for each in servers]
-    exposition = Exposition(scrapers, clock, [ProcessCollector(registry=None)])
+    scrapers = [Scraper(each, standard(each, clock), clock) for each in watched.servers]
+    consoles = [Console(each, clock) for each in watched.pgbouncers]
+    exposition = Exposition([*scrapers, *consoles], clock, [ProcessCollector(registry=None)])
+    probes = Probes(watched.modules, clock)
     site = exporter_site(exposition, title="Specter PostgreSQL exporter", telemetry_path=web.telemetry_path)
-    server = WebServer(site, web, threads=4)
+    # A probe of a server that hangs waits for its own scrape's time.
+    server = WebServer(with_probes(site, probes), web, threads=4 + (AT_ONCE if watched.modules else 0))
     server.start()
     try:
         click.echo(f"metrics: {server.url}", err=True)
@@ -64,3 +68,4 @@ def run(servers: "Sequence[Server]", web: WebOptions, wait: Callable[[], object]
     finally:
         server.stop()
         exposition.close()
+        probes.close()

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Problem, Schema, load_config
 from specter_exporters.logs.schema import Seconds
-from specter_exporters.postgres.model import Server
+from specter_exporters.postgres.model import Module, PgBouncer, Server, Watched
 
 MOST_SERVERS = 50
 MOST_DATABASES = 20
@@ -36,10 +36,21 @@ def _dsn(text: str) -> str:
     return text
 
 
-class ServerSchema(Schema):
-    """One entry of `servers`."""
+def _without_place(text: str) -> str:
+    if conninfo_to_dict(_dsn(text)).keys() & {"host", "hostaddr", "port"}:
+        raise ValueError("names a host or port; they come with the request")
+    return text
 
-    name: Annotated[str, AfterValidator(_name)]
+
+def _without_database(text: str) -> str:
+    if "dbname" in conninfo_to_dict(_dsn(text)):
+        raise ValueError("names a database; it is that of the console")
+    return text
+
+
+class AskedSchema(Schema):
+    """How a server is asked."""
+
     dsn: Annotated[str, AfterValidator(_dsn)] = Field(repr=False)
     password_file: Path | None = None
     databases: tuple[str, ...] = Field(default=(), max_length=MOST_DATABASES)
@@ -51,21 +62,49 @@ class ServerSchema(Schema):
     plan_search_path: tuple[str, ...] = Field(default=("public",), max_length=10)
 
 
+class ServerSchema(AskedSchema):
+    """One entry of `servers`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+
+
+class ModuleSchema(AskedSchema):
+    """One entry of `modules`."""
+
+    dsn: Annotated[str, AfterValidator(_without_place)] = Field(repr=False)
+    targets: tuple[str, ...] = Field(min_length=1, max_length=100)
+
+
+class PgBouncerSchema(Schema):
+    """One entry of `pgbouncers`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    dsn: Annotated[str, AfterValidator(_without_database)] = Field(repr=False)
+    password_file: Path | None = None
+
+
 class PostgresSchema(Schema):
     """The file."""
 
-    servers: tuple[ServerSchema, ...] = Field(min_length=1, max_length=MOST_SERVERS)
+    servers: tuple[ServerSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
+    modules: dict[Annotated[str, AfterValidator(_name)], ModuleSchema] = Field(
+        default_factory=dict, max_length=20
+    )
+    pgbouncers: tuple[PgBouncerSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
 
     @model_validator(mode="after")
-    def _names(self) -> "PostgresSchema":
-        names = [each.name for each in self.servers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"servers: {', '.join(twice)} appears twice")
+    def _asks(self) -> "PostgresSchema":
+        if not (self.servers or self.modules or self.pgbouncers):
+            raise ValueError("asks nobody; expected servers, modules or pgbouncers")
+        for what, entries in (("servers", self.servers), ("pgbouncers", self.pgbouncers)):
+            names = [each.name for each in entries]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what}: {', '.join(twice)} appears twice")
         return self
 
 
-def load(path: Path) -> tuple[Server, ...]:
+def load(path: Path) -> Watched:
     """Read the file; relative paths in it start from its folder.
 
     Raises:
@@ -73,22 +112,30 @@ def load(path: Path) -> tuple[Server, ...]:
     """
     schema = load_config(path, PostgresSchema)
     folder = path.parent.resolve()
-    servers = tuple(_server(each, folder) for each in schema.servers)
+    places = [
+        *((f"servers[{index}]", each.password_file) for index, each in enumerate(schema.servers)),
+        *((f"modules.{name}", each.password_file) for name, each in schema.modules.items()),
+        *((f"pgbouncers[{index}]", each.password_file) for index, each in enumerate(schema.pgbouncers)),
+    ]
     problems = [
-        Problem(str(path), None, f"servers[{index}].password_file", f"{each.password_file} is not a file")
-        for index, each in enumerate(servers)
-        if each.password_file is not None and not each.password_file.is_file()
+        Problem(str(path), None, f"{where}.password_file", f"{folder / file} is not a file")
+        for where, file in places
+        if file is not None and not (folder / file).is_file()
     ]
     if problems:
         raise ConfigError(problems)
-    return servers
+    return Watched(
+        tuple(_server(each, each.name, folder) for each in schema.servers),
+        {name: Module(_server(each, name, folder), each.targets) for name, each in schema.modules.items()},
+        tuple(PgBouncer(each.name, each.dsn, _in(folder, each.password_file)) for each in schema.pgbouncers),
+    )
 
 
-def _server(each: ServerSchema, folder: Path) -> Server:
+def _server(each: AskedSchema, name: str, folder: Path) -> Server:
     return Server(
-        each.name,
+        name,
         each.dsn,
-        None if each.password_file is None else folder / each.password_file,
+        _in(folder, each.password_file),
         each.databases,
         each.idle_limit,
         each.statements,
@@ -97,3 +144,7 @@ def _server(each: ServerSchema, folder: Path) -> Server:
         each.plan_interval,
         each.plan_search_path,
     )
+
+
+def _in(folder: Path, file: Path | None) -> Path | None:
+    return None if file is None else folder / file

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
@@ -13,26 +13,42 @@ from specter_core.clock import Clock
 from specter_core.metrics import Metric
 from specter_exporters.deadlines import HEADER, answer_within
 from specter_exporters.families import Families
-from specter_exporters.postgres.scrape import Scraper
+from specter_exporters.postgres.model import Fact
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 EXPOSED: tuple[Metric, ...] = tuple(
-    value for name, value in vars(metrics).items() if name.startswith("PG_") and isinstance(value, Metric)
+    value
+    for name, value in vars(metrics).items()
+    if name.startswith(("PG_", "PGBOUNCER_")) and isinstance(value, Metric)
 )
+
+
+class Asked(Protocol):
+    """Something that is asked at a scrape; `name` is the value of the label `server`."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    def scrape(self, deadline: float) -> Sequence[Fact]:
+        """Return what is known by `deadline` (monotonic, seconds)."""
+
+    def close(self) -> None:
+        """End its sessions."""
 
 
 class Servers(Collector):
     """The families of one scrape.
 
     Args:
-        scrapers: one a server.
+        scrapers: one a server or pgbouncer.
         pool: threads to ask them in.
         deadline: when to answer, monotonic seconds.
     """
 
-    def __init__(self, scrapers: Sequence[Scraper], pool: ThreadPoolExecutor, deadline: float) -> None:
+    def __init__(self, scrapers: Sequence[Asked], pool: ThreadPoolExecutor, deadline: float) -> None:
         self._scrapers = scrapers
         self._pool = pool
         self._deadline = deadline
@@ -55,12 +71,12 @@ class Exposition:
     """Makes the registry that a scrape is answered from.
 
     Args:
-        scrapers: one a server.
+        scrapers: one a server or pgbouncer.
         clock: the time.
         process: collectors of this process.
     """
 
-    def __init__(self, scrapers: Sequence[Scraper], clock: Clock, process: Sequence[Collector]) -> None:
+    def __init__(self, scrapers: Sequence[Asked], clock: Clock, process: Sequence[Collector]) -> None:
         self._scrapers = scrapers
         self._clock = clock
         self._process = process

@@ -1,6 +1,6 @@
 """What the exporter is told of a server, and what a collector answers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,43 @@ class Server:
     plans: int = 0
     plan_interval: float = 60.0
     plan_search_path: tuple[str, ...] = ("public",)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """How servers that a scraper names are asked.
+
+    Attributes:
+        server: as one of the file's own; its name, and host and port of its DSN, come with the request.
+        targets: patterns of HOST:PORT that may be asked; `*` stands for letters, digits and hyphens.
+    """
+
+    server: Server
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PgBouncer:
+    """A pgbouncer to ask.
+
+    Attributes:
+        name: value of the label `server`.
+        dsn: libpq connection string without a password and a database, which is that of the console.
+        password_file: read anew at each connection.
+    """
+
+    name: str
+    dsn: str
+    password_file: Path | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Everything that the exporter is told to ask."""
+
+    servers: tuple[Server, ...] = ()
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    pgbouncers: tuple[PgBouncer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

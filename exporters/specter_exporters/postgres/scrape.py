@@ -77,8 +77,8 @@ class Scraper:
 
     def close(self) -> None:
         """End the sessions."""
-        self._aside.shutdown(wait=False, cancel_futures=True)
         with self._one:
+            self._aside.shutdown(wait=False, cancel_futures=True)
             for session in self._sessions.values():
                 session.close()
             self._sessions.clear()

@@ -23,7 +23,7 @@ def refused(folder: Path, text: str) -> str:
 def test_the_least_and_its_defaults(tmp_path: Path) -> None:
     (tmp_path / "postgres.yml").write_text(ONE)
     (tmp_path / "secret").write_text("s3cret\n")
-    [server] = load(tmp_path / "postgres.yml")
+    [server] = load(tmp_path / "postgres.yml").servers
     assert (server.name, server.databases, server.idle_limit) == ("main", (), 600)
     assert (server.statements, server.tables) == (20, 100)
     assert server.password_file == tmp_path / "secret"
@@ -58,6 +58,22 @@ def test_every_error_is_named(tmp_path: Path) -> None:
     assert "servers[2].tables" in said
     assert "main appears twice" in refused(tmp_path, ONE.replace("]", ", {name: main, dsn: 'host=a'}]"))
     assert refused(tmp_path, ONE) == "postgres.yml: servers[0].password_file: secret is not a file"
+
+
+def test_modules_and_pgbouncers_have_their_own_rules(tmp_path: Path) -> None:
+    module = "modules: {m: {dsn: 'user=watcher', targets: ['10.0.0.*:5432'], plans: 5}}\n"
+    pool = "pgbouncers: [{name: pool, dsn: 'host=a port=6432 user=stats', password_file: secret}]\n"
+    (tmp_path / "postgres.yml").write_text(module + pool)
+    (tmp_path / "secret").write_text("s3cret\n")
+    watched = load(tmp_path / "postgres.yml")
+    assert watched.modules["m"].targets == ("10.0.0.*:5432",)
+    assert (watched.modules["m"].server.plans, watched.servers) == (5, ())
+    assert watched.pgbouncers[0].password_file == tmp_path / "secret"
+    assert "they come with the request" in refused(tmp_path, module.replace("user=", "host=a user="))
+    assert "it is that of the console" in refused(tmp_path, pool.replace("user=", "dbname=a user="))
+    assert "holds a password" in refused(tmp_path, pool.replace("user=", "password=hunter2 user="))
+    assert "modules.m.targets" in refused(tmp_path, module.replace("'10.0.0.*:5432'", ""))
+    assert "asks nobody" in refused(tmp_path, "servers: []\n")
 
 
 def test_the_command_names_what_is_wrong_and_exits_with_2(tmp_path: Path) -> None:

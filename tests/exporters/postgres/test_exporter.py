@@ -56,14 +56,21 @@ servers:
   - {{name: main, dsn: "{postgres.dsn}", password_file: secret}}
   - {{name: refused, dsn: "{postgres.dsn}", password_file: wrong}}
   - {{name: gone, dsn: "host=127.0.0.1 port={gone} user=me"}}
+modules:
+  default: {{dsn: "dbname=postgres user={postgres.user}", password_file: secret, targets: ["127.0.0.1:*"]}}
+pgbouncers:
+  - {{name: pool, dsn: "host=127.0.0.1 port={gone} user=me"}}
 """
     with exporter(tmp_path, config) as (url, process, log):
         text = requests.get(f"{url}/metrics", timeout=20).text
-        shown = " ".join([*psutil.Process(process.pid).cmdline(), log.read_text(), text])
+        probe = requests.get(f"{url}/probe?target=127.0.0.1:{postgres.port}", timeout=20).text
+        shown = " ".join([*psutil.Process(process.pid).cmdline(), log.read_text(), text, probe])
         with requests.get(url, timeout=20) as page:
             shown += page.text
     up = {labels[0]: value for (name, labels), value in samples(text).items() if name == "specter_pg_up"}
     assert up == {"main": 1, "refused": 0, "gone": 0}
+    assert samples(probe)["specter_pg_up", (f"127.0.0.1:{postgres.port}",)] == 1
+    assert samples(text)["specter_pgbouncer_up", ("pool",)] == 0
     why = {
         labels[1]: labels[0]
         for (name, labels), value in samples(text).items()
@@ -78,5 +85,5 @@ servers:
 
 
 def test_every_metric_is_on_the_page_and_no_other() -> None:
-    named = set(re.findall(r"\bspecter_pg_\w+", PAGE))
+    named = set(re.findall(r"\bspecter_pg(?:bouncer)?_\w+", PAGE))
     assert named == {metric.name for metric in EXPOSED}
