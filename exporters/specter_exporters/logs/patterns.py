@@ -13,7 +13,7 @@ def problem(pattern: str) -> str | None:
     """Return what is wrong with `pattern` for use on lines that anybody may write; None if nothing is.
 
     Back references and looking around are refused, and so is repeating a group that itself repeats or
-    chooses: `(a+)+`, `(a|ab)*`. A character class says the same without the risk: `[ab]*`.
+    chooses: `(a+)+`, `(a|ab)*`, `(aa?)+`. A character class says the same without the risk: `[ab]*`.
     """
     if len(pattern) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters"
@@ -55,7 +55,7 @@ class _Scan:
         else:
             quantifier = _QUANTIFIER.match(self._pattern, self._at)
             if quantifier is not None:
-                self._risky[-1] = self._risky[-1] or _many(quantifier)
+                self._risky[-1] = self._risky[-1] or _many(quantifier) or _varies(quantifier)
                 self._at = quantifier.end()
                 return None
         self._at += 1
@@ -100,7 +100,7 @@ class _Scan:
                     "repeats a group that itself repeats or chooses, which can take exponential time: "
                     "write a character class, or repeat only one of the two"
                 )
-            risky = risky or _many(quantifier)
+            risky = risky or _many(quantifier) or _varies(quantifier)
         self._risky[-1] = self._risky[-1] or risky
         return None
 
@@ -114,3 +114,9 @@ def _many(quantifier: re.Match[str]) -> bool:
     lowest, comma, highest = quantifier.groups()
     last = highest if comma else lowest
     return not last or int(last) > FEW
+
+
+def _varies(quantifier: re.Match[str]) -> bool:
+    """Whether something may be repeated this often or that: within a repeat, each time is a choice."""
+    lowest, comma, highest = quantifier.groups()
+    return quantifier[0] == "?" or (bool(comma) and lowest != highest)

@@ -55,6 +55,10 @@ def test_every_error_is_told_at_once_with_its_place() -> None:
         r"(?:a|ab)*c",
         r"((a*)b)*",
         r"(?:\d+\.?){11,}",
+        r"(?:aa?)+b",
+        r"(?:a?a?)+b",
+        r"(?:a{1,2})*b",
+        r"(?:a(?:a)?)+b",
         r"(?P<x>.)\1",
         r"(?P<x>.)(?P=x)",
         r"(?=a)b",
@@ -76,6 +80,8 @@ def test_dangerous_patterns_are_refused(pattern: str) -> None:
         r"[()+*|\]]+x",
         r"(?i)error \(\d+\)",
         r"\d+(?:ms)+",
+        r"(?:\d{3}\.)+",
+        r"(?:\d\d?:){2}\d\d",
     ],
 )
 def test_harmless_patterns_are_not(pattern: str) -> None:
