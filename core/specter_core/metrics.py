@@ -920,7 +920,8 @@ LOG_SLOW_QUERY_ROWS_EXAMINED = Metric(
 LOG_MALFORMED_LINES = Metric(
     "specter_log_malformed_lines_total",
     "counter",
-    "Lines not of the configured format, by reason: counted with level unknown and not looked at further.",
+    "Lines not of the configured format, by reason: counted with level unknown and not looked at further; and "
+    "those on which a pattern of a condition took too long (time_limit) or our own code failed (defect).",
     (LOG, "reason"),
 )
 LOG_CUT_LINES = Metric(
@@ -938,7 +939,7 @@ LOG_FUTURE_TIMESTAMPS = Metric(
 LOG_FIELD_ERRORS = Metric(
     "specter_log_field_errors_total",
     "counter",
-    "Fields that should have held a number, finite and not negative, and did not.",
+    "Fields that should have held a number from 0 to 10^18, and did not.",
     (LOG, "metric"),
 )
 LOG_LABEL_OVERFLOW = Metric(

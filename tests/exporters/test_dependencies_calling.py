@@ -204,6 +204,11 @@ def test_a_redirect_from_https_to_http_is_refused(tmp_path: Path) -> None:
         assert reason(f"{party.url}/away", ca_file=certificate.cert) == "redirect"
 
 
+def test_a_request_shows_none_of_its_secrets() -> None:
+    request = Request("POST", "http://party/", {"Authorization": "s3cret"}, {"p": "s3cret"}, {"p": "s3cret"})
+    assert repr(request) == "Request(method='POST', url='http://party/')"
+
+
 def test_an_error_says_its_reason_and_nothing_of_what_was_sent(party: ThirdParty) -> None:
     with pytest.raises(CallError) as caught:
         call(f"http://127.0.0.1:{free_port()}/path-s3cret")

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -31,13 +31,13 @@ OWN_HEADERS = {"User-Agent": "specter-dependencies", "Accept": "*/*", "Accept-En
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, with its secrets in it: never shown."""
+    """What is sent, with its secrets in it, which are not shown."""
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    json: object = None
-    form: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    json: object = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

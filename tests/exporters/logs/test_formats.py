@@ -269,7 +269,8 @@ def test_an_entry_of_csv_beyond_the_limits_does_not_swallow_the_next_ones(read: 
     forged = 'quoted\n2026-09-21 14:13:20.123 UTC,""x"",\nend'
     reading = read("format: postgres_csv", row("before") + row(long) + row("after") * 20 + row(forged))
     assert levels(reading) == {"error": 22, "unknown": 1}
-    assert malformed(reading) == {"no_match": 1}
+    assert malformed(reading) == {"too_long": 1}
+    assert reading.value("specter_log_cut_lines_total") == 1
 
 
 def test_many_lines_of_the_other_stream_wait_for_a_part_at_little_cost(read: Read) -> None:

@@ -77,8 +77,9 @@ class Joiner:
     def _one(self, line: bytes, size: int, entries: list[bytes]) -> None:
         if self._pending and self._goes_on(line):
             self._size += size
-            self._full = self._full or self._length + len(line) > self._limit
-            if not self._full and len(self._pending) < MAX_LINES:
+            over = self._length + len(line) > self._limit or len(self._pending) >= MAX_LINES
+            self._full = self._full or over
+            if not self._full:
                 self._pending.append(line)
                 self._length += len(line) + 1
             return
@@ -88,8 +89,7 @@ class Joiner:
 
     def _goes_on(self, line: bytes) -> bool:
         # What is dropped of an entry beyond the limits may have held its end, which would then never come.
-        over = self._full or len(self._pending) >= MAX_LINES
-        if over and self._begins is not None and self._begins(line):
+        if self._full and self._begins is not None and self._begins(line):
             return False
         return self._continues is not None and self._continues(self._pending, line)
 
