@@ -920,8 +920,8 @@ LOG_SLOW_QUERY_ROWS_EXAMINED = Metric(
 LOG_MALFORMED_LINES = Metric(
     "specter_log_malformed_lines_total",
     "counter",
-    "Lines not of the configured format, by reason: counted with level unknown and not looked at further; and "
-    "those on which a pattern of a condition took too long (time_limit) or our own code failed (defect).",
+    "Lines not of the configured format, by reason: counted with level unknown and not looked at further; "
+    "and those on which a pattern of a condition took too long (time_limit) or our own code failed (defect).",
     (LOG, "reason"),
 )
 LOG_CUT_LINES = Metric(
