@@ -1,4 +1,4 @@
-"""Databases and jobs: scrapes of a PostgreSQL server, pings of jobs, and what `specter run` costs one.
+"""Databases and jobs: scrapes of a PostgreSQL server, checks of its data, pings and runs of jobs.
 
 The server has a thousand tables with an index each. A scrape is a whole HTTP request to the running
 exporter, on a warm connection, one of them while a table is locked. Where `postgres_exporter` is on PATH, it
@@ -26,6 +26,7 @@ import requests
 from benchmarks import report
 from benchmarks.apps.job_runs import report_runs
 from benchmarks.apps.jobs import JOBS, SECONDS, report_jobs
+from benchmarks.apps.sql import CHECKS, report_sql
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
 
@@ -38,9 +39,12 @@ UP = "specter_pg_collector_success"
 @click.command("data")
 @click.option("--runs", default=40, show_default=True, help="Scrapes of each exporter, in turn.")
 @click.option("--jobs", default=JOBS, show_default=True, help="Scheduled jobs that are pinged.")
-@click.option("--seconds", default=SECONDS, show_default=True, help="For which they are pinged.")
-def suite(runs: int, jobs: int, seconds: float) -> None:
-    """Time scrapes of a PostgreSQL server with a thousand tables, pings of ten thousand jobs, and runs."""
+@click.option("--checks", default=CHECKS, show_default=True, help="Checks of the server's data.")
+@click.option(
+    "--seconds", default=SECONDS, show_default=True, help="For which they run, and jobs are pinged."
+)
+def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
+    """Time scrapes of a PostgreSQL server with a thousand tables, checks of its data, pings of jobs, runs."""
     with running_postgres() as server, ExitStack() as stack:
         fill(server)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -58,6 +62,7 @@ def suite(runs: int, jobs: int, seconds: float) -> None:
         report("postgres_rss_mb", process.memory_info().rss / 1e6, "MB")
         with locked(server):
             report("postgres_locked_scrape_ms", scrape(ours), "ms")
+        report_sql(server, seconds, checks)
     report_jobs(seconds, jobs)
     report_runs(runs)
 

@@ -18,6 +18,9 @@ COMMANDS = {
     "sql": "specter_exporters.sql.command:sql",
 }
 
+# The extra that a subcommand needs, where it is not those that all of `specter exporter` is told to need.
+EXTRAS = {"postgres": "postgres", "jobs": "jobs", "queues": "queues", "sql": "sql"}
+
 
 class Exporters(click.Group):
     """A group whose subcommands are imported when they are called, or listed."""
@@ -36,6 +39,17 @@ class Exporters(click.Group):
         if not isinstance(command, click.Command):
             raise click.ClickException(f"{place} is not a click command")
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand; the extra with a package that it imports only now is named."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            name = ctx.invoked_subcommand or ""
+            if name not in EXTRAS:
+                raise
+            hint = f"pip install 'specter-observability[{EXTRAS[name]}]'"
+            raise click.ClickException(f"`specter exporter {name}` needs {error.name}: {hint}") from error
 
 
 @click.group(cls=Exporters)

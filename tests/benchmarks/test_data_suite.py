@@ -15,11 +15,14 @@ def test_scrapes_of_a_server_are_timed_and_one_beside_a_lock(monkeypatch: pytest
     monkeypatch.setattr(data, "TABLES", 20)
     monkeypatch.setenv("PATH", f"{Path(shutil.which('true') or '').parent}")
     done = CliRunner().invoke(
-        data.suite, ["--runs", "2", "--jobs", "1000", "--seconds", "0.2"], catch_exceptions=False
+        data.suite,
+        ["--runs", "2", "--jobs", "1000", "--checks", "20", "--seconds", "0.2"],
+        catch_exceptions=False,
     )
     results = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert list(results) == [
         *("postgres_scrape_ms", "postgres_rss_mb", "postgres_locked_scrape_ms"),
+        *("sql_run_cpu_ms", "sql_rss_mb", "sql_20_checks_scrape_ms"),
         *(
             "job_pings_per_s",
             "job_ping_cpu_us",

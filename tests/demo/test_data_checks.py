@@ -14,7 +14,7 @@ from specter_demo.settings import CHECKOUT, Settings
 from specter_demo.shop.database import connect
 from specter_demo.shop.schema import LATER, TABLES
 from specter_demo.shop.watching import CHECKS_ROLE, let_check
-from specter_exporters.sql.asking import session
+from specter_exporters.sql.asking import Sessions
 from specter_exporters.sql.config import load
 from specter_exporters.sql.dsn import Dsn, Secret, parse_url
 from specter_exporters.sql.model import Database, IntegrityCheck, Plan
@@ -62,13 +62,13 @@ def plan(postgres: PostgresServer, settings: Settings, tmp_path: Path) -> Plan:
 
 
 def violations(plan: Plan) -> dict[str, float]:
-    checker = Checker(plan, session)
+    checker = Checker(plan, Sessions().open)
     found = {check.name: checker.run(check) for check in plan.checks if isinstance(check, IntegrityCheck)}
     return {name: each.violations for name, each in found.items() if isinstance(each, IntegrityOutcome)}
 
 
 def test_every_check_runs_as_the_role_and_finds_the_shop_s_own_data_whole(plan: Plan) -> None:
-    checker = Checker(plan, session)
+    checker = Checker(plan, Sessions().open)
     assert set(violations(plan).values()) == {0}
     found = {check.name: checker.run(check) for check in plan.checks}
     assert {name: each.values for name, each in found.items() if isinstance(each, BusinessOutcome)} == {

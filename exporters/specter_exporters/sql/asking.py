@@ -1,9 +1,11 @@
 """Ask a database one thing: connect, read, end."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import sqlalchemy
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -39,39 +41,58 @@ class Session:
             raise query_error(error, self._database, self._engine, self._secret) from None
 
 
-@contextmanager
-def session(database: Database, timeout: float, most: int) -> Iterator[Session]:
-    """Yield a session on `database`, and end it whatever happens.
+class Sessions:
+    """Opens sessions. What SQLAlchemy has to ask a database about itself, it asks once."""
 
-    Args:
-        database: the database.
-        timeout: seconds for each query; a little more, and the connection is cut.
-        most: rows that a query gives at most.
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engines: dict[tuple[str, str], sqlalchemy.Engine] = {}
+        self._made = threading.local()
 
-    Raises:
-        CheckError: no connection was made, or it was cut.
-    """
-    try:
-        url = database.dsn.resolve()
-    except DsnError as error:
-        raise CheckError("secret", str(error), database.name, connected=False) from None
-    kind, secret = engine_of(url.get_backend_name()), url.password or ""
-    try:
-        raw = kind.connect(url, min(CONNECT_WITHIN, max(timeout, 1.0)), timeout)
-    except Exception as error:  # noqa: BLE001  any driver's: what it means is for the engine to say
-        reason, said = kind.connection_reason(error), shown(kind.message(error), secret)
-        raise CheckError(reason, said, database.name, connected=False) from None
-    # Its URL names the kind alone: no password is where SQLAlchemy might show it.
-    engine = create_engine(f"{url.drivername}://", creator=lambda: raw, poolclass=NullPool)
-    try:
-        with kind.deadline(raw, timeout), engine.connect() as connection:
-            kind.restrict(connection, timeout, most + 1)
-            yield Session(database.name, kind, connection, secret)
-    except (SQLAlchemyError, TimeoutError) as error:
-        raise query_error(error, database.name, kind, secret) from None
-    finally:
-        # SQLAlchemy has closed it, unless it failed before it took it over.
-        kind.close(raw)
+    @contextmanager
+    def open(self, database: Database, timeout: float, most: int) -> Iterator[Session]:
+        """Yield a session on `database`, on a connection of its own that ends with it.
+
+        Args:
+            database: the database.
+            timeout: seconds for its queries; a little more, and the connection is cut.
+            most: rows that a query gives at most.
+
+        Raises:
+            CheckError: no connection was made, or it was cut.
+        """
+        try:
+            url = database.dsn.resolve()
+        except DsnError as error:
+            raise CheckError("secret", str(error), database.name, connected=False) from None
+        kind, secret = engine_of(url.get_backend_name()), url.password or ""
+        try:
+            raw = kind.connect(url, min(CONNECT_WITHIN, max(timeout, 1.0)), timeout)
+        except Exception as error:  # noqa: BLE001  any driver's: what it means is for the engine to say
+            reason, said = kind.connection_reason(error), shown(kind.message(error), secret)
+            raise CheckError(reason, said, database.name, connected=False) from None
+        self._made.connection = raw
+        try:
+            with (
+                kind.deadline(raw, timeout),
+                self._engine(database.name, url.drivername).connect() as connection,
+            ):
+                kind.restrict(connection, timeout, most + 1)
+                yield Session(database.name, kind, connection, secret)
+        except (SQLAlchemyError, TimeoutError) as error:
+            raise query_error(error, database.name, kind, secret) from None
+        finally:
+            # SQLAlchemy has closed it, unless it failed before it took it over.
+            kind.close(raw)
+
+    def _engine(self, database: str, driver: str) -> sqlalchemy.Engine:
+        """Return the engine of a database; its URL is the kind alone, and holds no password to be shown."""
+        with self._lock:
+            if (database, driver) not in self._engines:
+                self._engines[database, driver] = create_engine(
+                    f"{driver}://", creator=lambda: self._made.connection, poolclass=NullPool
+                )
+            return self._engines[database, driver]
 
 
 def query_error(error: Exception, database: str, kind: Engine, secret: str) -> CheckError:

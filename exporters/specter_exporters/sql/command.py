@@ -53,7 +53,7 @@ def run(plan: "Plan", web: WebOptions, wait: Callable[[], object]) -> None:
     from specter_core.clock import SystemClock  # noqa: PLC0415
     from specter_core.web import WebServer  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
-    from specter_exporters.sql.asking import session  # noqa: PLC0415
+    from specter_exporters.sql.asking import Sessions  # noqa: PLC0415
     from specter_exporters.sql.collector import SqlCollector  # noqa: PLC0415
     from specter_exporters.sql.pages import Pages  # noqa: PLC0415
     from specter_exporters.sql.results import Results  # noqa: PLC0415
@@ -72,7 +72,7 @@ def run(plan: "Plan", web: WebOptions, wait: Callable[[], object]) -> None:
         telemetry_path=web.telemetry_path,
         shown={"/checks": pages.as_html, "/api/v1/checks": pages.as_json},
     )
-    schedule = Schedule(plan, Checker(plan, session), results, clock)
+    schedule = Schedule(plan, Checker(plan, Sessions().open), results, clock)
     server = WebServer(site, web, threads=4)
     server.start()
     try:
@@ -96,7 +96,7 @@ def check_command(config_file: Path, output: str) -> None:
       specter exporter sql check --config sql.yml --output json
     """
     from specter_core.clock import SystemClock  # noqa: PLC0415  (not for --help)
-    from specter_exporters.sql.asking import session  # noqa: PLC0415
+    from specter_exporters.sql.asking import Sessions  # noqa: PLC0415
     from specter_exporters.sql.config import load  # noqa: PLC0415
     from specter_exporters.sql.pages import as_text, described  # noqa: PLC0415
     from specter_exporters.sql.results import Results  # noqa: PLC0415
@@ -106,7 +106,7 @@ def check_command(config_file: Path, output: str) -> None:
     plan = load(config_file)
     clock = SystemClock()
     results = Results(plan.checks, clock.time())
-    checker = Checker(plan, session)
+    checker = Checker(plan, Sessions().open)
     found = [
         described(check, completed(check, checker, results, clock)[1], clock.time()) for check in plan.checks
     ]

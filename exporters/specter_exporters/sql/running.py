@@ -35,7 +35,7 @@ class Checker:
 
     Args:
         plan: the databases and the checks.
-        open_session: see `asking.session`.
+        open_session: see `asking.Sessions.open`.
     """
 
     def __init__(self, plan: Plan, open_session: Open) -> None:

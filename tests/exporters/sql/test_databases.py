@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from specter_exporters.sql.asking import session
+from specter_exporters.sql.asking import Sessions
 from specter_exporters.sql.dsn import Dsn, Secret, parse_url
 from specter_exporters.sql.engines.engine import Table
 from specter_exporters.sql.failures import CheckError
@@ -30,6 +30,7 @@ GRANTS = [part.partition("```")[0] for part in PAGE.split("```sql\n")[1:]]
 PASSWORD = "pass-word-of-the-checker"
 TABLE = "CREATE TABLE orders (order_id int PRIMARY KEY, status varchar(20), placed_at timestamp NULL)"
 ROWS = "INSERT INTO orders VALUES (1, 'paid', '2026-11-01 10:00:00'), (2, 'failed', '2026-11-01 11:00:00')"
+SESSIONS = Sessions()
 COUNT = "SELECT count(*) FROM orders"
 
 
@@ -138,7 +139,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 def ask(database: Database, query: str, *, timeout: float = 10.0, most: int = 100) -> Table:
-    with session(database, timeout, most) as opened:
+    with SESSIONS.open(database, timeout, most) as opened:
         return opened.table(query, most)
 
 
@@ -218,7 +219,7 @@ def test_a_server_that_hangs_in_a_query_is_given_up(kind: str, request: pytest.F
 
 
 def _stopped_in_between(place: Place) -> None:
-    with session(place.asked, 0.3, 1) as opened:
+    with SESSIONS.open(place.asked, 0.3, 1) as opened:
         opened.table(COUNT, 1)
         with stopped(place.pid):
             opened.table(COUNT, 1)
@@ -293,7 +294,7 @@ def test_two_kinds_of_databases_are_compared(postgres: Place, mariadb: Place) ->
     check = SyncCheck(
         "copied", Side("shop", COUNT, mark), Side("warehouse", behind[0], behind[1]), Timing(60.0, 5.0)
     )
-    checker = Checker(Plan((postgres.asked, mariadb.asked), (check,)), session)
+    checker = Checker(Plan((postgres.asked, mariadb.asked), (check,)), SESSIONS.open)
     assert checker.run(check) == SyncOutcome((2.0, 1.0), 3600.0, None)
     numbers = replace(
         check,

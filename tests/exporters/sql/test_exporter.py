@@ -175,6 +175,20 @@ def test_check_runs_everything_once_and_ends_with_1_where_something_is_wrong(tmp
     assert checked(tmp_path).exit_code == 0
 
 
+def test_a_missing_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['sqlalchemy'] = None\n"
+        "from specter_core.cli import main\n"
+        "sys.argv = ['specter', 'exporter', 'sql', 'check', '--config', 'sql.yml']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: `specter exporter sql` needs sqlalchemy: pip install 'specter-observability[sql]'\n"
+    )
+
+
 def test_every_metric_is_on_the_page_with_its_labels_and_meaning_and_no_other() -> None:
     rows = re.findall(r"^\| `(specter_sql_\w+)` \| (.*?) \| (.*) \|$", PAGE, re.MULTILINE)
     own = {"database", "check"}
