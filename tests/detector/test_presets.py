@@ -193,9 +193,9 @@ def test_postgresql_is_read_from_either_exporter_and_specters_comes_first() -> N
     )
 
 
-def test_what_is_read_of_specters_exporter_is_by_labels_that_it_has() -> None:
+def test_what_is_read_of_specters_exporters_is_by_labels_that_they_have() -> None:
     declared = {each.name: each.labels for each in vars(metrics).values() if isinstance(each, metrics.Metric)}
-    for query in PRESETS["postgres"].queries:
+    for query in (*PRESETS["postgres"].queries, *PRESETS["jobs"].queries):
         for source in query.sources:
             own = [name for name in source.needs if name.startswith("specter_")]
             by = {label for found in re.findall(r"by \((.+?)\)", source.expr) for label in found.split(", ")}

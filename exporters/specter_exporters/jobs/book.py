@@ -13,7 +13,7 @@ from specter_core.errors import SpecterError
 from specter_exporters.jobs.described import NOTHING_SAID, Said, as_kept, described, judged_by
 from specter_exporters.jobs.model import Event, Job
 from specter_exporters.jobs.state import State, advanced, begun, next_change, rescheduled, told
-from specter_exporters.jobs.store import KeptEvent, KeptJob, Store, StoreError
+from specter_exporters.jobs.store import KeptEvent, KeptJob, KeptPush, Store, StoreError
 
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
@@ -41,11 +41,10 @@ class Entry:
 
 @dataclass(slots=True)
 class _Waiting:
-    """An event that waits to be kept. Who tells it waits for `kept`, a lock that is free when it is done."""
+    """What waits to be kept. Who tells it waits for `kept`, a lock that is free when it is done."""
 
-    entry: Entry
-    event: Event
-    output: str
+    told: tuple[Entry, Event, str] | None
+    push: KeptPush | None
     arrived: float
     kept: threading.Lock = field(default_factory=threading.Lock)
     error: StoreError | None = None
@@ -130,7 +129,7 @@ class Book:
         missed = sum(each.state.missed for each in self._entries) - before
         if missed:
             LOGGER.warning("%d scheduled runs were missed while the exporter was down", missed)
-        self._store.write([_kept(each) for each in self._entries], [])
+        self._store.write([_kept(each) for each in self._entries], [], [])
         self._unsaved.clear()
         self._thread.start()
 
@@ -195,10 +194,25 @@ class Book:
         Raises:
             StoreError: it is not kept.
         """
+        self._wait_for(entry, event, output, None)
+
+    def push(self, push: KeptPush, run: tuple[Entry, Event] | None) -> None:
+        """Return once `push`, and the run that it tells of, are on the disk; see `tell`."""
+        entry, event = run or (None, None)
+        self._wait_for(entry, event, "", push)
+
+    def pushes(self) -> list[str]:
+        """Return what is kept of pushes; see `Store.pushes`."""
+        return self._store.pushes()
+
+    def _wait_for(self, entry: Entry | None, event: Event | None, output: str, push: KeptPush | None) -> None:
         with self._work:
             now = self._clock.time()
-            at = event.at if now - MOST_LATE <= event.at <= now else now
-            waiting = _Waiting(entry, replace(event, at=at), output, now)
+            told = None
+            if entry is not None and event is not None:
+                at = event.at if now - MOST_LATE <= event.at <= now else now
+                told = (entry, replace(event, at=at), output)
+            waiting = _Waiting(told, push, now)
             waiting.kept.acquire()
             self._queue.append(waiting)
             self._work.notify()
@@ -305,7 +319,8 @@ class Book:
             states, events = self._after(self._writing)
             rows = [replace(_kept(self._entries[place]), state=state) for place, state in states.items()]
             rows += [_kept(self._entries[place]) for place in saved - states.keys()]
-            self._store.write(rows, events)
+            pushes = [each.push for each in self._writing if each.push is not None]
+            self._store.write(rows, events, pushes)
         except StoreError as error:
             if not self._broken:
                 LOGGER.warning("nothing is kept: %s", error)
@@ -326,8 +341,7 @@ class Book:
         states: dict[int, State] = {}
         events = []
         with self._lock:
-            for each in waiting:
-                entry, event = each.entry, each.event
+            for entry, event, output in (each.told for each in waiting if each.told is not None):
                 before = states.get(entry.place, entry.state)
                 state = told(entry.job, before, event)
                 if state is before:  # it was told a second time
@@ -341,7 +355,7 @@ class Book:
                         event.kind,
                         event.run,
                         event.exit_status,
-                        each.output,
+                        output,
                     )
                 )
         return states, events

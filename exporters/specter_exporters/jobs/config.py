@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
 from specter_core.errors import SpecterError
+from specter_exporters.business.senders import MAX_TOKEN, MIN_TOKEN
 from specter_exporters.jobs.model import Job
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.logs.schema import Seconds
@@ -75,6 +76,8 @@ class JobsSchema(Schema):
     jobs: tuple[JobSchema, ...] = Field(default=(), max_length=MOST_JOBS)
     time_zone: Zone = "UTC"
     ping_key_file: Path | None = None
+    push_token_file: Path | None = None
+    read_token_file: Path | None = None
     most_made: int = Field(default=0, ge=0, le=MOST_MADE)
     requests_per_second: float = Field(default=5000.0, gt=0, le=100_000)
     job_requests_per_second: float = Field(default=10.0, gt=0, le=100_000)
@@ -102,10 +105,16 @@ class PingLimits:
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
-    """The configuration as the exporter takes it; `ping_key` is None where slugs are not taken."""
+    """The configuration as the exporter takes it.
+
+    Without `ping_key` no slugs are taken, without `push_token` no pushes, and without `read_token` nobody may
+    read what is kept.
+    """
 
     jobs: tuple[Job, ...]
     ping_key: str | None = field(default=None, repr=False)
+    push_token: str | None = field(default=None, repr=False)
+    read_token: str | None = field(default=None, repr=False)
     most_made: int = 0
     limits: PingLimits = PingLimits()
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
@@ -122,6 +131,8 @@ def load(path: Path) -> JobsConfig:
     problems: list[Problem] = []
     read = partial(_secret, problems, str(path))
     key = read("ping_key_file", folder, schema.ping_key_file, _ping_key)
+    push = read("push_token_file", folder, schema.push_token_file, _token)
+    reading = read("read_token_file", folder, schema.read_token_file, _token)
     jobs = tuple(
         _job(each, schema.time_zone, read(f"jobs[{index}].uuid_file", folder, each.uuid_file, _uuid))
         for index, each in enumerate(schema.jobs)
@@ -134,7 +145,8 @@ def load(path: Path) -> JobsConfig:
     limits = PingLimits(
         schema.requests_per_second, schema.job_requests_per_second, schema.client_failures_per_second
     )
-    return JobsConfig(jobs, key, schema.most_made, limits, TrustedProxies(schema.trusted_proxies))
+    proxies = TrustedProxies(schema.trusted_proxies)
+    return JobsConfig(jobs, key, push, reading, schema.most_made, limits, proxies)
 
 
 def _job(each: JobSchema, zone: str, uuid: str | None) -> Job:
@@ -183,6 +195,15 @@ def _ping_key(text: str) -> str:
     if not MIN_KEY <= len(text) <= MAX_KEY or not _KEY_CHARACTERS.issuperset(text):
         raise ValueError(
             f"expected {MIN_KEY} to {MAX_KEY} letters, digits, - and _; make one: openssl rand -hex 16"
+        )
+    return text
+
+
+def _token(text: str) -> str:
+    if not MIN_TOKEN <= len(text) <= MAX_TOKEN or " " in text or not text.isascii():
+        raise ValueError(
+            f"expected {MIN_TOKEN} to {MAX_TOKEN} ASCII characters without a space; make one: "
+            "openssl rand -hex 32"
         )
     return text
 

@@ -43,6 +43,7 @@ class Event:
         exit_status: of the run's process, where it is told.
         output_bytes: size of the run's output, where some came.
         attempts: that the run took, where it is told.
+        duration: seconds that the run took, where it is told and no start was.
     """
 
     kind: EventKind
@@ -51,3 +52,4 @@ class Event:
     exit_status: int | None = None
     output_bytes: int | None = None
     attempts: int | None = None
+    duration: float | None = None

@@ -1,4 +1,4 @@
-"""The ping endpoint, as that of healthchecks.io (https://healthchecks.io/docs/http_api/): a WSGI application.
+"""The ping endpoint, as that of healthchecks.io (https://healthchecks.io/docs/http_api/).
 
 Requests that a person's link preview or a browser's prefetch makes are answered and not counted: a link in
 a chat is no run of a job.
@@ -8,9 +8,7 @@ import hmac
 import logging
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -20,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter
 from specter_core import metrics
 from specter_core.clock import Clock
 from specter_exporters import bodies
+from specter_exporters.answers import Answer
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
 from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.jobs.book import Book, Entry, FullError
@@ -27,11 +26,12 @@ from specter_exporters.jobs.config import NAME, JobsConfig
 from specter_exporters.jobs.described import Said
 from specter_exporters.jobs.model import Event, EventKind
 from specter_exporters.jobs.store import StoreError
+from specter_exporters.jobs.texts import text
 from specter_exporters.logs.secrets import mask_secrets
 from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import WSGIEnvironment
 
 LOGGER = logging.getLogger(__name__)
 MOST_OUTPUT = 10_000
@@ -40,7 +40,7 @@ MARGIN = 2_000
 """Bytes more are masked, so that a secret that the cut would halve is seen whole."""
 MAX_BODY_BYTES = 1024 * 1024
 MOST_ATTEMPTS = 1_000_000
-TEXT = "text/plain; charset=utf-8"
+PREFIX = "/ping/"
 METHODS = ("GET", "HEAD", "POST")
 ACTIONS: dict[str, EventKind] = {"": "success", "start": "start", "fail": "failed", "log": "log"}
 RESULTS = (
@@ -108,43 +108,21 @@ class Pinging:
         )
         self._counts = {result: self._counter.labels(result) for result in RESULTS}
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Serve one request."""
-        status, text, headers = self._answer(environ)
-        bodies.drain(environ)
-        body = text.encode()
-        start_response(
-            f"{status} {HTTPStatus(status).phrase}",
-            [
-                ("Content-Type", TEXT),
-                ("Content-Length", str(len(body))),
-                ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-                ("Access-Control-Allow-Origin", "*"),
-                *headers,
-            ],
-        )
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-
-    def _answer(self, environ: "WSGIEnvironment") -> tuple[int, str, list[tuple[str, str]]]:
-        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
-        if path == "/-/healthy":
-            return 200, "healthy\n", []
-        if not path.startswith("/ping/"):
-            return 404, "not found", []
-        if method not in METHODS:
-            return 405, "method not allowed", [("Allow", ", ".join(METHODS))]
+    def answer(self, environ: "WSGIEnvironment") -> Answer:
+        """Serve a request whose path begins with `PREFIX`."""
+        if environ["REQUEST_METHOD"] not in METHODS:
+            return text(405, "method not allowed", ("Allow", ", ".join(METHODS)))
         try:
-            result, status, text = self._ping(path.removeprefix("/ping/"), environ)
+            result, status, said = self._ping(environ.get("PATH_INFO", "").removeprefix(PREFIX), environ)
         except PingError as error:
             self._counts[error.result].inc()
             later = [("Retry-After", str(math.ceil(error.retry_after)))] if error.retry_after else []
-            return error.status, error.text, later
+            return text(error.status, error.text, *later)
         except StoreError:
             self._counts["store"].inc()
-            return 503, "not kept, try again", [("Retry-After", "5")]
+            return text(503, "not kept, try again", ("Retry-After", "5"))
         self._counts[result].inc()
-        return status, text, [("Ping-Body-Limit", str(MOST_OUTPUT))]
+        return text(status, said, ("Ping-Body-Limit", str(MOST_OUTPUT)))
 
     def _ping(self, path: str, environ: "WSGIEnvironment") -> tuple[str, int, str]:
         """Take a ping; return what became of it, and the status and the text that answer it."""

@@ -14,8 +14,11 @@ from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.jobs.book import Book
 from specter_exporters.jobs.config import JobsConfig
 from specter_exporters.jobs.exposing import Exposition, jobs_app
+from specter_exporters.jobs.listener import Listener
 from specter_exporters.jobs.own_metrics import OwnMetrics
 from specter_exporters.jobs.pinging import MAX_BODY_BYTES, Pinging
+from specter_exporters.jobs.pushing import Pushing
+from specter_exporters.jobs.reading import Reading
 from specter_exporters.jobs.store import Store
 from specter_exporters.site import site
 
@@ -64,7 +67,11 @@ class JobsExporter:
         self._book = Book(config.jobs, store, clock, most_made=config.most_made)
         self._own = OwnMetrics(self._book.counts)
         registry.register(self._own)
-        pinging = Pinging(self._book, config, clock, registry)
+        self._pushing = Pushing(self._book, config.push_token, clock)
+        registry.register(self._pushing)
+        listener = Listener(
+            Pinging(self._book, config, clock, registry), self._pushing, Reading(self._book), config, clock
+        )
         pages = site(
             jobs_app(Exposition(self._book, registry)),
             title="Specter jobs exporter",
@@ -78,7 +85,7 @@ class JobsExporter:
         pings = replace(web, host=host, port=port, config=WebConfig(tls_server_config=tls))
         self._metrics = WebServer(pages, web, threads=4)
         self._pings = WebServer(
-            pinging, pings, threads=PING_THREADS, max_body_bytes=2 * MAX_BODY_BYTES, limits=LIMITS
+            listener, pings, threads=PING_THREADS, max_body_bytes=2 * MAX_BODY_BYTES, limits=LIMITS
         )
 
     @property
@@ -99,6 +106,7 @@ class JobsExporter:
         """
         self._book.open()
         try:
+            self._pushing.open()
             self._pings.start()
             self._metrics.start()
         except BaseException:

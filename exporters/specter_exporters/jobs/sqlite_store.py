@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from specter_core.files import HeldError, hold
 from specter_exporters.jobs.store import (
@@ -12,6 +13,7 @@ from specter_exporters.jobs.store import (
     JOB_COLUMNS,
     KeptEvent,
     KeptJob,
+    KeptPush,
     StoreError,
     decoded,
     event_row,
@@ -23,14 +25,15 @@ VERSION = 1
 MOST_PAGES = 16_384
 """Of 4 KiB: the size at which the log is moved into the file in any case, while pings wait."""
 _TABLES = """
-CREATE TABLE job (
+CREATE TABLE IF NOT EXISTS job (
     name TEXT PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, made INTEGER NOT NULL, schedule TEXT NOT NULL,
     state TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE event (
+CREATE TABLE IF NOT EXISTS event (
     name TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
     run TEXT NOT NULL, exit_status INTEGER, output TEXT NOT NULL, PRIMARY KEY (name, place)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS push (key TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 """
 _JOB = f"INSERT OR REPLACE INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
 _EVENT = f"INSERT OR REPLACE INTO event ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -68,13 +71,15 @@ class SqliteStore:
         return [KeptJob(name, uuid, bool(made), schedule, decoded(state))
                 for name, uuid, made, schedule, state in rows]  # fmt: skip
 
-    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent]) -> None:
+    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all or none; see `Store`."""
         connection = self._opened()
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(_JOB, map(job_row, jobs))
             connection.executemany(_EVENT, map(event_row, events))
+            for push in pushes:
+                connection.execute(*_pushed(push))
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):  # the reason is on its way up
@@ -83,14 +88,20 @@ class SqliteStore:
 
     def events(self, name: str) -> list[KeptEvent]:
         """Return a job's newest events; see `Store`."""
+        return [KeptEvent(*row) for row in self._read(_EVENTS, name)]
+
+    def pushes(self) -> list[str]:
+        """Return what was pushed; see `Store`."""
+        return [content for (content,) in self._read("SELECT content FROM push ORDER BY key")]
+
+    def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         # A connection of its own: the other one may be in the middle of a write.
         path = self._folder / FILE
         try:
             with closing(sqlite3.connect(path, timeout=5.0)) as connection:
-                rows = connection.execute(_EVENTS, (name,)).fetchall()
+                return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from error
-        return [KeptEvent(*row) for row in rows]
 
     def tidy(self) -> None:
         """Move what is in the log into the file; see `Store`."""
@@ -116,6 +127,12 @@ class SqliteStore:
         return self._connection
 
 
+def _pushed(push: KeptPush) -> tuple[str, tuple[str, ...]]:
+    if push.content is None:
+        return "DELETE FROM push WHERE key = ?", (push.key,)
+    return "INSERT OR REPLACE INTO push (key, content) VALUES (?, ?)", (push.key, push.content)
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -123,10 +140,9 @@ def _connected(path: Path) -> sqlite3.Connection:
     # `tidy` moves the log into the file, beside the writes; this is for when it does not come to its end.
     connection.execute(f"PRAGMA wal_autocheckpoint = {MOST_PAGES}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif version != VERSION:
+    if version not in {0, VERSION}:
         connection.close()
         raise StoreError(f"{path}: is of version {version}, this exporter knows {VERSION}")
+    connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     path.chmod(0o600)
     return connection

@@ -145,10 +145,10 @@ def _started(job: Job, state: State, event: Event) -> State:
 def _ended(job: Job, state: State, event: Event) -> State:
     began = next((at for run, at in state.running if run == event.run), None)
     newest = event.at >= max(state.last_success or 0.0, state.last_failure or 0.0)
+    duration = event.duration if began is None else max(0.0, event.at - began)
     if began is None:
         state = _came(job, state, event.at)
-    else:
-        duration = max(0.0, event.at - began)
+    if duration is not None:
         state = state._replace(
             running=tuple(each for each in state.running if each[0] != event.run),
             last_duration=duration if newest else state.last_duration,

@@ -48,6 +48,14 @@ class KeptEvent:
     output: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPush:
+    """What a job pushed, in the store: `content` is None when it is to be forgotten."""
+
+    key: str
+    content: str | None
+
+
 class Store(Protocol):
     """Keeps jobs and events. One thread writes; another may read."""
 
@@ -58,7 +66,7 @@ class Store(Protocol):
             StoreError: it cannot be done, or another exporter uses the store.
         """
 
-    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent]) -> None:
+    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all of them or none: they are on the disk when this returns.
 
         Raises:
@@ -67,6 +75,13 @@ class Store(Protocol):
 
     def events(self, name: str) -> list[KeptEvent]:
         """Return what is kept of a job's events, the newest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+
+    def pushes(self) -> list[str]:
+        """Return the contents of what was pushed.
 
         Raises:
             StoreError: they cannot be read.
