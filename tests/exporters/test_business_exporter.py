@@ -200,6 +200,14 @@ def test_an_address_that_is_taken_is_named(folder: Path) -> None:
             assert f"cannot listen on {taken}: Address already in use" in done.stderr
 
 
+def test_a_storage_that_is_taken_is_named(folder: Path) -> None:
+    with exporter(folder):
+        arguments = ["--business.listen-address", "127.0.0.1:0", "--web.listen-address", "127.0.0.1:0"]
+        done = specter("app", "--business.token-file", "shop=shop.token", *arguments, folder=folder)
+        assert done.returncode == 1
+        assert re.search(r"data-app is in use by another exporter \(process \d+\)", done.stderr)
+
+
 def test_a_catalogue_is_checked_and_shown(folder: Path) -> None:
     shown = specter("catalogue", folder=folder)
     assert re.search(

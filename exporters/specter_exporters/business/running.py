@@ -1,6 +1,7 @@
 """The running exporter: one listener for metrics, one for events, and a snapshot now and then."""
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from specter_core.catalogue import load_catalogue, platform_catalogue
 from specter_core.config import read_secret_file
-from specter_core.errors import UsageError
+from specter_core.errors import SpecterError, UsageError
+from specter_core.files import HeldError, hold
 from specter_core.http_limits import Limits
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, WebServer
@@ -41,7 +43,7 @@ class AppExporter:
     """Both listeners and what they stand on.
 
     Raises:
-        SpecterError: the catalogue, a token, a key or the storage cannot be used, or an address is taken.
+        SpecterError: the catalogue, a token, a key or the storage cannot be used, or it or a port is taken.
     """
 
     def __init__(self, settings: Settings, web: WebOptions) -> None:
@@ -54,6 +56,7 @@ class AppExporter:
         self.business = Business(
             catalogue, registry, user_key=_user_key(settings.user_key_file), storage=settings.storage
         )
+        self._held = _hold(settings.storage)
         endpoint = BusinessEndpoint(self.business, senders, rate=settings.rate)
         site = exporter_site(
             registry, title="Specter application exporter", telemetry_path=web.telemetry_path
@@ -93,6 +96,20 @@ class AppExporter:
         self._events.stop()
         self.business.save()
         self._metrics.stop()
+        os.close(self._held)
+
+
+def _hold(storage: Path) -> int:
+    """Hold the storage: of two processes, each would overwrite the users of the other."""
+    try:
+        return hold(storage)
+    except HeldError as error:
+        raise SpecterError(
+            f"{storage} is in use by another exporter (process {error.holder}): stop that one, or give this "
+            "one a --storage.path of its own"
+        ) from None
+    except OSError as error:
+        raise SpecterError(f"{storage}: cannot be used: {error.strerror}") from error
 
 
 def _user_key(path: Path | None) -> bytes | None:
