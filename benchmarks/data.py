@@ -26,6 +26,7 @@ import requests
 from benchmarks import report
 from benchmarks.apps.job_runs import report_runs
 from benchmarks.apps.jobs import JOBS, SECONDS, report_jobs
+from benchmarks.apps.queues import report_queues
 from benchmarks.apps.sql import CHECKS, report_sql
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
@@ -44,7 +45,7 @@ UP = "specter_pg_collector_success"
     "--seconds", default=SECONDS, show_default=True, help="For which they run, and jobs are pinged."
 )
 def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
-    """Time scrapes of a PostgreSQL server with a thousand tables, checks of its data, pings of jobs, runs."""
+    """Time scrapes of a thousand tables and of a hundred queues, checks of data, pings of jobs, runs."""
     with running_postgres() as server, ExitStack() as stack:
         fill(server)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -63,6 +64,7 @@ def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
         with locked(server):
             report("postgres_locked_scrape_ms", scrape(ours), "ms")
         report_sql(server, seconds, checks)
+    report_queues(runs)
     report_jobs(seconds, jobs)
     report_runs(runs)
 

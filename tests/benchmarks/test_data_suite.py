@@ -23,6 +23,7 @@ def test_scrapes_of_a_server_are_timed_and_one_beside_a_lock(monkeypatch: pytest
     assert list(results) == [
         *("postgres_scrape_ms", "postgres_rss_mb", "postgres_locked_scrape_ms"),
         *("sql_run_cpu_ms", "sql_rss_mb", "sql_20_checks_scrape_ms"),
+        *("queue_scrape_ms", "queue_exporter_rss_mb"),
         *(
             "job_pings_per_s",
             "job_ping_cpu_us",
