@@ -4,6 +4,9 @@ from redis import Redis
 from redis.client import PubSub
 
 from specter_core.clock import Clock
+from specter_core.errors import SpecterError
+from specter_exporters.queues.config import Server
+from specter_exporters.queues.kafka import Cluster, KafkaServer, KafkaSource
 from specter_exporters.queues.model import Source
 from specter_exporters.queues.on_redis.bullmq import META, BullmqCollector
 from specter_exporters.queues.on_redis.cache import CacheCollector
@@ -15,6 +18,32 @@ from specter_exporters.queues.on_redis.model import RedisServer
 from specter_exporters.queues.on_redis.rq import RqCollector
 from specter_exporters.queues.on_redis.server import Background, Collector, Parts, RedisSource
 from specter_exporters.queues.on_redis.session import Session, pool
+from specter_exporters.queues.rabbitmq import RabbitServer, RabbitSource
+
+
+def source(server: Server, clock: Clock) -> Source:
+    """Return the source of a broker.
+
+    Raises:
+        SpecterError: what it needs is not installed.
+    """
+    match server:
+        case RedisServer():
+            return redis_source(server, clock)
+        case RabbitServer():
+            return RabbitSource(server, clock)
+        case KafkaServer():
+            return KafkaSource(server, _cluster(server), clock)
+
+
+def _cluster(server: KafkaServer) -> Cluster:
+    try:
+        from specter_exporters.queues.confluent_cluster import ConfluentCluster  # noqa: PLC0415
+    except ImportError as error:
+        raise SpecterError(
+            f"kafka: {server.name}: {error}; install it: pip install 'specter-observability[kafka]'"
+        ) from error
+    return ConfluentCluster(server)
 
 
 def redis_source(server: RedisServer, clock: Clock) -> Source:

@@ -11,7 +11,7 @@ from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
 
 if TYPE_CHECKING:
-    from specter_exporters.queues.on_redis.model import RedisServer
+    from specter_exporters.queues.config import Server
 
 FILE = click.Path(path_type=Path)
 
@@ -41,7 +41,7 @@ def queues(
     storage: Path | None,
     web: WebOptions,
 ) -> None:
-    """Expose queues, workers and caches of Redis; what is not known is left out, and said.
+    """Expose queues, workers and caches of Redis, RabbitMQ, Kafka; what is not known is left out, and said.
 
     \b
     Examples:
@@ -52,10 +52,8 @@ def queues(
     run(_servers(config_file, url, password_file), storage, web, StopSignals().wait)
 
 
-def _servers(
-    config_file: Path | None, url: str | None, password_file: Path | None
-) -> "Sequence[RedisServer]":
-    from specter_exporters.queues.config import RedisSchema, load, redis_server, redis_url  # noqa: PLC0415
+def _servers(config_file: Path | None, url: str | None, password_file: Path | None) -> "Sequence[Server]":
+    from specter_exporters.queues.config import RedisSchema, load, redis_url, server_of  # noqa: PLC0415
 
     if (config_file is None) == (url is None):
         raise UsageError("say which brokers: --config FILE, or --redis.url URL for a single Redis database")
@@ -70,11 +68,11 @@ def _servers(
         raise UsageError(f"--redis.url {said}") from None
     if password_file is not None and not password_file.is_file():
         raise UsageError(f"--redis.password-file: {password_file} is not a file")
-    return (redis_server(schema, password_file),)
+    return (server_of(schema, {} if password_file is None else {"password_file": password_file}),)
 
 
 def run(
-    servers: "Sequence[RedisServer]", storage: Path | None, web: WebOptions, wait: Callable[[], object]
+    servers: "Sequence[Server]", storage: Path | None, web: WebOptions, wait: Callable[[], object]
 ) -> None:
     """Serve until `wait` returns. A broker that is down is no reason not to start.
 
@@ -85,7 +83,7 @@ def run(
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
     from specter_core.web import WebServer  # noqa: PLC0415
-    from specter_exporters.queues.building import redis_source  # noqa: PLC0415
+    from specter_exporters.queues.building import source  # noqa: PLC0415
     from specter_exporters.queues.exposing import Exposition  # noqa: PLC0415
     from specter_exporters.queues.ledger import Ledger, StateFolder  # noqa: PLC0415
     from specter_exporters.site import exporter_site  # noqa: PLC0415
@@ -95,7 +93,7 @@ def run(
     try:
         ledger = Ledger() if folder is None else folder.load()
         exposition = Exposition(
-            [redis_source(each, clock) for each in servers],
+            [source(each, clock) for each in servers],
             clock,
             ledger,
             None if folder is None else folder.save,

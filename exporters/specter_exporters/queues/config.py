@@ -1,15 +1,18 @@
 """Read which brokers to ask: one file, every error at once, passwords in files of their own."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Problem, Schema, load_config
 from specter_exporters.logs.schema import Seconds
+from specter_exporters.queues.kafka import KafkaServer
 from specter_exporters.queues.on_redis.model import SYSTEMS, Discovered, Head, Key, Kind, RedisServer, Score
+from specter_exporters.queues.rabbitmq import Api, RabbitServer
 
 MOST_SERVERS = 50
 MOST_KEYS = 1000
@@ -43,7 +46,29 @@ def redis_url(text: str) -> str:
     return text
 
 
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        credentials, port = parts.username or parts.password, parts.port
+    except ValueError:
+        raise ValueError("is not an address such as http://127.0.0.1:15692") from None
+    if credentials is not None:
+        raise ValueError("holds a user or a password; they have settings of their own")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or parts.query:
+        raise ValueError("is not an address such as http://127.0.0.1:15692")
+    return text
+
+
+def _address(text: str) -> str:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit():
+        raise ValueError("expected HOST:PORT")
+    return text
+
+
 Name = Annotated[str, AfterValidator(_name)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Address = Annotated[str, AfterValidator(_address)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 KeyName = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -113,16 +138,63 @@ class RedisSchema(Schema):
         return self
 
 
+class RabbitSchema(Schema):
+    """One entry of `rabbitmq`."""
+
+    name: Name = "rabbitmq"
+    url: HttpUrl
+    api: Api = "metrics"
+    username: str = Field(default="", max_length=200)
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    timeout: Seconds = Field(default=3.0, gt=0)
+    max_queues: int = Field(default=500, ge=1, le=10_000)
+    dead_letters: dict[str, str] = Field(default_factory=dict, max_length=MOST_KEYS)
+
+    @model_validator(mode="after")
+    def _user(self) -> Self:
+        if bool(self.username) != (self.password_file is not None):
+            raise ValueError("username and password_file belong together")
+        return self
+
+
+class KafkaSchema(Schema):
+    """One entry of `kafka`."""
+
+    name: Name = "kafka"
+    bootstrap: tuple[Address, ...] = Field(min_length=1, max_length=20)
+    groups: dict[str, tuple[str, ...]] = Field(min_length=1, max_length=100)
+    options: dict[str, str] = Field(default_factory=dict)
+    password_file: Path | None = None
+    timeout: Seconds = Field(default=3.0, gt=0)
+    max_queues: int = Field(default=500, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _secrets(self) -> Self:
+        secret = sorted(name for name in self.options if "password" in name or "secret" in name)
+        if secret:
+            raise ValueError(f"options: {', '.join(secret)} is a secret; give a password as password_file")
+        return self
+
+
 class QueuesSchema(Schema):
     """The file."""
 
     redis: tuple[RedisSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
+    rabbitmq: tuple[RabbitSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
+    kafka: tuple[KafkaSchema, ...] = Field(default=(), max_length=MOST_SERVERS)
 
     @model_validator(mode="after")
     def _servers(self) -> Self:
-        if not self.redis:
-            raise ValueError("names no broker; give one under redis")
-        _once("servers", [each.name for each in self.redis])
+        entries: tuple[RedisSchema | RabbitSchema | KafkaSchema, ...] = (
+            *self.redis,
+            *self.rabbitmq,
+            *self.kafka,
+        )
+        names = [each.name for each in entries]
+        if not names:
+            raise ValueError("names no broker; give one under redis, rabbitmq or kafka")
+        _once("servers", names)
         return self
 
 
@@ -132,7 +204,10 @@ def _once(what: str, names: list[str]) -> None:
         raise ValueError(f"{what}: {', '.join(twice)} appears twice")
 
 
-def load(path: Path) -> tuple[RedisServer, ...]:
+Server = RedisServer | RabbitServer | KafkaServer
+
+
+def load(path: Path) -> tuple[Server, ...]:
     """Read the file; relative paths in it start from its folder.
 
     Raises:
@@ -141,24 +216,37 @@ def load(path: Path) -> tuple[RedisServer, ...]:
     schema = load_config(path, QueuesSchema)
     folder = path.parent.resolve()
     problems: list[Problem] = []
-    servers = []
-    for index, each in enumerate(schema.redis):
-        password, authority = (
-            None if file is None else folder / file for file in (each.password_file, each.ca_file)
-        )
-        problems += [
-            Problem(str(path), None, f"redis[{index}].{name}", f"{file} is not a file")
-            for name, file in (("password_file", password), ("ca_file", authority))
-            if file is not None and not file.is_file()
-        ]
-        servers.append(redis_server(each, password, authority))
+    servers: list[Server] = []
+    listed: tuple[tuple[str, tuple[RedisSchema | RabbitSchema | KafkaSchema, ...]], ...] = (
+        ("redis", schema.redis),
+        ("rabbitmq", schema.rabbitmq),
+        ("kafka", schema.kafka),
+    )
+    for kind, entries in listed:
+        for index, each in enumerate(entries):
+            files = {
+                name: folder / file
+                for name in ("password_file", "ca_file")
+                if (file := getattr(each, name, None)) is not None
+            }
+            problems += [
+                Problem(str(path), None, f"{kind}[{index}].{name}", f"{file} is not a file")
+                for name, file in files.items()
+                if not file.is_file()
+            ]
+            servers.append(server_of(each, files))
     if problems:
         raise ConfigError(problems)
     return tuple(servers)
 
 
-def redis_server(each: RedisSchema, password_file: Path | None, ca_file: Path | None = None) -> RedisServer:
-    """Return a server as the collectors know it."""
-    same = each.model_dump(exclude={"queues", "password_file", "ca_file"})
-    queues = tuple(key.queue() for key in each.queues)
-    return RedisServer(**same, queues=queues, password_file=password_file, ca_file=ca_file)
+def server_of(each: RedisSchema | RabbitSchema | KafkaSchema, files: Mapping[str, Path]) -> Server:
+    """Return a server as its source knows it, with the files that it names."""
+    given: dict[str, Any] = {**each.model_dump(exclude={"queues", "password_file", "ca_file"}), **files}
+    match each:
+        case RedisSchema():
+            return RedisServer(**given, queues=tuple(key.queue() for key in each.queues))
+        case RabbitSchema():
+            return RabbitServer(**given)
+        case KafkaSchema():
+            return KafkaServer(**given)

@@ -8,20 +8,20 @@ from prometheus_client import generate_latest
 
 from specter_core.clock import SystemClock
 from specter_exporters.deadlines import HEADER
-from specter_exporters.queues.building import redis_source
+from specter_exporters.queues.building import source
+from specter_exporters.queues.config import Server
 from specter_exporters.queues.exposing import Exposition
 from specter_exporters.queues.ledger import Ledger
-from specter_exporters.queues.on_redis.model import RedisServer
 from tests.exporters.serving import samples
 
 Scrape = dict[tuple[str, tuple[str, ...]], float]
 
 
 @contextmanager
-def asking(*servers: RedisServer, ledger: Ledger | None = None) -> Iterator[Callable[..., Scrape]]:
+def asking(*servers: Server, ledger: Ledger | None = None) -> Iterator[Callable[..., Scrape]]:
     """Yield a function that scrapes `servers`, and says which samples it got."""
     clock = SystemClock()
-    sources = [redis_source(server, clock) for server in servers]
+    sources = [source(server, clock) for server in servers]
     exposition = Exposition(sources, clock, ledger or Ledger(), None, [])
 
     def scrape(within: str = "") -> Scrape:
@@ -38,7 +38,7 @@ def found(scrape: Scrape, name: str) -> dict[Any, float]:
     Those of a queue are (queue, system), of an age (basis, queue, system), of workers (state, system).
     """
     return {
-        tuple(label for label in labels if label not in {"main", "other"}): value
+        tuple(label for label in labels if label not in {"main", "second"}): value
         for (family, labels), value in scrape.items()
         if family == f"specter_queue_{name}"
     }

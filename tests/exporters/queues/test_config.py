@@ -9,7 +9,9 @@ from specter_core.config import ConfigError
 from specter_core.errors import UsageError
 from specter_exporters.queues.command import queues
 from specter_exporters.queues.config import load
-from specter_exporters.queues.on_redis.model import Key
+from specter_exporters.queues.kafka import KafkaServer
+from specter_exporters.queues.on_redis.model import Key, RedisServer
+from specter_exporters.queues.rabbitmq import RabbitServer
 
 ONE = "redis: [{name: main, url: 'redis://127.0.0.1', password_file: secret}]\n"
 
@@ -25,6 +27,7 @@ def test_the_least_and_its_defaults(tmp_path: Path) -> None:
     (tmp_path / "queues.yml").write_text(ONE)
     (tmp_path / "secret").write_text("s3cret\n")
     [server] = load(tmp_path / "queues.yml")
+    assert isinstance(server, RedisServer)
     assert (server.name, server.url, server.queues, server.max_queues) == (
         "main",
         "redis://127.0.0.1",
@@ -46,11 +49,50 @@ redis:
       - {name: due, stream: e}
 """)
     [server] = load(tmp_path / "queues.yml")
+    assert isinstance(server, RedisServer)
     assert server.queues == (
         Key("mail", "list", "m", head="left", dead_letters="d", dead_letter_kind="list"),
         Key("due", "sorted_set", "s", score="due_ms", dead_letters="d", dead_letter_kind="list"),
         Key("due", "stream", "e", dead_letter_kind="stream"),
     )
+
+
+def test_rabbitmq_and_kafka_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "queues.yml").write_text("""\
+rabbitmq:
+  - {url: 'http://127.0.0.1:15692', dead_letters: {mail: dead}}
+  - {name: two, url: 'https://rabbit:15671', api: management, username: watcher, password_file: secret}
+kafka:
+  - {bootstrap: ['kafka:9092'], groups: {mailers: [mail]}, options: {security.protocol: SSL}}
+""")
+    assert load(tmp_path / "queues.yml") == (
+        RabbitServer("rabbitmq", "http://127.0.0.1:15692", dead_letters={"mail": "dead"}),
+        RabbitServer("two", "https://rabbit:15671", "management", "watcher", tmp_path / "secret"),
+        KafkaServer("kafka", ("kafka:9092",), {"mailers": ("mail",)}, {"security.protocol": "SSL"}),
+    )
+
+
+def test_what_is_wrong_with_rabbitmq_and_kafka_is_said_without_secrets(tmp_path: Path) -> None:
+    said = refused(
+        tmp_path,
+        """\
+rabbitmq:
+  - {url: 'http://guest:hunter2@127.0.0.1:15692'}
+  - {url: 'amqp://127.0.0.1'}
+  - {url: 'http://127.0.0.1', username: guest}
+kafka:
+  - {bootstrap: [kafka], groups: {}}
+  - {bootstrap: ['kafka:9092'], groups: {g: []}, options: {sasl.password: hunter2}}
+""",
+    )
+    assert "rabbitmq[0].url: holds a user or a password" in said
+    assert "rabbitmq[1].url: is not an address such as http://127.0.0.1:15692" in said
+    assert "rabbitmq[2]: username and password_file belong together" in said
+    assert "kafka[0].bootstrap[0]: expected HOST:PORT" in said
+    assert "kafka[0].groups" in said
+    assert "kafka[1]: options: sasl.password is a secret; give a password as password_file" in said
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize(

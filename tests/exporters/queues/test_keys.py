@@ -157,23 +157,23 @@ def test_a_key_of_another_type_costs_its_own_queue_and_is_named(
 
 def test_a_broker_that_is_gone_is_said_beside_one_that_lives_and_comes_back(server: RedisProcess) -> None:
     with running_redis() as mortal:
-        here, there = watched(server, Key("q", "list", "q")), RedisServer("other", mortal.url)
+        here, there = watched(server, Key("q", "list", "q")), RedisServer("second", mortal.url)
         with asking(here, there) as scrape:
             up = {labels: value for (name, labels), value in scrape().items() if name == "specter_queue_up"}
-            assert up == {("main",): 1, ("other",): 1}
+            assert up == {("main",): 1, ("second",): 1}
             mortal.kill()
             seen = scrape()
             up = {labels: value for (name, labels), value in seen.items() if name == "specter_queue_up"}
-            assert (up, reason(seen)) == ({("main",): 1, ("other",): 0}, ["refused"])
+            assert (up, reason(seen)) == ({("main",): 1, ("second",): 0}, ["refused"])
             assert found(seen, "ready") == {("q", "list"): 0}
-            assert ("specter_cache_memory_bytes", ("other",)) not in seen
+            assert ("specter_cache_memory_bytes", ("second",)) not in seen
             mortal.start()
             assert reason(scrape()) == []
 
 
 def test_a_broker_that_stands_still_is_a_time_out_and_the_others_are_told(server: RedisProcess) -> None:
     with running_redis() as stopped:
-        here, there = watched(server, Key("q", "list", "q")), RedisServer("other", stopped.url, discover=())
+        here, there = watched(server, Key("q", "list", "q")), RedisServer("second", stopped.url, discover=())
         with asking(here, there) as scrape, stopped.client() as client:
             scrape()
             client.client_pause(10_000, all=True)

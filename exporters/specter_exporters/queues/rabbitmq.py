@@ -1,0 +1,228 @@
+"""RabbitMQ's queues, from its Prometheus plugin or its management API.
+
+`/metrics` of the plugin has no label of a queue, `/metrics/detailed` has. It reads what the broker holds now;
+the management API lags by up to five seconds, and counts what was published and acknowledged.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+
+from specter_core.clock import Clock
+from specter_core.config import read_secret_file
+from specter_core.errors import SpecterError
+from specter_exporters.queues.messages import unix_seconds
+from specter_exporters.queues.model import Answer, Counter, Outcome, Problem, Queue, Told
+
+SYSTEM = "rabbitmq"
+Api = Literal["metrics", "management"]
+DETAILED = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count&family=queue_metrics"
+COLUMNS = (
+    "name,vhost,messages_ready,messages_unacknowledged,consumers,head_message_timestamp,message_stats.publish,"
+    "message_stats.ack,message_stats.deliver_no_ack,message_stats.get_no_ack"
+)
+PAGE = 500
+MOST_BYTES = 64 * 2**20
+CHUNK = 2**16
+_LINE = re.compile(
+    rb"^rabbitmq_detailed_queue_(messages_ready|messages_unacked|consumers|head_message_timestamp)"
+    rb'\{vhost="((?:[^"\\]|\\.)*)",queue="((?:[^"\\]|\\.)*)"\} (\S+)$',
+    re.MULTILINE,
+)
+_ESCAPE = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitServer:
+    """A RabbitMQ node to ask.
+
+    Attributes:
+        name: value of the label `server`.
+        url: of the plugin (port 15692) or of the management API (15672), without a password.
+        api: which of the two it is.
+        username: for HTTP basic authentication; empty for none.
+        password_file: of the user; read at each scrape.
+        ca_file: whom to trust with https.
+        timeout: seconds for an answer.
+        max_queues: most of them that are shown.
+        dead_letters: by queue, the queue that its dead letters go to.
+    """
+
+    name: str
+    url: str
+    api: Api = "metrics"
+    username: str = ""
+    password_file: Path | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    timeout: float = 3.0
+    max_queues: int = 500
+    dead_letters: Mapping[str, str] = field(default_factory=dict)
+
+
+class RabbitSource:
+    """A source over HTTP.
+
+    Args:
+        server: what to ask.
+        clock: the time.
+    """
+
+    def __init__(self, server: RabbitServer, clock: Clock) -> None:
+        self._server = server
+        self._clock = clock
+        self._session = requests.Session()
+        # Proxies and .netrc of the environment are not meant for it.
+        self._session.trust_env = False
+
+    @property
+    def name(self) -> str:
+        """Value of the label `server`."""
+        return self._server.name
+
+    def start(self) -> None:
+        """Do nothing: nothing goes on between scrapes."""
+
+    def ask(self) -> Told:
+        """Return what the node tells now."""
+        began = self._clock.monotonic()
+        try:
+            queues, total = self._queues(began + self._server.timeout)
+        except (
+            requests.RequestException,
+            OSError,
+            SpecterError,
+            ValueError,
+            LookupError,
+            TypeError,
+        ) as error:
+            return Told(_problem(error))
+        answer = Answer(self._with_dead_letters(queues), dropped=total - len(queues))
+        return Told(outcomes=[Outcome(SYSTEM, self._clock.monotonic() - began, answer)])
+
+    def cut(self) -> None:
+        """Do nothing: an answer ends at its own time-out."""
+
+    def close(self) -> None:
+        """End the connections."""
+        self._session.close()
+
+    def _queues(self, deadline: float) -> tuple[list[Queue], int]:
+        """Return the first queues by name, and how many there are."""
+        if self._server.api == "metrics":
+            found = _detailed(self._get(DETAILED, deadline))
+            shown = sorted(found)[: self._server.max_queues]
+            return [_of_metrics(name, found[name]) for name in shown], len(found)
+        items: list[Mapping[str, Any]] = []
+        for page in range(1, -(-self._server.max_queues // PAGE) + 1):
+            path = f"/api/queues?page={page}&page_size={PAGE}&sort=name&columns={COLUMNS}"
+            answer = json.loads(self._get(path, deadline))
+            items += answer["items"]
+            if page >= answer["page_count"]:
+                break
+        shown_items = items[: self._server.max_queues]
+        return [_of_management(item) for item in shown_items], int(answer["filtered_count"])
+
+    def _get(self, path: str, deadline: float) -> bytes:
+        """Return the body of an answer that comes in time and is not endless."""
+        server = self._server
+        auth = None
+        if server.password_file is not None:
+            auth = (server.username, read_secret_file(server.password_file, what="password_file"))
+        with self._session.get(
+            f"{server.url.rstrip('/')}{path}",
+            auth=auth,
+            timeout=server.timeout,
+            verify=True if server.ca_file is None else str(server.ca_file),
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            response.raise_for_status()
+            if response.status_code != requests.codes.ok:
+                raise ValueError(f"{path} is answered with {response.status_code}, expected 200")
+            body = bytearray()
+            for chunk in response.iter_content(CHUNK):
+                body += chunk
+                if self._clock.monotonic() > deadline:
+                    raise TimeoutError(f"{path} is not answered within {server.timeout:g} s")
+                if len(body) > MOST_BYTES:
+                    raise ValueError(f"{path} is answered with more than {MOST_BYTES} bytes")
+            return bytes(body)
+
+    def _with_dead_letters(self, queues: Sequence[Queue]) -> list[Queue]:
+        depths = {queue.name: queue.depth for queue in queues}
+        return [self._with_own(queue, depths) for queue in queues]
+
+    def _with_own(self, queue: Queue, depths: Mapping[str, float | None]) -> Queue:
+        other = self._server.dead_letters.get(queue.name)
+        return queue if other is None else replace(queue, dead_letters=depths.get(other))
+
+
+def _detailed(body: bytes) -> dict[str, dict[str, float]]:
+    """Return the figures of each queue."""
+    if b"rabbitmq_" not in body:
+        raise ValueError("what answers is not RabbitMQ's Prometheus plugin")
+    found: dict[str, dict[str, float]] = {}
+    for what, vhost, queue, value in _lines(body):
+        found.setdefault(_name(vhost, queue), {})[what] = value
+    return found
+
+
+def _lines(body: bytes) -> Iterator[tuple[str, str, str, float]]:
+    for match in _LINE.finditer(body):
+        what, vhost, queue, value = (part.decode("utf-8", "replace") for part in match.groups())
+        yield what, _ESCAPE.sub(r"\1", vhost), _ESCAPE.sub(r"\1", queue), float(value)
+
+
+def _name(vhost: str, queue: str) -> str:
+    """Return the label: the queue alone where it is in the default virtual host."""
+    return queue if vhost == "/" else f"{vhost}/{queue}"
+
+
+def _of_metrics(name: str, figures: Mapping[str, float]) -> Queue:
+    return Queue(
+        SYSTEM,
+        name,
+        ready=figures.get("messages_ready"),
+        in_progress=figures.get("messages_unacked"),
+        consumers=figures.get("consumers"),
+        # NaN where the publisher sets none.
+        oldest=unix_seconds(figures.get("head_message_timestamp")) if figures.get("messages_ready") else None,
+    )
+
+
+def _of_management(item: Mapping[str, Any]) -> Queue:
+    totals: dict[Counter, float] = {}
+    stats = item.get("message_stats") or {}
+    if "publish" in stats:
+        totals["arrived"] = stats["publish"]
+    done = [stats[name] for name in ("ack", "deliver_no_ack", "get_no_ack") if name in stats]
+    if done:
+        totals["completed"] = sum(done)
+    ready = item.get("messages_ready")
+    return Queue(
+        SYSTEM,
+        _name(str(item["vhost"]), str(item["name"])),
+        ready=ready,
+        in_progress=item.get("messages_unacknowledged"),
+        consumers=item.get("consumers"),
+        oldest=unix_seconds(item.get("head_message_timestamp")) if ready else None,
+        totals=totals,
+    )
+
+
+def _problem(error: Exception) -> Problem:
+    line = " ".join(str(error).split())
+    if isinstance(error, SpecterError):  # the file of the password
+        return Problem("auth", line)
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return Problem("auth" if error.response.status_code in {401, 403} else "other", line)
+    if isinstance(error, requests.exceptions.SSLError):
+        return Problem("tls", line)
+    if isinstance(error, requests.Timeout | TimeoutError):
+        return Problem("timeout", line)
+    return Problem("refused" if isinstance(error, requests.ConnectionError) else "other", line)

@@ -1,0 +1,125 @@
+"""A real RabbitMQ with its management API and its Prometheus plugin, in a folder of its own."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from specter_stack.programs import find_program
+from tests.servers.prometheus import free_port
+
+READY_WITHIN = 90.0
+USER = PASSWORD = "guest"
+PLUGINS = "[rabbitmq_management,rabbitmq_prometheus]."
+INSIDE = "-kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@dataclass(frozen=True)
+class RabbitProcess:
+    """A node under test."""
+
+    management: str
+    metrics: str
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask the management API for something."""
+        answer = requests.request(
+            method, f"{self.management}/api/{path}", json=body, auth=(USER, PASSWORD), timeout=30
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def declare(self, queue: str, vhost: str = "%2f", **arguments: str) -> None:
+        """Make a queue."""
+        self.call("PUT", f"queues/{vhost}/{queue}", {"durable": True, "arguments": arguments})
+
+    def publish(self, queue: str, vhost: str = "%2f", **properties: Any) -> None:
+        """Publish a message to a queue."""
+        message = {
+            "properties": properties,
+            "routing_key": queue,
+            "payload": "x",
+            "payload_encoding": "string",
+        }
+        assert self.call("POST", f"exchanges/{vhost}/amq.default/publish", message) == {"routed": True}
+
+    def reject(self, queue: str) -> None:
+        """Take the next message, and give it up."""
+        body = {"count": 1, "ackmode": "reject_requeue_false", "encoding": "auto"}
+        assert len(self.call("POST", f"queues/%2f/{queue}/get", body)) == 1
+
+
+@contextmanager
+def running_rabbitmq() -> Iterator[RabbitProcess]:
+    """Start a node on free ports of the loopback, and its epmd; end both with the block."""
+    with tempfile.TemporaryDirectory(prefix="rabbit") as name:
+        folder = Path(name)
+        amqp, management, metrics, epmd, distribution = (free_port() for _ in range(5))
+        for part in ("mnesia", "log"):
+            (folder / part).mkdir()
+        (folder / "plugins").write_text(PLUGINS)
+        (folder / "rabbit.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{amqp}\n"
+            f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
+            f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n"
+        )
+        environment = {
+            **os.environ,
+            "HOME": name,
+            "RABBITMQ_NODENAME": f"test{amqp}@localhost",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbit.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_DIST_PORT": str(distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": INSIDE,
+            "ERL_EPMD_PORT": str(epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        # Behind Debian's wrapper, which becomes another user.
+        programs = find_program("rabbitmqctl").resolve().parent
+        with (folder / "output").open("wb") as output:
+            # Its own, because a node starts one that outlives it.
+            mapper = subprocess.Popen(
+                ["epmd", "-address", "127.0.0.1", "-port", str(epmd)], stdout=output, stderr=output
+            )
+            node = subprocess.Popen(
+                [str(programs / "rabbitmq-server")],
+                env=environment,
+                cwd=name,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        server = RabbitProcess(f"http://127.0.0.1:{management}", f"http://127.0.0.1:{metrics}")
+        try:
+            _wait(node, server, folder)
+            yield server
+        finally:
+            if node.poll() is None:
+                os.killpg(node.pid, 9)
+            node.wait(30)
+            mapper.kill()
+            mapper.wait(30)
+
+
+def _wait(node: "subprocess.Popen[bytes]", server: RabbitProcess, folder: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline and node.poll() is None:
+        try:
+            server.call("GET", "overview")
+            requests.get(f"{server.metrics}/metrics/detailed", timeout=30).raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"RabbitMQ did not start: {(folder / 'output').read_text()[-2000:]}")
