@@ -19,6 +19,7 @@ from specter_alerts.writer import render_rules
 from specter_core import metrics
 from specter_core.metrics import Metric
 from specter_core.web import WebOptions
+from specter_detector.presets.catalogue import PRESETS
 from specter_exporters.sql.command import run
 from specter_exporters.sql.config import load
 from tests.exporters.serving import silent, until
@@ -64,9 +65,10 @@ integrity:
   # The server takes the connection and says nothing.
   - {<<: *check, name: hangs, database: slow, timeout: 30s}
   - {<<: *check, name: waits, database: slow}
+business:
+  - {name: orders, database: shop, interval: 1s, query: SELECT count(*) FROM orders}
 sync:
-  - &sync
-    name: lags
+  - name: lags
     interval: 1s
     timeout: 1s
     source: {database: shop, rows: SELECT count(*) FROM orders, mark: SELECT max(placed) FROM orders}
@@ -162,7 +164,9 @@ def test_data_that_is_whole_is_silent_and_every_trouble_fires_on_what_is_really_
         exporter(configured(tmp_path, port)) as (target, ended),
         prometheus(tmp_path / "prometheus", target) as server,
     ):
-        server.wait_for(f"count({metrics.SQL_CHECK_LAST_SUCCESS.name}) == 6")
+        server.wait_for(f"count({metrics.SQL_CHECK_LAST_SUCCESS.name}) == 7")
+        for query in PRESETS["sql"].queries:
+            assert [server.query(source.expr) for source in query.sources] != [[]], query.alias
         assert firing(server).keys() <= {"SqlCheckStale"}
         seen = exposed(server)
         write(tmp_path / "shop.db", TROUBLE)

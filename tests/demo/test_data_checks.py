@@ -62,13 +62,13 @@ def plan(postgres: PostgresServer, settings: Settings, tmp_path: Path) -> Plan:
 
 
 def violations(plan: Plan) -> dict[str, float]:
-    checker = Checker(plan, Sessions().open)
+    checker = Checker(plan, Sessions(plan.databases).open)
     found = {check.name: checker.run(check) for check in plan.checks if isinstance(check, IntegrityCheck)}
     return {name: each.violations for name, each in found.items() if isinstance(each, IntegrityOutcome)}
 
 
 def test_every_check_runs_as_the_role_and_finds_the_shop_s_own_data_whole(plan: Plan) -> None:
-    checker = Checker(plan, Sessions().open)
+    checker = Checker(plan, Sessions(plan.databases).open)
     assert set(violations(plan).values()) == {0}
     found = {check.name: checker.run(check) for check in plan.checks}
     assert {name: each.values for name, each in found.items() if isinstance(each, BusinessOutcome)} == {

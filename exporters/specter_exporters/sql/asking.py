@@ -1,7 +1,7 @@
 """Ask a database one thing: connect, read, end."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -42,9 +42,15 @@ class Session:
 
 
 class Sessions:
-    """Opens sessions. What SQLAlchemy has to ask a database about itself, it asks once."""
+    """Opens sessions, so many at once. What SQLAlchemy has to ask a database about itself, it asks once.
 
-    def __init__(self) -> None:
+    Args:
+        databases: which there are. Each gets a connection more than its `concurrency`, for those that
+            compare it with another.
+    """
+
+    def __init__(self, databases: Iterable[Database]) -> None:
+        self._slots = {each.name: threading.Semaphore(each.concurrency + 1) for each in databases}
         self._lock = threading.Lock()
         self._engines: dict[tuple[str, str], sqlalchemy.Engine] = {}
         self._made = threading.local()
@@ -61,6 +67,18 @@ class Sessions:
         Raises:
             CheckError: no connection was made, or it was cut.
         """
+        slots = self._slots[database.name]
+        if not slots.acquire(timeout=timeout):
+            said = "other checks have taken its connections for as long as this one may take"
+            raise CheckError("slots", said, database.name, connected=None)
+        try:
+            with self._opened(database, timeout, most) as session:
+                yield session
+        finally:
+            slots.release()
+
+    @contextmanager
+    def _opened(self, database: Database, timeout: float, most: int) -> Iterator[Session]:
         try:
             url = database.dsn.resolve()
         except DsnError as error:

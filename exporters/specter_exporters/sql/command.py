@@ -72,7 +72,7 @@ def run(plan: "Plan", web: WebOptions, wait: Callable[[], object]) -> None:
         telemetry_path=web.telemetry_path,
         shown={"/checks": pages.as_html, "/api/v1/checks": pages.as_json},
     )
-    schedule = Schedule(plan, Checker(plan, Sessions().open), results, clock)
+    schedule = Schedule(plan, Checker(plan, Sessions(plan.databases).open), results, clock)
     server = WebServer(site, web, threads=4)
     server.start()
     try:
@@ -106,7 +106,7 @@ def check_command(config_file: Path, output: str) -> None:
     plan = load(config_file)
     clock = SystemClock()
     results = Results(plan.checks, clock.time())
-    checker = Checker(plan, Sessions().open)
+    checker = Checker(plan, Sessions(plan.databases).open)
     found = [
         described(check, completed(check, checker, results, clock)[1], clock.time()) for check in plan.checks
     ]

@@ -7,10 +7,10 @@ class CheckError(Exception):
     Attributes:
         reason: one of `metrics.SQL_CHECK_FAILURE_REASONS`.
         database: which database it was asked of.
-        connected: whether the database had let the exporter in.
+        connected: whether the database had let the exporter in; None where it was not tried.
     """
 
-    def __init__(self, reason: str, message: str, database: str, *, connected: bool = True) -> None:
+    def __init__(self, reason: str, message: str, database: str, *, connected: bool | None = True) -> None:
         self.reason = reason
         self.database = database
         self.connected = connected

@@ -88,7 +88,8 @@ class Results:
             if isinstance(result, CheckError):
                 failure = Failure(result.reason, str(result), result.database)
                 after = replace(after, failure=failure, failed=before.failed + 1)
-                self._states[result.database] = State(now, None if result.connected else result.reason)
+                if result.connected is not None:
+                    self._states[result.database] = State(now, None if result.connected else result.reason)
             else:
                 dropped = result.dropped if isinstance(result, BusinessOutcome) else 0
                 after = replace(

@@ -6,6 +6,13 @@ It is a look before the database has its own: the session is read only, whatever
 import re
 
 READING = frozenset({"select", "with", "values", "table"})
+# A SELECT that writes a file or a table, or that holds locks.
+_MORE = re.compile(
+    r"\binto\b|\bfor\s+(?:no\s+key\s+)?update\b|\bfor\s+(?:key\s+)?share\b|\block\s+in\s+share\b",
+    re.IGNORECASE,
+)
+# What only some databases take for a comment.
+_RUN = re.compile(r"/\*M?!")
 # What may hold a semicolon or a word that is none: literals, quoted names and comments.
 _QUOTED = r"""
     --[^\n]* | /\*.*?(?:\*/|\Z)
@@ -21,6 +28,8 @@ _READINGS = tuple(
 
 def problem(query: str) -> str:
     """Return what is wrong with a query, empty if nothing is."""
+    if _RUN.search(query):
+        return "expected no comment that MySQL runs (/*! … */)"
     return next(filter(None, (_problem(quoted.sub(" ' ", query)) for quoted in _READINGS)), "")
 
 
@@ -31,6 +40,8 @@ def _problem(unquoted: str) -> str:
     word = re.match(r"[(\s]*([A-Za-z]*)", bare)
     if word is None or word[1].lower() not in READING:
         return "expected a query that reads: SELECT, WITH, VALUES or TABLE"
+    if _MORE.search(bare):
+        return "expected a query that reads and no more: no INTO, no FOR UPDATE or SHARE"
     return ""
 
 

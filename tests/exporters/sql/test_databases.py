@@ -30,7 +30,6 @@ GRANTS = [part.partition("```")[0] for part in PAGE.split("```sql\n")[1:]]
 PASSWORD = "pass-word-of-the-checker"
 TABLE = "CREATE TABLE orders (order_id int PRIMARY KEY, status varchar(20), placed_at timestamp NULL)"
 ROWS = "INSERT INTO orders VALUES (1, 'paid', '2026-11-01 10:00:00'), (2, 'failed', '2026-11-01 11:00:00')"
-SESSIONS = Sessions()
 COUNT = "SELECT count(*) FROM orders"
 
 
@@ -139,7 +138,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 def ask(database: Database, query: str, *, timeout: float = 10.0, most: int = 100) -> Table:
-    with SESSIONS.open(database, timeout, most) as opened:
+    with Sessions([database]).open(database, timeout, most) as opened:
         return opened.table(query, most)
 
 
@@ -219,7 +218,7 @@ def test_a_server_that_hangs_in_a_query_is_given_up(kind: str, request: pytest.F
 
 
 def _stopped_in_between(place: Place) -> None:
-    with SESSIONS.open(place.asked, 0.3, 1) as opened:
+    with Sessions([place.asked]).open(place.asked, 0.3, 1) as opened:
         opened.table(COUNT, 1)
         with stopped(place.pid):
             opened.table(COUNT, 1)
@@ -243,6 +242,20 @@ def test_who_is_not_let_in_is_told_why_without_the_password(
     missing = Database("shop", replace(place.asked.dsn, password=Secret("password", tmp_path / "none")))
     assert refused(missing, "SELECT 1").reason == "secret"
     assert refused(place.asked, "SELECT * FROM secrets").reason == "privilege"
+
+
+def test_a_database_is_asked_by_so_many_at_once_and_who_waits_too_long_is_told(sqlite: Place) -> None:
+    sessions = Sessions([sqlite.asked])
+    with (
+        sessions.open(sqlite.asked, 5.0, 1),
+        sessions.open(sqlite.asked, 5.0, 1),
+        pytest.raises(CheckError, match="other checks have taken its connections") as caught,
+        sessions.open(sqlite.asked, 0.05, 1),
+    ):
+        raise AssertionError("two at once are all that one more than one is")
+    assert (caught.value.reason, caught.value.connected) == ("slots", None)
+    with sessions.open(sqlite.asked, 0.05, 1) as opened:
+        assert opened.table(COUNT, 1).rows == ((2,),)
 
 
 def test_a_query_that_is_wrong_is_told_to_be(place: Place) -> None:
@@ -294,7 +307,9 @@ def test_two_kinds_of_databases_are_compared(postgres: Place, mariadb: Place) ->
     check = SyncCheck(
         "copied", Side("shop", COUNT, mark), Side("warehouse", behind[0], behind[1]), Timing(60.0, 5.0)
     )
-    checker = Checker(Plan((postgres.asked, mariadb.asked), (check,)), SESSIONS.open)
+    checker = Checker(
+        Plan((postgres.asked, mariadb.asked), (check,)), Sessions((postgres.asked, mariadb.asked)).open
+    )
     assert checker.run(check) == SyncOutcome((2.0, 1.0), 3600.0, None)
     numbers = replace(
         check,

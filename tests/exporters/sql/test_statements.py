@@ -16,6 +16,7 @@ from specter_exporters.sql.statements import problem, stripped
         "values (1)",
         "select $$ ; $$, $x$ ; $x$",
         "select 'it''s; fine'",
+        "select 'into', \"for update\" -- into\nfrom shares for_update",
     ],
 )
 def test_one_statement_that_reads_is_taken(query: str) -> None:
@@ -41,6 +42,27 @@ def test_a_second_statement_is_refused(query: str) -> None:
 )
 def test_what_does_not_read_is_refused(query: str) -> None:
     assert problem(query) == "expected a query that reads: SELECT, WITH, VALUES or TABLE"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * into copy from orders",
+        "select id from orders into outfile '/tmp/orders'",
+        "select id from orders for update",
+        "select id from orders FOR NO KEY UPDATE",
+        "select id from orders for share",
+        "select id from orders lock in share mode",
+    ],
+)
+def test_a_select_that_does_more_is_refused(query: str) -> None:
+    assert problem(query) == "expected a query that reads and no more: no INTO, no FOR UPDATE or SHARE"
+
+
+def test_a_comment_that_one_database_runs_is_refused() -> None:
+    said = "expected no comment that MySQL runs (/*! … */)"
+    assert problem("select 1 /*! into outfile '/tmp/x' */") == said
+    assert problem("select 1 /*M!100000 for update */") == said
 
 
 def test_the_semicolon_at_the_end_is_left_out() -> None:
