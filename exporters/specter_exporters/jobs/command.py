@@ -11,6 +11,7 @@ from specter_core.web import WebOptions, parse_listen_address, web_options
 
 if TYPE_CHECKING:
     from specter_exporters.jobs.config import JobsConfig
+    from specter_exporters.jobs.store import Store
 
 
 @click.group("jobs", invoke_without_command=True)
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     show_default=True,
     envvar="SPECTER_JOBS_STORAGE_PATH",
     show_envvar=True,
-    help="Folder that keeps what is known of the jobs.",
+    help="Folder that keeps what is known of the jobs, unless the configuration names a database.",
 )
 @web_options(9844)
 @click.pass_context
@@ -74,9 +75,8 @@ def run(
     """
     from specter_core.clock import SystemClock  # noqa: PLC0415  (not for --help)
     from specter_exporters.jobs.running import JobsExporter  # noqa: PLC0415
-    from specter_exporters.jobs.sqlite_store import SqliteStore  # noqa: PLC0415
 
-    exporter = JobsExporter(config, web, ping_address, SqliteStore(storage), SystemClock())
+    exporter = JobsExporter(config, web, ping_address, _store(config, storage), SystemClock())
     exporter.start()
     try:
         click.echo(f"metrics: {exporter.metrics_url}", err=True)
@@ -90,3 +90,13 @@ def run(
 
 SAVE_EVERY = 5.0
 """Seconds between two writes of what time alone has brought."""
+
+
+def _store(config: "JobsConfig", storage: Path) -> "Store":
+    if config.database is None:
+        from specter_exporters.jobs.sqlite_store import SqliteStore  # noqa: PLC0415
+
+        return SqliteStore(storage)
+    from specter_exporters.jobs.postgres_store import PostgresStore  # noqa: PLC0415  (needs psycopg)
+
+    return PostgresStore(config.database.dsn, config.database.password_file)

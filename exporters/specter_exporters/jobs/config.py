@@ -70,8 +70,23 @@ class JobSchema(Schema):
         return self
 
 
+def _dsn(text: str) -> str:
+    from specter_exporters.postgres.config import valid_dsn  # noqa: PLC0415  (psycopg: with a database alone)
+
+    return valid_dsn(text)
+
+
+class DatabaseSchema(Schema):
+    """The database that keeps jobs, in place of a folder."""
+
+    dsn: Annotated[str, AfterValidator(_dsn)] = Field(repr=False)
+    password_file: Path | None = None
+
+
 class JobsSchema(Schema):
     """The file."""
+
+    database: DatabaseSchema | None = None
 
     jobs: tuple[JobSchema, ...] = Field(default=(), max_length=MOST_JOBS)
     time_zone: Zone = "UTC"
@@ -104,6 +119,14 @@ class PingLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """Where jobs are kept: a libpq connection string without a password, and the file that has it."""
+
+    dsn: str = field(repr=False)
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobsConfig:
     """The configuration as the exporter takes it.
 
@@ -118,6 +141,7 @@ class JobsConfig:
     most_made: int = 0
     limits: PingLimits = PingLimits()
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
+    database: Database | None = None
 
 
 def load(path: Path) -> JobsConfig:
@@ -146,7 +170,14 @@ def load(path: Path) -> JobsConfig:
         schema.requests_per_second, schema.job_requests_per_second, schema.client_failures_per_second
     )
     proxies = TrustedProxies(schema.trusted_proxies)
-    return JobsConfig(jobs, key, push, reading, schema.most_made, limits, proxies)
+    return JobsConfig(jobs, key, push, reading, schema.most_made, limits, proxies, _database(schema, folder))
+
+
+def _database(schema: JobsSchema, folder: Path) -> Database | None:
+    if schema.database is None:
+        return None
+    file = schema.database.password_file
+    return Database(schema.database.dsn, None if file is None else folder / file)
 
 
 def _job(each: JobSchema, zone: str, uuid: str | None) -> Job:

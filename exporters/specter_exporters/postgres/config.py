@@ -23,7 +23,12 @@ def _name(text: str) -> str:
     return text
 
 
-def _dsn(text: str) -> str:
+def valid_dsn(text: str) -> str:
+    """Return `text`, for a schema's field.
+
+    Raises:
+        ValueError: it is no connection string of libpq, or holds a password; the message quotes nothing.
+    """
     try:
         parts = conninfo_to_dict(text)
     except ProgrammingError:
@@ -37,13 +42,13 @@ def _dsn(text: str) -> str:
 
 
 def _without_place(text: str) -> str:
-    if conninfo_to_dict(_dsn(text)).keys() & {"host", "hostaddr", "port"}:
+    if conninfo_to_dict(valid_dsn(text)).keys() & {"host", "hostaddr", "port"}:
         raise ValueError("names a host or port; they come with the request")
     return text
 
 
 def _without_database(text: str) -> str:
-    if "dbname" in conninfo_to_dict(_dsn(text)):
+    if "dbname" in conninfo_to_dict(valid_dsn(text)):
         raise ValueError("names a database; it is that of the console")
     return text
 
@@ -51,7 +56,7 @@ def _without_database(text: str) -> str:
 class AskedSchema(Schema):
     """How a server is asked."""
 
-    dsn: Annotated[str, AfterValidator(_dsn)] = Field(repr=False)
+    dsn: Annotated[str, AfterValidator(valid_dsn)] = Field(repr=False)
     password_file: Path | None = None
     databases: tuple[str, ...] = Field(default=(), max_length=MOST_DATABASES)
     idle_limit: Seconds = 600.0

@@ -72,3 +72,14 @@ def test_a_uuid_is_random_and_of_one_job(tmp_path: Path) -> None:
     assert "the same UUID" in refused(
         tmp_path, "jobs: [{name: a, uuid_file: uuid}, {name: b, uuid_file: uuid}]\n"
     )
+
+
+def test_a_database_has_its_password_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "jobs.yml").write_text("database: {dsn: host=a user=b, password_file: secret}\n")
+    database = load(tmp_path / "jobs.yml").database
+    assert database is not None
+    assert (database.dsn, database.password_file) == ("host=a user=b", tmp_path / "secret")
+    assert "host=a" not in repr(database)
+    said = refused(tmp_path, "database: {dsn: host=a password=hunter2}\n")
+    assert "holds a password" in said
+    assert "hunter2" not in said

@@ -1,0 +1,161 @@
+"""The store in PostgreSQL: a commit is on the server's disk before a write returns."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from specter_core.config import read_secret_file
+from specter_core.errors import SpecterError
+from specter_exporters.jobs.store import (
+    EVENT_COLUMNS,
+    JOB_COLUMNS,
+    KeptEvent,
+    KeptJob,
+    KeptPush,
+    StoreError,
+    decoded,
+    event_row,
+    job_row,
+)
+
+# Taken for as long as the session lives: of all exporters, one writes.
+LOCK = 0x73706A6F6273
+_LIMITS = (
+    "-c synchronous_commit=on -c statement_timeout=10s -c lock_timeout=5s "
+    "-c idle_in_transaction_session_timeout=30s"
+)
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS specter_job (
+        name text PRIMARY KEY, uuid text NOT NULL UNIQUE, made integer NOT NULL, schedule text NOT NULL,
+        state text NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS specter_job_event (
+        name text NOT NULL, place integer NOT NULL, number bigint NOT NULL, at double precision NOT NULL,
+        kind text NOT NULL, run text NOT NULL, exit_status integer, output text NOT NULL,
+        PRIMARY KEY (name, place))""",
+    "CREATE TABLE IF NOT EXISTS specter_job_push (key text PRIMARY KEY, content text NOT NULL)",
+)
+
+
+def _upsert(table: str, columns: str, key: str) -> sql.Composed:
+    names = columns.split(", ")
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+        sql.SQL(", ").join(map(sql.Identifier, key.split(", "))),
+        sql.SQL(", ").join(
+            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name))
+            for name in names
+            if name not in key.split(", ")
+        ),
+    )
+
+
+_JOB = _upsert("specter_job", JOB_COLUMNS, "name")
+_EVENT = _upsert("specter_job_event", EVENT_COLUMNS, "name, place")
+_PUSH = _upsert("specter_job_push", "key, content", "key")
+
+
+class PostgresStore:
+    """Jobs and events in tables `specter_job*`, which the role makes if they are missing; see `Store`.
+
+    Args:
+        dsn: libpq connection string without a password; not through a pooler in transaction mode.
+        password_file: read at each connection.
+    """
+
+    def __init__(self, dsn: str, password_file: Path | None) -> None:
+        self._dsn = dsn
+        self._password_file = password_file
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def open(self) -> list[KeptJob]:
+        """Return every job; see `Store`."""
+        self.close()
+        try:
+            connection = self._connection = self._connected()
+            with connection.transaction():
+                row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+                if row is None or not row[0]:
+                    raise StoreError("the database is used by another exporter of jobs")
+                for table in _TABLES:
+                    connection.execute(table.encode())
+                rows = connection.execute(f"SELECT {JOB_COLUMNS} FROM specter_job".encode()).fetchall()  # noqa: S608
+        except psycopg.Error as error:
+            raise StoreError(_reason(error)) from error
+        return [
+            KeptJob(name, uuid, bool(made), schedule, decoded(state))
+            for name, uuid, made, schedule, state in rows
+        ]
+
+    def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
+        """Keep all or none; see `Store`."""
+        if self._connection is None:
+            raise StoreError("the database is not connected")
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.executemany(_JOB, list(map(job_row, jobs)))
+                cursor.executemany(_EVENT, list(map(event_row, events)))
+                for push in pushes:
+                    if push.content is None:
+                        cursor.execute("DELETE FROM specter_job_push WHERE key = %s", (push.key,))
+                    else:
+                        cursor.execute(_PUSH, (push.key, push.content))
+        except psycopg.Error as error:
+            raise StoreError(_reason(error)) from error
+
+    def events(self, name: str) -> list[KeptEvent]:
+        """Return a job's newest events; see `Store`."""
+        rows = self._read(
+            "SELECT name, number, at, kind, run, exit_status, output FROM specter_job_event "
+            "WHERE name = %s ORDER BY number DESC",
+            name,
+        )
+        return [KeptEvent(*row) for row in rows]
+
+    def pushes(self) -> list[str]:
+        """Return what was pushed; see `Store`."""
+        return [content for (content,) in self._read("SELECT content FROM specter_job_push ORDER BY key")]
+
+    def tidy(self) -> None:
+        """Do nothing: the server does."""
+
+    def close(self) -> None:
+        """End the session, and with it the lock."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        # A session of its own: the other one may be in the middle of a write.
+        try:
+            with self._connected() as connection:
+                return connection.execute(query.encode(), values).fetchall()
+        except psycopg.Error as error:
+            raise StoreError(_reason(error)) from error
+
+    def _connected(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        try:
+            password = (
+                None
+                if self._password_file is None
+                else read_secret_file(self._password_file, what="database.password_file")
+            )
+        except SpecterError as error:
+            raise StoreError(str(error)) from error
+        return psycopg.connect(
+            self._dsn,
+            password=password,
+            autocommit=True,
+            connect_timeout=5,
+            tcp_user_timeout=10_000,
+            options=_LIMITS,
+            application_name="specter-jobs",
+        )
+
+
+def _reason(error: psycopg.Error) -> str:
+    return f"the database: {' '.join(str(error).split()) or type(error).__name__}"

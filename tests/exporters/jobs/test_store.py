@@ -1,0 +1,133 @@
+"""What outlives the exporter, in a file and in PostgreSQL: all of a write or none, and one writer."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from specter_core.clock import SystemClock
+from specter_exporters.jobs.book import Book
+from specter_exporters.jobs.model import Event, Job
+from specter_exporters.jobs.postgres_store import PostgresStore
+from specter_exporters.jobs.sqlite_store import FILE, SqliteStore
+from specter_exporters.jobs.state import State
+from specter_exporters.jobs.store import MOST_EVENTS, KeptEvent, KeptJob, KeptPush, Store, StoreError
+from tests.servers.postgres import PostgresServer, running_postgres
+
+pytestmark = pytest.mark.integration
+
+STATE = State(pending=(5.0,), running=(("a", 7.5),), succeeded=3, pings=4)
+JOB = KeptJob("backup", "0e0f1ddb-61fc-4ae4-a0ba-5f8d1c9a1b2f", False, "every 900s grace 300", STATE)
+Open = Callable[[], Store]
+
+
+def event(number: int) -> KeptEvent:
+    return KeptEvent("backup", number, 100.25 + number, "failed", "a", 3, f"output {number}")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres(password="pass-word-of-the-store") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Return what makes a store, of one that is empty at first."""
+    if request.param == "sqlite":
+        return lambda: SqliteStore(tmp_path / "data")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    with psycopg.connect(server.dsn, password=server.password, autocommit=True) as session:
+        for table in ("specter_job", "specter_job_event", "specter_job_push"):
+            session.execute(f"DROP TABLE IF EXISTS {table}".encode())
+    return lambda: PostgresStore(server.dsn, server.password_file)
+
+
+def test_what_is_written_is_there_again_and_the_newest_takes_the_place(fresh: Open) -> None:
+    store = fresh()
+    assert store.open() == []
+    store.write([JOB], [event(1)], [KeptPush("a", "one"), KeptPush("b", "two")])
+    changed = KeptJob(JOB.name, JOB.uuid, True, "", STATE._replace(succeeded=4))
+    store.write([changed], [event(number) for number in range(2, MOST_EVENTS + 3)], [KeptPush("a", None)])
+    store.close()
+    again = fresh()
+    assert again.open() == [changed]
+    numbers = [each.number for each in again.events("backup")]
+    assert numbers == list(range(MOST_EVENTS + 2, 2, -1))
+    assert again.events("backup")[0] == event(MOST_EVENTS + 2)
+    assert again.pushes() == ["two"]
+    assert again.events("another") == []
+    again.tidy()
+    again.close()
+
+
+def test_a_write_that_fails_keeps_nothing(fresh: Open) -> None:
+    store = fresh()
+    store.open()
+    other = KeptJob("other", JOB.uuid, False, "", State())  # the same UUID
+    if isinstance(store, SqliteStore):  # which would replace the job that has it
+        other = KeptJob("other", None, False, "", State())  # type: ignore[arg-type]
+    with pytest.raises(StoreError):
+        store.write([JOB, other], [event(1)], [])
+    store.write([JOB], [], [])
+    assert store.events("backup") == []
+    store.close()
+
+
+def test_two_exporters_do_not_share_a_store(fresh: Open) -> None:
+    first, second = fresh(), fresh()
+    first.open()
+    with pytest.raises(StoreError, match="is used by another exporter"):
+        second.open()
+    first.close()
+    second.open()
+    second.close()
+
+
+def test_the_next_ping_but_one_after_a_connection_is_cut_is_kept(
+    postgres: PostgresServer, fresh: Open
+) -> None:
+    store = fresh()
+    book = Book([Job("backup")], store, SystemClock())
+    book.open()
+    entry = book.by_name("backup")
+    assert entry is not None
+    book.tell(entry, Event("success", 0.0))
+    if isinstance(store, PostgresStore):
+        with psycopg.connect(postgres.dsn, password=postgres.password, autocommit=True) as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE application_name = 'specter-jobs'"
+            )
+    else:
+        store._connection.close()  # type: ignore[attr-defined]
+    with pytest.raises(StoreError) as caught:
+        book.tell(entry, Event("success", 0.0))
+    assert "pass-word" not in str(caught.value)
+    up = [book.counts.up]
+    book.tell(entry, Event("failed", 0.0))
+    assert [*up, book.counts.up] == [False, True]
+    [now] = book.entries()
+    assert (now.state.succeeded, now.state.failed) == (1, 1)
+    book.close()
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    with pytest.raises(StoreError, match="is of version 7, this exporter knows 1"):
+        SqliteStore(tmp_path).open()
+    connection.close()
+
+
+def test_a_full_disk_is_said_and_ends(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.open()
+    store._connection.execute("PRAGMA max_page_count = 12")  # type: ignore[union-attr]
+    with pytest.raises(StoreError, match="full"):
+        store.write([], [KeptEvent("backup", n, 0.0, "log", "", None, "x" * 9000) for n in range(50)], [])
+    assert store.events("backup") == []
+    store.write([JOB], [], [])
+    store.close()
