@@ -5,6 +5,7 @@ rolled back and that sorts go to disk is for the detector to tell: no threshold 
 """
 
 from specter_alerts import (
+    database_backups,
     database_limits,
     database_pools,
     database_replication,
@@ -32,6 +33,7 @@ def groups(settings: Settings) -> list[RuleGroup]:
         RuleGroup("specter_database_replication_alerts", database_replication.alerts(settings)),
         RuleGroup("specter_database_statement_alerts", database_statements.alerts(settings)),
         RuleGroup("specter_database_pool_alerts", database_pools.alerts(settings)),
+        RuleGroup("specter_database_backup_alerts", database_backups.alerts(settings)),
         RuleGroup("specter_database_limit_alerts", database_limits.alerts(settings)),
     ]
 

@@ -26,11 +26,14 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
 
 def _receiver_down(settings: Settings) -> AlertRule:
     within = settings.pg_receiver_within
+    name = "PostgresReceiverDown"
     had_one = f"max by ({LEVEL}) (max_over_time({metrics.PG_RECEIVER_UP.name}[{within}])) == 1"
+    # It goes on when it has been cut off for longer than that.
+    told = f'max by ({LEVEL}) ({metrics.ALERTS}{{alertname="{name}", alertstate="firing"}}) == 1'
     return alert(
         settings,
-        "PostgresReceiverDown",
-        f"{highest(metrics.PG_RECEIVER_UP)} == 0\nand {ON}\n{had_one}",
+        name,
+        f"{highest(metrics.PG_RECEIVER_UP)} == 0\nand {ON}\n({had_one}\nor\n{told})",
         "warning",
         "replication",
         wait=settings.pg_replication_for,

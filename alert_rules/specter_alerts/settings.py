@@ -152,6 +152,12 @@ class Settings:
     pg_plan_within: str = "1h"
     pg_plan_slower: float = 2.0
     pg_plan_share: float = 0.02
+    # A nightly backup that takes two hours.
+    pg_backup_seconds: float = 93_600.0
+    pg_backup_shrunk: float = 0.5
+    pg_backup_sizes_within: str = "8d"
+    pg_backup_verified_within: str = "1d"
+    pg_backup_verified_seconds: float = 35 * 86_400.0
     pgbouncer_wait_seconds: float = 1.0
     pgbouncer_clients_share: float = 0.85
     # A deadlock now and then is retried and no news.

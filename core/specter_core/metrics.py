@@ -2029,6 +2029,36 @@ PG_LAST_ARCHIVE_FAILURE = Metric(
     "Unix time of the last failed attempt to archive; absent if there was none.",
     (SERVER,),
 )
+PG_BACKUPS = Metric(
+    "specter_pg_backups",
+    "gauge",
+    "Whole backups that there are: files, or rows of the query; 0 where there is none.",
+    (SERVER, "backup"),
+)
+PG_BACKUP_TIME = Metric(
+    "specter_pg_backup_timestamp_seconds",
+    "gauge",
+    "Unix time at which the newest backup was finished; absent if there is none.",
+    (SERVER, "backup"),
+)
+PG_BACKUP_BYTES = Metric(
+    "specter_pg_backup_size_bytes",
+    "gauge",
+    "Size of the newest backup.",
+    (SERVER, "backup"),
+)
+PG_BACKUP_VERIFIED = Metric(
+    "specter_pg_backup_verified",
+    "gauge",
+    "Where it is told: 1 if a backup has ever been verified, 0 if none has.",
+    (SERVER, "backup"),
+)
+PG_BACKUP_VERIFIED_TIME = Metric(
+    "specter_pg_backup_verified_timestamp_seconds",
+    "gauge",
+    "Unix time at which a backup was verified last; absent if none was, or where nothing tells it.",
+    (SERVER, "backup"),
+)
 PG_TABLES = Metric(
     "specter_pg_tables",
     "gauge",

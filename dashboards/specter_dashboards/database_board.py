@@ -4,7 +4,14 @@ from typing import Any
 
 from specter_core import metrics
 from specter_dashboards import database_queries as queries
-from specter_dashboards.database_storage import exporter, pools, replication, statements, storage
+from specter_dashboards.database_storage import (
+    backups,
+    exporter,
+    pools,
+    replication,
+    statements,
+    storage,
+)
 from specter_dashboards.house import (
     choice_variable,
     dashboard,
@@ -40,7 +47,7 @@ def database_board() -> Any:
         description="PostgreSQL: sessions, locks, work, statements, pools, replication, storage.",
         sections=[
             *(_now(), _sessions(), _work(), statements(), pools()),
-            *(replication(), storage(), exporter()),
+            *(replication(), backups(), storage(), exporter()),
         ],
         variables=[datasource(), service_variable(), _server()],
     )

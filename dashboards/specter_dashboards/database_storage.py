@@ -146,6 +146,30 @@ def replication() -> Section:
     )
 
 
+def backups() -> Section:
+    """Return backups: age, size, last verification."""
+    named = f"{SERVER} {{{{backup}}}}"
+    age = server_graph(
+        "Age of the newest backup",
+        "Time since the newest backup of each kind was finished.",
+        [Query(f"time() - {queries.highest(metrics.PG_BACKUP_TIME, by='backup')}", named)],
+        unit="s",
+    )
+    size = server_graph(
+        "Size of the newest backup",
+        "As its file or the query says.",
+        [Query(queries.highest(metrics.PG_BACKUP_BYTES, by="backup"), named)],
+        unit="bytes",
+    )
+    verified = server_graph(
+        "Since a backup was verified",
+        "Time since somebody restored one; nothing where none was, or nothing tells it.",
+        [Query(f"time() - {queries.highest(metrics.PG_BACKUP_VERIFIED_TIME, by='backup')}", named)],
+        unit="s",
+    )
+    return Section(row("Backups"), [Line(7, [age, size, verified])])
+
+
 def storage() -> Section:
     """Return sizes, and what wears out."""
     sizes = server_graph(

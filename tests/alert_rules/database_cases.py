@@ -535,6 +535,98 @@ POOLS = [
         },
     ),
 ]
+NIGHTLY = 'backup="nightly"'
+
+
+def of_backup(summary: str, description: str) -> list[Firing]:
+    return firing(summary, description, backup="nightly")
+
+
+BACKUPS = [
+    Case(
+        "PostgresBackupMissing",
+        FAMILY,
+        "fires where there is none, and resolves",
+        {pg("backups", NIGHTLY): "3x9 0x30 1x20"},
+        {
+            "20m": [],
+            "30m": of_backup(
+                "There is no backup nightly of PostgreSQL main",
+                "No backup nightly of PostgreSQL main has been found for 15m (0, expected at least 1). What "
+                "is lost now is lost for good.",
+            ),
+            "45m": [],
+        },
+        interval="1m",
+    ),
+    Case(
+        "PostgresBackupOld",
+        FAMILY,
+        "fires above 26 hours and resolves with the next",
+        {pg("backup_timestamp_seconds", NIGHTLY): "0x162 97000x20"},
+        {
+            "26h": [],
+            "27h": of_backup(
+                "The newest backup nightly of PostgreSQL main is 1d 3h 0m 0s old",
+                "The newest backup nightly of PostgreSQL main was finished 1d 3h 0m 0s ago; expected at most "
+                "26h. What was written since is in no backup.",
+            ),
+            "27h20m": [],
+        },
+        interval="10m",
+    ),
+    Case(
+        "PostgresBackupShrunk",
+        FAMILY,
+        "fires below half, not for one that is a little smaller, and resolves with a whole one",
+        {
+            pg("backup_size_bytes", NIGHTLY): "1000x24 400x24 1100x24",
+            pg("backup_size_bytes", 'backup="base"'): "1000x24 600x48",
+        },
+        {
+            "23h": [],
+            "30h": of_backup(
+                "The newest backup nightly of PostgreSQL main is much smaller than before",
+                "The newest backup nightly of PostgreSQL main has 40% of the largest size within 8d; "
+                "expected at least 50%. It may lack tables, or its end.",
+            ),
+            "50h": [],
+        },
+        interval="1h",
+    ),
+    Case(
+        "PostgresBackupNeverVerified",
+        FAMILY,
+        "fires after a day and resolves",
+        {pg("backup_verified", NIGHTLY): "0x30 1x10"},
+        {
+            "20h": [],
+            "26h": of_backup(
+                "No backup nightly of PostgreSQL main was ever verified",
+                "It is told when a backup nightly of PostgreSQL main is verified, and none was (0, expected "
+                "1) for 1d. A backup that nobody has restored may be none.",
+            ),
+            "32h": [],
+        },
+        interval="1h",
+    ),
+    Case(
+        "PostgresBackupVerificationOld",
+        FAMILY,
+        "fires after 35 days and resolves",
+        {pg("backup_verified_timestamp_seconds", NIGHTLY): "0x144 3110400x4"},
+        {
+            "34d": [],
+            "36d": of_backup(
+                "No backup nightly of PostgreSQL main was verified for 36d 0h 0m 0s",
+                "A backup nightly of PostgreSQL main was last verified 36d 0h 0m 0s ago; expected at most "
+                "35d.",
+            ),
+            "36d12h": [],
+        },
+        interval="6h",
+    ),
+]
 SLOT = 'slot="copy"'
 REPLICATION = [
     Case(
@@ -551,6 +643,21 @@ REPLICATION = [
             ),
             "20m5s": [],
         },
+    ),
+    Case(
+        "PostgresReceiverDown",
+        FAMILY,
+        "goes on for longer than it looks back, and resolves",
+        {pg("wal_receiver_up"): "1x15 0x1484 1x40"},
+        {
+            "96h": firing(
+                "Standby main receives nothing from its primary",
+                "Standby main has not received from its primary for 5m (`specter_pg_wal_receiver_up` is 0, "
+                "expected 1), and it did within 3d. What it shows becomes older.",
+            ),
+            "101h": [],
+        },
+        interval="4m",
     ),
     Case(
         "PostgresReceiverDown",
@@ -812,4 +919,4 @@ LIMITS = [
         interval="1m",
     ),
 ]
-CASES = [*ANSWERS, *SESSIONS, *STATEMENTS, *POOLS, *REPLICATION, *LIMITS]
+CASES = [*ANSWERS, *SESSIONS, *STATEMENTS, *POOLS, *BACKUPS, *REPLICATION, *LIMITS]

@@ -52,8 +52,13 @@ TROUBLES = {
     "PostgresSequenceEndingCritical",
     "PostgresIndexInvalid",
 }
-# Nothing is archived here, no collector fails, there is no pgbouncer; tests/exporters/postgres scrape these.
+# No archive, failing collector, pgbouncer or backup is here; tests/exporters/postgres scrape these.
 NOT_HERE = {
+    metrics.PG_BACKUPS.name,
+    metrics.PG_BACKUP_TIME.name,
+    metrics.PG_BACKUP_BYTES.name,
+    metrics.PG_BACKUP_VERIFIED.name,
+    metrics.PG_BACKUP_VERIFIED_TIME.name,
     metrics.PGBOUNCER_UP.name,
     metrics.PGBOUNCER_FAILURE.name,
     metrics.PGBOUNCER_CLIENTS.name,
@@ -70,7 +75,8 @@ def selectors(rule: Rule) -> list[Any]:
 
 
 READ = {each.name for group in groups(DEFAULTS) for rule in group.rules for each in selectors(rule)} - {
-    metrics.SERVER_CONNECTIONS_USED
+    metrics.SERVER_CONNECTIONS_USED,
+    metrics.ALERTS,
 }
 
 
@@ -81,7 +87,7 @@ def test_every_selector_names_a_metric_and_labels_that_are_exposed() -> None:
                 labels = {matcher.name for matcher in selector.matchers.matchers}
                 if selector.name == metrics.UP:
                     assert labels == {"job"}
-                elif selector.name != metrics.SERVER_CONNECTIONS_USED:
+                elif selector.name not in {metrics.SERVER_CONNECTIONS_USED, metrics.ALERTS}:
                     assert labels <= DECLARED[selector.name], rule
 
 

@@ -43,6 +43,7 @@ GAUGES = {
     _main("plan_info", f'{STATEMENT},plan="00aa",shape="Seq Scan on orders"'): 1,
     _main("plan_cost", STATEMENT): 1000,
     _main("table_problem_bytes", f'{TABLE % "orders"},problem="missing_index"'): 1e8,
+    _main("backup_size_bytes", 'backup="nightly"'): 1e9,
     _pool("max_wait_seconds", POOL): 0,
     _pool("clients", f'{POOL},state="active"'): 5,
     _pool("servers", f'{POOL},state="active"'): 3,
@@ -80,4 +81,9 @@ COUNTERS = (
     _main("archive_failures_total"),
     _main("checkpoints_total", 'cause="timed"'),
 )
-TIMES = (_main("start_timestamp_seconds"), _main("plan_timestamp_seconds", STATEMENT))
+TIMES = (
+    _main("start_timestamp_seconds"),
+    _main("plan_timestamp_seconds", STATEMENT),
+    _main("backup_timestamp_seconds", 'backup="nightly"'),
+    _main("backup_verified_timestamp_seconds", 'backup="nightly"'),
+)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Problem, Schema, load_config
 from specter_exporters.logs.schema import Seconds
-from specter_exporters.postgres.model import Module, PgBouncer, Server, Watched
+from specter_exporters.postgres.model import Backup, Module, PgBouncer, Server, Watched
 
 MOST_SERVERS = 50
 MOST_DATABASES = 20
@@ -53,6 +53,26 @@ def _without_database(text: str) -> str:
     return text
 
 
+class BackupSchema(Schema):
+    """One entry of `backups`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    files: str | None = None
+    query: str | None = None
+    verified_file: Path | None = None
+    verifies: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "BackupSchema":
+        if (self.files is None) == (self.query is None):
+            raise ValueError("expected one of files and query")
+        if self.files is not None and re.search(r"[*?\[]", str(Path(self.files).parent)):
+            raise ValueError("files: only the last part of the path may be a pattern")
+        if self.verifies and self.query is None and self.verified_file is None:
+            raise ValueError("verifies: expected verified_file, or a query that tells it")
+        return self
+
+
 class AskedSchema(Schema):
     """How a server is asked."""
 
@@ -65,6 +85,14 @@ class AskedSchema(Schema):
     plans: int = Field(default=0, ge=0, le=50)
     plan_interval: Seconds = 60.0
     plan_search_path: tuple[str, ...] = Field(default=("public",), max_length=10)
+    backups: tuple[BackupSchema, ...] = Field(default=(), max_length=20)
+
+    @model_validator(mode="after")
+    def _names_of_backups(self) -> "AskedSchema":
+        names = [each.name for each in self.backups]
+        if len(names) != len(set(names)):
+            raise ValueError("backups: a name appears twice")
+        return self
 
 
 class ServerSchema(AskedSchema):
@@ -148,6 +176,17 @@ def _server(each: AskedSchema, name: str, folder: Path) -> Server:
         each.plans,
         each.plan_interval,
         each.plan_search_path,
+        tuple(_backup(backup, folder) for backup in each.backups),
+    )
+
+
+def _backup(each: BackupSchema, folder: Path) -> Backup:
+    return Backup(
+        each.name,
+        None if each.files is None else str(folder / each.files),
+        each.query,
+        _in(folder, each.verified_file),
+        each.verifies or each.verified_file is not None,
     )
 
 

@@ -12,6 +12,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """A kind of backups of a server.
+
+    Attributes:
+        name: value of the label `backup`.
+        files: path of its files, whose last part is a pattern; None where a query tells.
+        query: answers when the newest was finished, its size, and when one was last verified.
+        verified_file: a file that whoever verifies a backup touches.
+        verifies: whether it is told when one was verified.
+    """
+
+    name: str
+    files: str | None = None
+    query: str | None = None
+    verified_file: Path | None = None
+    verifies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A server to ask.
 
@@ -27,6 +46,7 @@ class Server:
             0 asks for none.
         plan_interval: seconds after which a plan is asked for again.
         plan_search_path: schemas in which the statements' tables are looked up.
+        backups: which backups there are to be.
     """
 
     name: str
@@ -39,6 +59,7 @@ class Server:
     plans: int = 0
     plan_interval: float = 60.0
     plan_search_path: tuple[str, ...] = ("public",)
+    backups: tuple[Backup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

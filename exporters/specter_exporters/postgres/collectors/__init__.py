@@ -4,6 +4,7 @@ from specter_core.clock import Clock
 from specter_exporters.postgres.collectors import (
     activity,
     archiver,
+    backups,
     databases,
     indexes,
     locks,
@@ -31,6 +32,7 @@ def standard(told: Server, clock: Clock) -> tuple[Collector, ...]:
         Collector("indexes", indexes.collect, per_database=True),
         Collector("sequences", sequences.collect, per_database=True),
         *_plans(told, clock),
+        *_backups(told, clock),
         Collector("sizes", databases.sizes, limit=1.0, aside=True),
     )
 
@@ -40,3 +42,9 @@ def _plans(told: Server, clock: Clock) -> tuple[Collector, ...]:
         return ()
     collect = plans.Plans(told.plans, told.plan_interval, told.plan_search_path, clock)
     return (Collector("plans", collect, aside=True),)
+
+
+def _backups(told: Server, clock: Clock) -> tuple[Collector, ...]:
+    if not told.backups:
+        return ()
+    return (Collector("backups", backups.Backups(told.backups, clock), aside=True),)
