@@ -323,6 +323,8 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     layout.create()
     (tmp_path / "alertmanager").mkdir()
     (tmp_path / "alertmanager" / "nflog").write_text("an earlier run's")
+    (tmp_path / "jobs-exporter").mkdir()
+    (tmp_path / "jobs-exporter" / "jobs.db").write_text("an earlier run's")
     monkeypatch.setattr(bring_up_module, "HistoryKeeper", Keeper)
     monkeypatch.setattr(bring_up_module, "measure", lambda *_: Calibration({}, {}))
     monkeypatch.setattr(bring_up_module, "find_program", Path)
@@ -332,7 +334,7 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
         "start postgres redis alertmanager node blackbox payments notifications",
-        "start app signin logs jobs queues",
+        "start app signin logs queues",
         "seed",
         "start shop postgres-exporter sql-exporter",
         "import 0",
@@ -341,9 +343,10 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
         "start browser traffic",
         "lead in 1.4.0 12",
         "fill 12",
-        "start dependencies detector worker scheduler",
+        "start dependencies detector jobs worker scheduler",
     ]
     assert not (tmp_path / "alertmanager" / "nflog").exists()
+    assert not (tmp_path / "jobs-exporter").exists()
     assert ("filled the time since the last run: 7 samples" in said) is not imported
 
 

@@ -16,12 +16,18 @@ from pathlib import Path
 import flask
 import pytest
 
+from specter_core.clock import SystemClock
 from specter_core.web import WebOptions, WebServer
+from specter_demo.faults import find_fault
+from specter_demo.faults.control import Control
+from specter_demo.jobs.trouble import ALL_WELL, JobTrouble
 from specter_demo.payments import UNANSWERED_SECONDS, create_payments
 from specter_demo.provider import FINE, Trouble, read_trouble, write_trouble
+from specter_demo.settings import Settings
 from specter_demo.shop.log_file import LogFile
 from specter_demo.shop.payment import TIMEOUT
 from specter_demo.shop.sign_ins import MAX_WAITING, SignInReporter
+from specter_demo.tasks.trouble import WORKING, QueueTrouble
 from specter_demo.traffic.dials import ATTACKS
 from specter_exporters.dependencies.calling import Caller
 from specter_exporters.dependencies.model import StatusPage
@@ -119,6 +125,42 @@ def test_an_attack_s_rate_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert ATTACKS.read(tmp_path / "attack.json") == 10.0
     with pytest.raises(ValueError, match="expected 0 to"):
         ATTACKS.write(tmp_path / "attack.json", -1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "queue", "jobs"),
+    [
+        ("queue-backlog", QueueTrouble(seconds=20.0), ALL_WELL),
+        ("worker-killed", QueueTrouble(away=True), ALL_WELL),
+        ("job-failure", WORKING, JobTrouble(broken=("digest",))),
+        ("job-missed", WORKING, JobTrouble(forgotten=("backup",))),
+    ],
+)
+def test_a_fault_of_queues_or_jobs_is_alone_in_its_file_and_gone_when_it_is_cleared(
+    tmp_path: Path, name: str, queue: QueueTrouble, jobs: JobTrouble
+) -> None:
+    control, fault = Control(Settings(state_dir=tmp_path), SystemClock()), find_fault(name)
+    assert not fault.active(control)
+    for _ in range(2):
+        fault.inject(control)
+        assert fault.active(control)
+        assert (control.queue, control.jobs) == (queue, jobs)
+    for _ in range(2):
+        fault.clear(control)
+        assert not fault.active(control)
+        assert (control.queue, control.jobs) == (WORKING, ALL_WELL)
+
+
+def test_faults_of_queues_and_jobs_leave_each_other_alone(tmp_path: Path) -> None:
+    control = Control(Settings(state_dir=tmp_path), SystemClock())
+    names = ("queue-backlog", "worker-killed", "job-failure", "job-missed")
+    for name in names:
+        find_fault(name).inject(control)
+    for index, name in enumerate(names):
+        find_fault(name).clear(control)
+        assert [find_fault(each).active(control) for each in names] == [False] * (index + 1) + [True] * (
+            3 - index
+        )
 
 
 def test_a_log_is_rotated_by_renaming_and_loses_no_line_of_two_workers(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ from specter_demo.faults import (
     connection_leak,
     frontend_slow,
     integrity_violation,
+    job_failure,
+    job_missed,
     lock_storm,
     login_attack,
     memory_leak,
     new_error,
     payment_failures,
+    queue_backlog,
     slow_query,
     third_party_outage,
     traffic_drop,
+    worker_killed,
 )
 from specter_demo.faults.fault import Fault
 
@@ -32,6 +36,10 @@ FAULTS = (
     lock_storm.FAULT,
     slow_query.FAULT,
     integrity_violation.FAULT,
+    queue_backlog.FAULT,
+    worker_killed.FAULT,
+    job_failure.FAULT,
+    job_missed.FAULT,
 )
 
 

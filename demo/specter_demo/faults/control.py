@@ -10,12 +10,14 @@ import requests
 
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
-from specter_demo.files import write_atomically
+from specter_demo.files import read_state, write_atomically, write_state
+from specter_demo.jobs.trouble import ALL_WELL, JobTrouble
 from specter_demo.provider import Trouble, read_trouble, write_trouble
 from specter_demo.settings import Settings
 from specter_demo.shop.database import DatabaseError, connect
 from specter_demo.shop.defects import read_defect
 from specter_demo.shop.release import read_release
+from specter_demo.tasks.trouble import WORKING, QueueTrouble
 from specter_demo.traffic.dials import ATTACKS, LOAD
 
 RELEASED_WITHIN = 30.0
@@ -135,6 +137,24 @@ class Control:
     def attack_rate(self, rate: float) -> None:
         """Let attackers try `rate` sign-ins a second."""
         ATTACKS.write(self._settings.attack_file, rate)
+
+    @property
+    def queue(self) -> QueueTrouble:
+        """What is wrong with the queue's worker."""
+        return read_state(self._settings.queue_file, WORKING)
+
+    def worker(self, trouble: QueueTrouble) -> None:
+        """Let `trouble` be what is wrong with the queue's worker."""
+        write_state(self._settings.queue_file, trouble)
+
+    @property
+    def jobs(self) -> JobTrouble:
+        """What is wrong with the jobs."""
+        return read_state(self._settings.jobs_file, ALL_WELL)
+
+    def let_jobs(self, trouble: JobTrouble) -> None:
+        """Let `trouble` be what is wrong with the jobs."""
+        write_state(self._settings.jobs_file, trouble)
 
     def _shop_pid(self) -> int | None:
         """Return the pid of the shop's gunicorn; a pid file left behind may name anyone's process."""

@@ -30,4 +30,4 @@ def _job(name: str, schedule: str) -> Job:
 
 
 # Nightly elsewhere; a demo is looked at for minutes.
-JOBS = (_job(DIGEST, "*/2 * * * *"), _job(BACKUP, "*/5 * * * *"))
+JOBS = (_job(DIGEST, "*/2 * * * *"), _job(BACKUP, "*/3 * * * *"))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 from collections.abc import Callable
 
@@ -31,10 +32,12 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     """
     # Alertmanager would take this run's first alert for a repetition of the last run's, and keep quiet.
     (platform.layout.state / "alertmanager" / "nflog").unlink(missing_ok=True)
+    # What the jobs have missed since the last run was nobody's fault.
+    shutil.rmtree(platform.layout.state / "jobs-exporter", ignore_errors=True)
     say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
     stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
     coaching = [name for name in COACHING if name in stack.services]
-    stack.start("app", "signin", "logs", "jobs", "queues", *coaching)
+    stack.start("app", "signin", "logs", "queues", *coaching)
     say("filling the shop's database")
     _seed(platform)
     stack.start("shop", "postgres-exporter", "sql-exporter")
@@ -67,7 +70,8 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     if not imported:
         say(f"filled the time since the last run: {written} samples")
     say("starting the detector")
-    stack.start("dependencies", "detector", *WORKERS, *(["grafana"] if "grafana" in stack.services else []))
+    grafana = [name for name in ("grafana",) if name in stack.services]
+    stack.start("dependencies", "detector", "jobs", *WORKERS, *grafana)
 
 
 def _seed(platform: Platform) -> None:

@@ -1,0 +1,45 @@
+"""The digest asks for a column that the database does not have, and fails each time."""
+
+from specter_demo.faults.control import Control
+from specter_demo.faults.fault import Fault
+from specter_demo.jobs.table import DIGEST
+from specter_demo.jobs.trouble import JobTrouble
+
+
+def inject(control: Control) -> str:
+    """Break the digest."""
+    if active(control):
+        return "the digest is broken already"
+    trouble = control.jobs
+    control.let_jobs(JobTrouble((*trouble.broken, DIGEST), trouble.forgotten))
+    return "the digest asks for a column that is not there"
+
+
+def clear(control: Control) -> str:
+    """Repair the digest."""
+    if not active(control):
+        return "the digest works"
+    trouble = control.jobs
+    control.let_jobs(JobTrouble(without(trouble.broken, DIGEST), trouble.forgotten))
+    return "the digest works again"
+
+
+def active(control: Control) -> bool:
+    """Tell whether the digest is broken."""
+    return DIGEST in control.jobs.broken
+
+
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return `names` without `name`."""
+    return tuple(each for each in names if each != name)
+
+
+FAULT = Fault(
+    name="job-failure",
+    summary="the digest asks for a column that is not there, and fails each time",
+    inject=inject,
+    clear=clear,
+    active=active,
+    expects=(),
+    alert="JobFailed",
+)
