@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -61,20 +61,29 @@ def publish(backstage: Backstage, task: str, *arguments: int | str) -> None:
     assert publisher.lost == 0
 
 
-def heartbeat(backstage: Backstage) -> dict[str, object]:
-    """Return the next heartbeat that a worker sends."""
-    with backstage.redis.pubsub(ignore_subscribe_messages=True) as events:
-        events.psubscribe("*worker.heartbeat")
-        message = next(each for each in events.listen() if each["type"] == "pmessage")
-    told: dict[str, object] = json.loads(b64decode(json.loads(message["data"])["body"]))
-    return told
+@contextmanager
+def listening(backstage: Backstage, what: str) -> Iterator[Callable[[], dict[str, object]]]:
+    """Yield what returns the next event of the kind `what`, as the exporter of queues hears it."""
+    with backstage.redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel.psubscribe(f"*{what}")
+
+        def following() -> dict[str, object]:
+            message = next(each for each in channel.listen() if each["type"] == "pmessage")
+            told = json.loads(b64decode(json.loads(message["data"])["body"]))
+            event: dict[str, object] = told[0] if isinstance(told, list) else told
+            return event
+
+        yield following
 
 
 def test_the_worker_does_its_tasks_is_killed_comes_back_and_ends_with_what_keeps_it(
     backstage: Backstage,
 ) -> None:
     number, later = backstage.order(), backstage.order()
-    publish(backstage, CONFIRM, number)
+    with listening(backstage, "task.sent") as following:
+        publish(backstage, CONFIRM, number)
+        sent = following()
+    assert (sent["name"], sent["queue"]) == (CONFIRM, "mails")
     publish(backstage, SETTLE, number, "ref-7")
     assert [backstage.redis.llen(queue) for queue in ("mails", "webhooks")] == [1, 1]
     with running_worker(backstage) as keeper:
@@ -84,7 +93,8 @@ def test_the_worker_does_its_tasks_is_killed_comes_back_and_ends_with_what_keeps
         (mail,) = backstage.mails_about(number)
         assert mail["recipient"] == "ada@shop.example"
         assert mail["text"] == "We have received 12.34 EUR. Thank you."
-        beat = heartbeat(backstage)
+        with listening(backstage, "worker.heartbeat") as following:
+            beat = following()
         assert (beat["type"], beat["hostname"]) == ("worker-heartbeat", NAME)
 
         celery = celery_below(keeper)

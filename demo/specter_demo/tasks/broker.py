@@ -25,6 +25,8 @@ def create_celery(url: str) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_publish_retry=False,
+        # Workers do not tell the queue of what they finish: the exporter knows it by these.
+        task_send_sent_event=True,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
