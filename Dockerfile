@@ -43,7 +43,7 @@ COPY --from=build /src /src
 # A new volume takes the owner of the folder that it is mounted on. 65534 is the user that Prometheus runs as.
 RUN ["install", "--directory", "--owner=10001", "--group=10001", \
      "/var/lib/specter", "/var/lib/specter-logs", "/var/lib/coaching", "/secrets/postgres", "/secrets/postgres-exporter", "/secrets/notifications", "/secrets/grafana", \
-     "/secrets/business", "/secrets/coaching", "/secrets/signin", "/secrets/signin-read", "/secrets/payments", "/secrets/jobs"]
+     "/secrets/business", "/secrets/coaching", "/secrets/signin", "/secrets/signin-read", "/secrets/payments", "/secrets/jobs", "/secrets/sql-exporter"]
 RUN ["install", "--directory", "--owner=65534", "--group=65534", "/prometheus"]
 USER 10001:10001
 ENTRYPOINT ["specter"]
