@@ -4,18 +4,23 @@ import re
 
 MASK = "…"
 _WORDS = (
-    r"passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie"
+    r"passw(?:or)?d(?:[_-]?hash)?|passphrase|secret(?:[_-]?key(?:[_-]?base)?)?|token|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|authorization|cookie"
     r"|session(?:[_-]?id)?|signature|credential"
 )
 # Short ones end other words too, and count only behind a separator.
-_SHORT = r"pwd|auth|sid|csrf|otp|pin|cvc|cvv|iban|ssn|sig"
+_SHORT = r"pwd|pass|auth|sid|csrf|otp|pin|cvc|cvv|iban|ssn|sig"
 _ASSIGNED = re.compile(
-    rf"""(\b(?:[\w-]{{0,40}}(?:{_WORDS})|(?:[\w-]{{0,40}}[_-])?(?:{_SHORT}))s?["']?\s{{0,3}}(?:=>|[=:])\s{{0,3}})"""
-    r"""("[^"]{0,2000}"?|'[^']{0,2000}'?|(?:bearer|basic|digest|token)\s+[^\s,;]+|[^\s,;&)}\]]+)""",
+    rf"""(\b(?:[\w-]{{0,40}}(?:{_WORDS})|(?:[\w-]{{0,40}}[_-])?(?:{_SHORT}))s?\\?["']?"""
+    r"""\s{0,3}(?:=>|[=:]|%3D)\s{0,3})"""
+    # JSON within JSON has a backslash before each of its quotes.
+    r"""("[^"]{0,2000}"?|'[^']{0,2000}'?|\\"[^"\\]{0,2000}(?:\\")?"""
+    r"""|(?:bearer|basic|digest|token)\s+[^\s,;]+|[^\s,;&)}\]]+)""",
     re.IGNORECASE,
 )
+_FLAG = re.compile(rf"(--[\w-]{{0,40}}(?:{_WORDS})\s{{1,3}})[^\s-]\S*", re.IGNORECASE)
 _SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token)\s+[A-Za-z0-9._~+/=:-]{6,}", re.IGNORECASE)
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/@]{1,300}(?:/[^\s@]{0,300})?@(?=[^\s/]+)")
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/]{1,300}(?:/[^\s@]{0,300})?@(?=[^\s/]+)")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}")
 _KNOWN = re.compile(
     r"\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{8,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}"
@@ -41,6 +46,7 @@ def mask_secrets(text: str, *, addresses: bool = False) -> str:
     text = _PEM.sub(MASK, text)
     text = _USERINFO.sub(rf"\1{MASK}@", text)
     text = _ASSIGNED.sub(_assigned, text)
+    text = _FLAG.sub(rf"\1{MASK}", text)
     text = _SCHEME.sub(rf"\1 {MASK}", text)
     text = _JWT.sub(MASK, text)
     text = _KNOWN.sub(MASK, text)
@@ -54,7 +60,7 @@ def mask_secrets(text: str, *, addresses: bool = False) -> str:
 
 def _assigned(found: re.Match[str]) -> str:
     value = found[2]
-    quote = value[0] if value[0] in "\"'" else ""
+    quote = value[0] if value[0] in "\"'" else value[:2] if value.startswith('\\"') else ""
     return f"{found[1]}{quote}{MASK}{quote}"
 
 
