@@ -87,7 +87,10 @@ def test_a_full_pool_is_told_with_those_who_wait(
     [(version,)] = found(seen, "specter_pgbouncer_info")
     assert version[0].isdigit()
     with asking(pgbouncer, tmp_path) as scrape:
-        queries = lambda: found(scrape(), "specter_pgbouncer_queries_total").get(("postgres",))  # noqa: E731
+
+        def queries() -> float | None:
+            return found(scrape(), "specter_pgbouncer_queries_total").get(("postgres",))
+
         assert until(queries, "counting") >= 3
 
 

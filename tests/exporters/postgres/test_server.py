@@ -150,6 +150,84 @@ def test_a_locked_catalog_costs_what_reads_it_and_no_more(postgres: PostgresServ
         assert failing(scrape()) == {}
 
 
+def test_a_queue_whose_members_give_up_and_are_followed_by_others_is_told_at_each_scrape(
+    postgres: PostgresServer, watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    schema.execute("CREATE TABLE orders (id int)")
+    ended = threading.Event()
+
+    def try_again() -> None:
+        with connect(postgres, options="-c lock_timeout=100ms") as shop:
+            while not ended.is_set():
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    shop.execute("SELECT FROM work.orders")
+
+    with asking(watched) as scrape, connect(postgres, autocommit=False) as root:
+        root.execute("LOCK TABLE work.orders IN ACCESS EXCLUSIVE MODE")
+        shops = [threading.Thread(target=try_again) for _ in range(3)]
+        for shop in shops:
+            shop.start()
+        until(lambda: found(scrape(), "specter_pg_blocked_sessions")[()] >= 2, "a queue")
+        ages = [
+            until(lambda: found(scrape(), "specter_pg_root_blocker_transaction_seconds")[()], "the root")
+            for _ in range(3)
+        ]
+        ended.set()
+        for shop in shops:
+            shop.join(10)
+    # No session waits for long, and the transaction at the root becomes older.
+    assert ages == sorted(ages)
+    assert ages[0] < ages[-1]
+
+
+def test_a_deadlock_is_counted_by_its_database(
+    postgres: PostgresServer, watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    schema.execute("CREATE TABLE a (id int)")
+    schema.execute("CREATE TABLE b (id int)")
+    with (
+        asking(watched) as scrape,
+        connect(postgres, autocommit=False, options="-c deadlock_timeout=10ms") as one,
+        connect(postgres, autocommit=False, options="-c deadlock_timeout=60s") as other,
+    ):
+
+        def deadlocks() -> float:
+            return found(scrape(), "specter_pg_database_deadlocks_total")[("postgres",)]
+
+        before = deadlocks()
+        one.execute("LOCK TABLE work.a")
+        other.execute("LOCK TABLE work.b")
+        waiting = threading.Thread(target=other.execute, args=("LOCK TABLE work.a",))
+        waiting.start()
+        until(lambda: count(schema, "wait_event_type = 'Lock'") == 1, "waiting")
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            one.execute("LOCK TABLE work.b")
+        one.rollback()
+        waiting.join(10)
+        one.execute("SELECT pg_stat_force_next_flush()")
+        one.commit()
+        counted = until(lambda: deadlocks() - before, "the count")
+    assert counted == 1
+
+
+def test_counters_that_were_reset_say_since_when(
+    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    schema.execute("CREATE TABLE orders (id int)")
+    schema.execute("INSERT INTO orders SELECT generate_series(1, 100)")
+    schema.execute("SELECT pg_stat_force_next_flush()")
+    schema.execute("SELECT pg_stat_reset()")
+    with asking(watched) as scrape:
+        first = scrape()
+        schema.execute("SELECT pg_stat_reset()")
+        second = scrape()
+    since = "specter_pg_database_stats_reset_timestamp_seconds"
+    assert found(second, since)[("postgres",)] > found(first, since)[("postgres",)]
+    assert found(second, "specter_pg_table_changed_rows_total")["postgres", "work", "orders"] == 0
+    # Nothing is said of indexes that were not used since then: it was not a day ago.
+    assert found(second, "specter_pg_index_problem") == {}
+
+
 def test_idle_transactions_and_forgotten_sessions_are_told(postgres: PostgresServer, watched: Server) -> None:
     with (
         asking(replace(watched, idle_limit=1e-6)) as scrape,

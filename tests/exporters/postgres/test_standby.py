@@ -53,7 +53,9 @@ def write(server: PostgresServer) -> None:
         connection.execute("INSERT INTO work SELECT generate_series(1, 1000)")
 
 
-def test_of_a_standby_that_keeps_up_both_say_so(primary: PostgresServer, both: tuple[Ask, Ask]) -> None:
+def test_of_a_standby_that_keeps_up_both_say_so(
+    primary: PostgresServer, standby: PostgresServer, both: tuple[Ask, Ask]
+) -> None:
     ask_primary, ask_standby = both
     write(primary)
     until(lambda: value(ask_standby, "specter_pg_replay_lag_seconds") == 0, "catching up")
@@ -66,6 +68,18 @@ def test_of_a_standby_that_keeps_up_both_say_so(primary: PostgresServer, both: t
     assert found(seen, "specter_pg_replication_slot_active") == {("left_behind",): 0}
     seen = ask_standby()
     assert failing(seen) == {}
+    # The primary is idle, so that the newest transaction becomes older, and nothing is missing.
+    with connect(standby) as looking:
+        until(
+            lambda: (
+                looking.execute(
+                    "SELECT now() - pg_last_xact_replay_timestamp() > interval '200 ms'"
+                ).fetchall()
+                == [(True,)]
+            ),
+            "idling",
+        )
+    assert value(ask_standby, "specter_pg_replay_lag_seconds") == 0
     assert found(seen, "specter_pg_in_recovery") == {(): 1}
     assert found(seen, "specter_pg_standbys") == {}
 
