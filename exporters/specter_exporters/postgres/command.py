@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     required=True,
     help="Which servers (YAML), see docs/exporters-postgres.md.",
 )
+@click.option(
+    "--storage.path",
+    "storage_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SPECTER_POSTGRES_STORAGE_PATH",
+    show_envvar=True,
+    help="Folder in which plans are remembered over restarts; without it, none are.",
+)
 @web_options(9841)
-def postgres(config_file: Path, web: WebOptions) -> None:
+def postgres(config_file: Path, storage_path: Path | None, web: WebOptions) -> None:
     """Expose what PostgreSQL servers are doing; a part that fails is left out, and said.
 
     \b
@@ -33,10 +41,10 @@ def postgres(config_file: Path, web: WebOptions) -> None:
     """
     from specter_exporters.postgres.config import load  # noqa: PLC0415  (not for --help)
 
-    run(load(config_file), web, StopSignals().wait)
+    run(load(config_file), web, StopSignals().wait, storage_path)
 
 
-def run(watched: "Watched", web: WebOptions, wait: Callable[[], object]) -> None:
+def run(watched: "Watched", web: WebOptions, wait: Callable[[], object], storage: Path | None = None) -> None:
     """Serve until `wait` returns. A server that is down is no reason not to start.
 
     Raises:
@@ -54,10 +62,10 @@ def run(watched: "Watched", web: WebOptions, wait: Callable[[], object]) -> None
     from specter_exporters.site import exporter_site  # noqa: PLC0415
 
     clock = SystemClock()
-    scrapers = [Scraper(each, standard(each, clock), clock) for each in watched.servers]
+    scrapers = [Scraper(each, standard(each, clock, storage), clock) for each in watched.servers]
     consoles = [Console(each, clock) for each in watched.pgbouncers]
     exposition = Exposition([*scrapers, *consoles], clock, [ProcessCollector(registry=None)])
-    probes = Probes(watched.modules, clock)
+    probes = Probes(watched.modules, clock, storage)
     site = exporter_site(exposition, title="Specter PostgreSQL exporter", telemetry_path=web.telemetry_path)
     # A probe of a server that hangs waits for its own scrape's time.
     server = WebServer(with_probes(site, probes), web, threads=4 + (AT_ONCE if watched.modules else 0))

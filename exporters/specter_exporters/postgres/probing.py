@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -55,11 +56,13 @@ class Probes:
     Args:
         modules: who may be asked, and how, by name.
         clock: the time.
+        storage: folder in which plans are remembered over restarts; None remembers none.
     """
 
-    def __init__(self, modules: Mapping[str, Module], clock: Clock) -> None:
+    def __init__(self, modules: Mapping[str, Module], clock: Clock, storage: Path | None = None) -> None:
         self._modules = modules
         self._clock = clock
+        self._storage = storage
         self._lock = threading.Lock()
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="probe")
@@ -106,7 +109,7 @@ class Probes:
         host, port = match["host"].strip("[]"), match["port"] or "5432"
         dsn = make_conninfo(module.server.dsn, host=host, port=port)
         server = replace(module.server, name=target, dsn=dsn)
-        return Scraper(server, standard(server, self._clock), self._clock)
+        return Scraper(server, standard(server, self._clock, self._storage), self._clock)
 
     def _forget(self) -> None:
         now = self._clock.monotonic()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -27,10 +28,10 @@ def connect(server: PostgresServer, **more: Any) -> "psycopg.Connection[tuple[An
 
 
 @contextmanager
-def asking(server: Server) -> Iterator[Callable[..., Scrape]]:
+def asking(server: Server, storage: Path | None = None) -> Iterator[Callable[..., Scrape]]:
     """Yield a function that scrapes `server`, and says which samples it got."""
     clock = SystemClock()
-    exposition = Exposition([Scraper(server, standard(server, clock), clock)], clock, [])
+    exposition = Exposition([Scraper(server, standard(server, clock, storage), clock)], clock, [])
 
     def scrape(within: str = "") -> Scrape:
         return samples(generate_latest(exposition({HEADER: within})).decode())

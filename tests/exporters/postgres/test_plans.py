@@ -11,6 +11,7 @@ import pytest
 
 from specter_exporters.postgres import plans
 from specter_exporters.postgres.model import Server
+from specter_exporters.postgres.remembered import PlanFile
 from tests.exporters.postgres.asking import Scrape, asking, connect, failing, found
 from tests.servers.postgres import PostgresServer, running_postgres
 
@@ -95,13 +96,15 @@ def shop(postgres: PostgresServer) -> Iterator[Connection]:
 
 
 @contextmanager
-def explaining(postgres: PostgresServer, folder: Path, **more: Any) -> Iterator[Callable[[], Scrape]]:
+def explaining(
+    postgres: PostgresServer, folder: Path, storage: Path | None = None, **more: Any
+) -> Iterator[Callable[[], Scrape]]:
     """Yield a function that scrapes until every statement listed was asked about."""
     secret = folder / "password"
     secret.write_text("readers-password")
     dsn = f"host={postgres.host} port={postgres.port} dbname={postgres.database} user=reader"
     server = replace(Server("main", dsn, secret, plans=10, plan_interval=0.0), **more)
-    with asking(server) as scrape:
+    with asking(server, storage) as scrape:
 
         def settled() -> Scrape:
             return [scrape() for _ in range(6)][-1]
@@ -175,3 +178,41 @@ def test_a_locked_table_costs_its_plan_and_nothing_else(
         root.rollback()
     assert failing(seen) == {}
     assert found(seen, "specter_pg_plans_unknown")[("lock_timeout",)] == 1
+
+
+@pytest.mark.integration
+def test_a_plan_that_changed_while_the_exporter_was_away_is_counted(
+    postgres: PostgresServer, shop: Connection, tmp_path: Path
+) -> None:
+    shop.execute("SELECT id FROM products WHERE name = %s", ["p7"])
+    with explaining(postgres, tmp_path, tmp_path / "kept", statements=50) as scrape:
+        assert changes(scrape()) == 0
+    shop.execute("DROP INDEX by_name")
+    try:
+        for _ in range(2):
+            with explaining(postgres, tmp_path, tmp_path / "kept", statements=50) as scrape:
+                assert changes(scrape()) == 1
+    finally:
+        shop.execute("CREATE INDEX by_name ON products (name)")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"format": 2, "plans": []}', '{"format": 1, "plans": [{}]}'])
+def test_a_damaged_memory_is_said_and_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    (tmp_path / "plans").write_text(content)
+    file = PlanFile(tmp_path / "plans")
+    assert file.load() == {}
+    assert "cannot be used, changes are counted anew" in caplog.text
+    file.save({-7: ("00aa", 3)})
+    assert file.load() == {-7: ("00aa", 3)}
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    file = PlanFile(tmp_path / "file" / "plans")
+    for _ in range(2):
+        file.save({})
+    assert caplog.text.count("cannot be written: ") == 1

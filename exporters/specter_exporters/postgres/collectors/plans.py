@@ -13,6 +13,7 @@ from specter_exporters.postgres.collectors.statements import chosen, texts_of
 from specter_exporters.postgres.failures import query_reason
 from specter_exporters.postgres.model import Fact, facts
 from specter_exporters.postgres.plans import Plan
+from specter_exporters.postgres.remembered import PlanFile
 from specter_exporters.postgres.session import Session
 
 AT_ONCE = 3
@@ -34,9 +35,13 @@ WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a statement's plan; `reason` says why it is not, `at` is Unix time."""
+    """What is known of a statement's plan; `reason` says why it is not, `at` is Unix time.
+
+    `digest` is that of its newest plan, also where an earlier run of the exporter was told it.
+    """
 
     plan: Plan | None = None
+    digest: str | None = None
     changes: int = 0
     at: float = 0.0
     reason: str | None = None
@@ -54,17 +59,30 @@ class Plans:
         every: seconds after which a plan is asked for again.
         search_path: where the statements' tables are looked up.
         clock: the time.
+        file: where plans are remembered; None remembers them while the exporter runs.
     """
 
-    def __init__(self, most: int, every: float, search_path: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        most: int,
+        every: float,
+        search_path: Sequence[str],
+        clock: Clock,
+        file: PlanFile | None = None,
+    ) -> None:
         self._most = most
         self._every = every
         self._path = ", ".join('"' + each.replace('"', '""') + '"' for each in search_path)
         self._clock = clock
-        self._known: OrderedDict[int, Known] = OrderedDict()
+        self._file = file
+        self._known = OrderedDict(
+            (statement, Known(digest=digest, changes=changes))
+            for statement, (digest, changes) in (file.load() if file is not None else {}).items()
+        )
         self._listed: list[int] = []
         self._waiting: list[int] = []
         self._again = 0.0
+        self._changed = False
 
     def __call__(self, session: Session) -> Iterable[Fact]:
         """Ask about a few, and yield what is known of all."""
@@ -75,6 +93,10 @@ class Plans:
         self._ask(session, now)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+        if self._changed and self._file is not None:
+            told = [(key, each.digest, each.changes) for key, each in self._known.items()]
+            self._file.save({key: (digest, changes) for key, digest, changes in told if digest is not None})
+        self._changed = False
         return list(self._told(session.database))
 
     def _ask(self, session: Session, identifiers: Sequence[int]) -> None:
@@ -96,7 +118,10 @@ class Plans:
                 # A type is missing without the values, or a table in the search path.
                 known.reason = "unsupported" if reason == "other" else reason
                 continue
-            known.changes += known.plan is not None and known.plan.digest != plan.digest
+            if known.digest != plan.digest:
+                known.changes += known.digest is not None
+                known.digest = plan.digest
+                self._changed = True
             known.plan, known.reason, known.at = plan, None, self._clock.time()
 
     def _explained(self, session: Session, text: str) -> Plan:
