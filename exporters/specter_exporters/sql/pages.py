@@ -138,12 +138,10 @@ def _words(each: Mapping[str, Any]) -> str:
         if not what["violations"]:
             return ""
         return sentence(IntegrityOutcome(what["violations"], tuple(what["samples"]), what["at_least"]))
-    values = what.get("values", what)
-    return ", ".join(
-        f"{name.replace('_', ' ') or 'value'} {value:g}"
-        for name, value in values.items()
-        if value is not None
-    )
+    if "values" in what:
+        return ", ".join(f"{group or 'value'} {value:.10g}" for group, value in what["values"].items())
+    known = ((name.replace("_", " "), value) for name, value in what.items() if value is not None)
+    return ", ".join(f"{name} {value:.10g}" for name, value in known)
 
 
 def as_text(checks: Iterable[Mapping[str, Any]]) -> str:

@@ -98,4 +98,4 @@ def sentence(found: IntegrityOutcome) -> str:
     """Return how often a check is violated, and by which rows."""
     amount = f"{'at least ' if found.at_least else ''}{found.violations:g}"
     keys = f", such as {', '.join(found.samples)}" if found.samples else ""
-    return f"{amount} violations{keys}"
+    return f"{amount} violation{'' if found.violations == 1 else 's'}{keys}"

@@ -28,7 +28,7 @@ ORDERS = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, reference TEXT, placed TEXT);
 INSERT INTO orders (status, reference, placed) VALUES
     ('paid', 'r1', '2026-11-01T10:00:00'), ('paid', NULL, '2026-11-01T11:00:00'),
-    ('failed', NULL, '2026-11-01T12:00:00');
+    ('not_paid', NULL, '2026-11-01T12:00:00');
 """
 CONFIG = """\
 databases:
@@ -126,14 +126,14 @@ def test_what_is_known_is_told_at_once_and_the_rest_when_it_is_there(tmp_path: P
             }
             assert found(text, "specter_sql_business_value") == {
                 ("orders", "local", "paid"): 2,
-                ("orders", "local", "failed"): 1,
+                ("orders", "local", "not_paid"): 1,
             }
             assert "order-2" not in text
             checks = {each["check"]: each for each in client.get(f"{url}/api/v1/checks").json()["checks"]}
             assert checks["paid_without_reference"]["found"]["samples"] == ["order-2"]
             assert checks["hangs"]["state"] == "not known"
             page = client.get(f"{url}/checks").text
-            assert "1 violations, such as order-2" in page
+            assert "1 violation, such as order-2" in page
             until(lambda: "such as order-2" in log.read_text(), "a line in the log")
             told = [log.read_text(), text, page, json.dumps(checks)]
             shown = " ".join([*psutil.Process(process.pid).cmdline(), *told])
@@ -160,9 +160,9 @@ def test_check_runs_everything_once_and_ends_with_1_where_something_is_wrong(tmp
     assert result.exit_code == 1
     assert result.output.splitlines() == [
         "CHECK                   DATABASE  KIND       STATE     FOUND",
-        "paid_without_reference  local     integrity  violated  1 violations, such as order-2",
+        "paid_without_reference  local     integrity  violated  1 violation, such as order-2",
         "few_orders              local     integrity  violated  2 violations",
-        "orders                  local     business   ok        paid 2, failed 1",
+        "orders                  local     business   ok        paid 2, not_paid 1",
         f"copied                  local     sync       violated  {COMPARED}",
     ]
     states = [each["state"] for each in json.loads(checked(tmp_path, "--output", "json").output)["checks"]]

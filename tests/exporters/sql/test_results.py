@@ -131,7 +131,7 @@ def test_changes_are_logged_and_what_stays_is_not(caplog: pytest.LogCaptureFixtu
         "orphans: 2 violations, such as 0, 1",
         "orphans: not known: shop: refused: connection refused",
         "orphans: is known again",
-        "orphans: 1 violations, such as 0",
+        "orphans: 1 violation, such as 0",
         "orphans: no violations any more",
     ]
 
@@ -150,7 +150,7 @@ def test_the_page_says_what_state_each_check_is_in() -> None:
     run.run(Table(("<id>",), (("<b>",),)))
     run.run(CheckError("query", "no such table", "shop"), VALUES)
     assert as_text(pages.described()).splitlines()[1:] == [
-        "orphans  shop      integrity  violated   1 violations, such as <b>",
+        "orphans  shop      integrity  violated   1 violation, such as <b>",
         "orders   shop      business   not known  shop: query: no such table",
     ]
     page = pages.as_html()[1].decode()
