@@ -189,6 +189,24 @@ def test_an_attack_that_comes_and_goes_is_one_suspicion() -> None:
     assert values == [False] * 12 + [True] * 48
 
 
+def test_a_spread_attack_hides_behind_no_decoys() -> None:
+    rng = random.Random(7)
+    signins, clock = driven()
+    for _ in range(150):  # what is usual is known
+        customers(signins, rng, 20)
+        clock.sleep(12)
+    for minute in range(4):
+        for decoy in range(200):
+            for _ in range(7):  # more failures than any other source, and too few for a guessed account
+                signins.attempt(f"{20 + decoy}.1.1.1", f"decoy-{decoy}", "failed")
+        for source in range(50):
+            for number in range(4):
+                signins.attempt(f"9.9.{source}.7", f"leaked-{source}-{minute}-{number}", "failed")
+        customers(signins, rng, 100)
+        clock.sleep(60)
+    assert "password_spraying" in suspected(signins)
+
+
 def test_a_success_after_a_run_of_failures_is_a_suspected_breach() -> None:
     signins, clock = driven()
     for number in range(30):

@@ -59,13 +59,17 @@ class Searcher:
             try:
                 answer = self._asked(question)
             except BrokenPipeError:  # somebody has ended it
-                self.close()
+                self._end()
                 answer = self._asked(question)
         found: Found = json.loads(answer)
         return found
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, once a search that is under way has ended."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -92,7 +96,7 @@ class Searcher:
         asked.flush()
         ready, _, _ = select.select([answers], [], [], self._seconds)
         if not ready:
-            self.close()
+            self._end()
             raise TimeoutError
         answer = answers.readline()
         if not answer:

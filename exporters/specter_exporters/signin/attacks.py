@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
-from specter_exporters.signin.pictures import Heavy, RequestPicture, SignInPicture
+from specter_exporters.signin.pictures import FEW_TRIES, Heavy, RequestPicture, SignInPicture
 from specter_exporters.signin.settings import Rules
 from specter_exporters.signin.user_agents import MACHINES
 from specter_exporters.signin.window import Usual
@@ -13,7 +13,6 @@ SurgeKind = Literal["flood", "bot_wave"]
 ATTACK_KINDS: tuple[AttackKind, ...] = get_args(AttackKind)
 SURGE_KINDS: tuple[SurgeKind, ...] = get_args(SurgeKind)
 
-FEW_TRIES = 3.0  # tries an account: more is not spraying, which avoids lock-outs
 FLOOD_SHARE = 0.25
 MACHINE_SHARE = 0.5
 
@@ -23,8 +22,8 @@ def attacks(picture: SignInPicture, usual: Usual, rules: Rules, scale: float = 1
 
     - credential_stuffing: one source (address or network) failed with `source_accounts` accounts, at least
       twice as many as it succeeded with (many customers behind one address succeed mostly).
-    - password_spraying: apart from such sources, `spread_accounts` accounts failed, at most three times each
-      on average, three times as many as usual, while there are at least half of the usual successes in the
+    - password_spraying: apart from such sources, `spread_accounts` accounts failed, at most three times each,
+      three times as many as usual, while there are at least half of the usual successes in the
       newest full pane (else signing in is broken). Before anything is usual: failures outnumber successes.
     - account_guessing: one account failed `account_failures` times, from whatever sources.
 
@@ -50,8 +49,8 @@ def _stuffs(source: Heavy, accounts: float) -> bool:
 
 def _sprays(picture: SignInPicture, usual: Usual, least: float, concentrated: float) -> bool:
     apart = [source for source in picture.addresses if _stuffs(source, concentrated)]
-    accounts = picture.accounts - sum(source.failed for source in apart)
-    failures = picture.failures - sum(source.failures for source in apart)
+    accounts = picture.accounts - picture.often_accounts - sum(source.failed for source in apart)
+    failures = picture.rare_failures - sum(source.failures for source in apart)
     if accounts < least or failures > FEW_TRIES * accounts:
         return False
     usual_accounts, usual_successes = usual.get("accounts"), usual.get("recent_successes")

@@ -12,6 +12,7 @@ from specter_exporters.signin.window import sums
 
 Grouping = Literal["address", "network"]
 JUDGED = 64  # sources of each grouping, and accounts, that are looked at
+FEW_TRIES = 3  # of an account: more is not spraying, which avoids lock-outs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Heavy:
 class SignInPicture:
     """The attempts of a window; the heaviest first in each tuple.
 
-    `recent_successes` are those of the newest pane that is full.
+    `recent_successes` are those of the newest pane that is full. `often_accounts` are those known to have
+    failed more than `FEW_TRIES` times, `rare_failures` are the failures of all others: these cannot be hidden
+    behind many failures of a few accounts.
     """
 
     outcomes: dict[str, int]
@@ -42,6 +45,8 @@ class SignInPicture:
     top_accounts: tuple[Heavy, ...]
     error: dict[Grouping, int]
     recent_successes: int
+    often_accounts: int = 0
+    rare_failures: int = 0
 
     @property
     def successes(self) -> int:
@@ -73,18 +78,22 @@ def picture_of_signins(panes: Sequence[SignInPane], full: SignInPane) -> SignInP
     """Return what `panes` hold together; `full` is the newest of them that is full."""
     addresses = [pane.by_address for pane in panes]
     networks = [pane.by_network for pane in panes]
+    accounts = [pane.by_account for pane in panes]
+    often = [count for count in merged(part.counts for part in accounts).values() if count > FEW_TRIES]
     return SignInPicture(
         outcomes=sums(pane.outcomes for pane in panes),
         sources=distinct((pane.sources for pane in panes), LG_DISTINCT_ALL),
         accounts=distinct((pane.accounts for pane in panes), LG_DISTINCT_ALL),
         addresses=_heaviest(addresses),
         networks=_heaviest(networks),
-        top_accounts=_heaviest([pane.by_account for pane in panes]),
+        top_accounts=_heaviest(accounts),
         error={
             "address": sum(items.counts.error for items in addresses),
             "network": sum(items.counts.error for items in networks),
         },
         recent_successes=full.outcomes[SUCCESS],
+        often_accounts=len(often),
+        rare_failures=sum(part.counts.total for part in accounts) - sum(often),
     )
 
 
