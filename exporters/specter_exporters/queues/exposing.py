@@ -73,13 +73,11 @@ class Sources(Collector):
     """The families of one scrape.
 
     Args:
-        ask: returns what each source tells.
-        telling: makes samples of it.
+        fill: asks every source, and adds its samples.
     """
 
-    def __init__(self, ask: Callable[[], Iterable[tuple[str, Told]]], telling: Telling) -> None:
-        self._ask = ask
-        self._telling = telling
+    def __init__(self, fill: Callable[[Families], None]) -> None:
+        self._fill = fill
 
     def describe(self) -> Iterable[Family]:
         """Yield the families without series: nobody is asked."""
@@ -88,9 +86,7 @@ class Sources(Collector):
     def collect(self) -> Iterable[Family]:
         """Ask every source, and yield the families."""
         board = Families(EXPOSED)
-        for name, told in self._ask():
-            self._telling.tell(board, name, told)
-        self._telling.save()
+        self._fill(board)
         return board
 
 
@@ -126,7 +122,7 @@ class Exposition:
         for each in self._process:
             registry.register(each)
         deadline = self._clock.monotonic() + answer_within(environ.get(HEADER, ""))
-        registry.register(Sources(lambda: self._told(deadline), self._telling))
+        registry.register(Sources(lambda board: self._fill(board, deadline)))
         return registry
 
     def start(self) -> None:
@@ -140,15 +136,18 @@ class Exposition:
             each.source.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _told(self, deadline: float) -> Iterable[tuple[str, Told]]:
-        """Yield what each source tells by the deadline. Two scrapes at once take turns."""
+    def _fill(self, board: Families, deadline: float) -> None:
+        """Add what each source tells by the deadline. Two scrapes at once take turns."""
         if not self._turn.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
-            problem = Problem("timeout", "another scrape has taken all the time")
-            yield from ((each.source.name, Told(problem)) for each in self._asking)
+            busy = Told(Problem("timeout", "another scrape has taken all the time"))
+            for each in self._asking:
+                self._telling.tell(board, each.source.name, busy)
             return
         try:
             asked = [(each, each.begin()) for each in self._asking]
             for each, future in asked:
-                yield each.source.name, each.end(future, deadline - self._clock.monotonic())
+                told = each.end(future, deadline - self._clock.monotonic())
+                self._telling.tell(board, each.source.name, told)
+            self._telling.save()
         finally:
             self._turn.release()

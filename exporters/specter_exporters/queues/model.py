@@ -79,6 +79,7 @@ class Memory:
         used: bytes.
         limit: bytes; None without one.
         evicts: whether the policy allows to delete keys.
+        run: a number of at most 53 bits, another one after the server was started anew or deleted keys.
     """
 
     hits: float
@@ -87,6 +88,7 @@ class Memory:
     used: float
     limit: float | None
     evicts: bool
+    run: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,26 @@ from specter_exporters.queues.model import Counter, Queue
 COUNTERS: tuple[Counter, ...] = ("arrived", "completed", "failed", "retried")
 
 
-def tally(ledger: Ledger, server: str, queue: Queue, now: float) -> Mapping[Counter, float]:
+def tally(
+    ledger: Ledger, server: str, queue: Queue, now: float, *, kept: bool = True
+) -> Mapping[Counter, float]:
     """Return the queue's counters, and remember what the next scrape compares with.
 
     Where nobody counts what is finished, what the depth fell by since the scrape before was finished, or
     taken away: at least so many. Where nobody counts what arrives, what is left unexplained by the depth
     and by what was finished has arrived: again at least so many.
+
+    Args:
+        ledger: what was counted.
+        server: that has the queue.
+        queue: as it is now.
+        now: unix seconds.
+        kept: whether the server has kept what it had at the scrape before. One that was started anew or
+            deletes keys has lost messages, which nobody finished.
     """
     name = (server, queue.system, queue.name)
+    if not kept:
+        ledger.drop(key(*name, "depth"))
     counted: dict[Counter, float] = {}
     grown: dict[Counter, float] = {}
     for counter in COUNTERS:

@@ -48,8 +48,9 @@ class Telling:
         if problem is not None:
             return
         board.maybe(metrics.QUEUE_DISCOVERED, [server], told.complete)
+        kept = self._kept(server, told)
         for outcome in told.outcomes:
-            self._outcome(board, server, outcome)
+            self._outcome(board, server, outcome, kept=kept)
         holds = self._holds(server, any(outcome.answer.queues for outcome in told.outcomes))
         for outcome in told.outcomes:
             if outcome.answer.memory is not None:
@@ -74,7 +75,18 @@ class Telling:
             self._ledger.put(place, 1.0, now)
         return queues or self._ledger.get(place, now) is not None
 
-    def _outcome(self, board: Families, server: str, outcome: Outcome) -> None:
+    def _kept(self, server: str, told: Told) -> bool:
+        """Return whether a server has kept its keys since the scrape before, as far as it tells."""
+        runs = [each.answer.memory.run for each in told.outcomes if each.answer.memory is not None]
+        if not runs:
+            return True
+        place, now = key(server, "run"), self._clock.time()
+        before = self._ledger.get(place, now)
+        if before != runs[0]:
+            self._ledger.put(place, runs[0], now)
+        return before is None or before == runs[0]
+
+    def _outcome(self, board: Families, server: str, outcome: Outcome, *, kept: bool) -> None:
         name, problem = outcome.name, outcome.problem
         self._say(f"{server}: {name}", problem)
         board.add(metrics.QUEUE_COLLECTOR_SUCCESS, [server, name], problem is None)
@@ -84,10 +96,10 @@ class Telling:
         board.add(metrics.QUEUE_DROPPED, [server, name], outcome.answer.dropped)
         now = self._clock.time()
         for queue in outcome.answer.queues:
-            self._queue(board, server, queue, now)
+            self._queue(board, server, queue, now, kept=kept)
         _workers(board, server, outcome.answer)
 
-    def _queue(self, board: Families, server: str, queue: Queue, now: float) -> None:
+    def _queue(self, board: Families, server: str, queue: Queue, now: float, *, kept: bool) -> None:
         labels = [server, queue.system, queue.name]
         board.maybe(metrics.QUEUE_DEPTH, labels, queue.depth)
         board.maybe(metrics.QUEUE_READY, labels, queue.ready)
@@ -100,7 +112,7 @@ class Telling:
         board.maybe(
             metrics.QUEUE_OLDEST, [*labels, "first_seen"], first_seen(self._ledger, server, queue, now)
         )
-        for counter, value in tally(self._ledger, server, queue, now).items():
+        for counter, value in tally(self._ledger, server, queue, now, kept=kept).items():
             board.add(_COUNTERS[counter], labels, value)
 
     def _say(self, what: str, problem: Problem | None) -> None:

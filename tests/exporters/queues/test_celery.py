@@ -176,3 +176,5 @@ def test_a_lost_list_of_a_broker_that_evicts_is_not_shown_as_calm() -> None:
     assert found(seen, "ready").get(MAIL, 0) == 0
     assert found(seen, "broker_evicts") == {(): 1}
     assert seen["specter_cache_evictions_total", ("main",)] > 0
+    # Nobody has finished what was deleted.
+    assert found(seen, "completed_total").get(MAIL, 0) == 0

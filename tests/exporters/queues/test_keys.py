@@ -157,10 +157,16 @@ def test_a_key_of_another_type_costs_its_own_queue_and_is_named(
 
 def test_a_broker_that_is_gone_is_said_beside_one_that_lives_and_comes_back(server: RedisProcess) -> None:
     with running_redis() as mortal:
-        here, there = watched(server, Key("q", "list", "q")), RedisServer("second", mortal.url)
+        here, there = (
+            watched(server, Key("q", "list", "q")),
+            RedisServer("second", mortal.url, queues=(Key("mail", "list", "mail"),)),
+        )
         with asking(here, there) as scrape:
             up = {labels: value for (name, labels), value in scrape().items() if name == "specter_queue_up"}
             assert up == {("main",): 1, ("second",): 1}
+            with mortal.client() as client:
+                client.lpush("mail", *range(50))
+            assert scrape()["specter_queue_arrived_total", ("mail", "second", "list")] == 50
             mortal.kill()
             seen = scrape()
             up = {labels: value for (name, labels), value in seen.items() if name == "specter_queue_up"}
@@ -168,7 +174,11 @@ def test_a_broker_that_is_gone_is_said_beside_one_that_lives_and_comes_back(serv
             assert found(seen, "ready") == {("q", "list"): 0}
             assert ("specter_cache_memory_bytes", ("second",)) not in seen
             mortal.start()
-            assert reason(scrape()) == []
+            seen = scrape()
+            assert reason(seen) == []
+            # What it lost was not finished.
+            assert seen["specter_queue_ready", ("mail", "second", "list")] == 0
+            assert seen["specter_queue_completed_total", ("mail", "second", "list")] == 0
 
 
 def test_a_broker_that_stands_still_is_a_time_out_and_the_others_are_told(server: RedisProcess) -> None:

@@ -36,6 +36,14 @@ def test_a_depth_that_is_not_known_proves_nothing() -> None:
     assert counted(ledger, 3, ready=500) == {"arrived": 0, "completed": 0}
 
 
+def test_what_a_server_lost_was_not_finished() -> None:
+    ledger = Ledger()
+    counted(ledger, 1, ready=10)
+    lost = Queue("list", "q", ready=0)
+    assert dict(tally(ledger, "main", lost, 2, kept=False)) == {"completed": 0, "arrived": 0}
+    assert counted(ledger, 3, ready=4) == {"completed": 0, "arrived": 4}
+
+
 def test_a_brokers_counter_that_begins_anew_is_counted_on() -> None:
     ledger = Ledger()
     assert counted(ledger, 1, totals={"arrived": 40}) == {"arrived": 40}

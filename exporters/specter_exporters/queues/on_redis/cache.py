@@ -1,5 +1,8 @@
 """The server's memory: what is found, forgotten, and whether it may forget messages."""
 
+from redis.exceptions import ResponseError
+
+from specter_exporters.queues.messages import identity
 from specter_exporters.queues.model import Answer, Memory
 from specter_exporters.queues.on_redis.session import Session
 
@@ -17,7 +20,11 @@ class CacheCollector:
         Raises:
             redis.RedisError, OSError: the server does not answer, or does not tell.
         """
-        said = {**_info(session.one("INFO", "stats")), **_info(session.one("INFO", "memory"))}
+        parts = session.ask([("INFO", part) for part in ("server", "stats", "memory")])
+        for part in parts:
+            if isinstance(part, ResponseError):
+                raise part
+        said = {name: value for part in parts for name, value in _info(part).items()}
         limit = float(said["maxmemory"])
         return Answer(
             memory=Memory(
@@ -27,6 +34,7 @@ class CacheCollector:
                 used=float(said["used_memory"]),
                 limit=limit or None,
                 evicts=said["maxmemory_policy"] != NO_EVICTION,
+                run=identity(f"{said['run_id']} {said['evicted_keys']}".encode()),
             )
         )
 
