@@ -60,6 +60,9 @@ class RedisProcess:
                 try:
                     if client.info("server")["process_id"] == self.process.pid:
                         return True
+                except redis.AuthenticationError:
+                    # It wants a password, which says that it is there.
+                    return True
                 except redis.ConnectionError:
                     time.sleep(0.01)
         self.kill()

@@ -83,11 +83,24 @@ def test_tasks_are_of_the_queue_that_was_told_or_of_the_only_one() -> None:
     events.take({"type": "task-retried", "uuid": "2", "hostname": "a"})
     zero = {"completed": 0, "failed": 0, "retried": 0}
     assert events.counts(["mail"]) == {"mail": {**zero, "failed": 1, "retried": 1}}
+    # A further queue takes nothing from the first, and what is not told from now on is of neither.
+    assert events.counts(["mail", "slow"]) == {"mail": {**zero, "failed": 1, "retried": 1}, "slow": zero}
+    events.take({"type": "task-retried", "uuid": "3", "hostname": "a"})
     assert events.counts(["mail", "slow"]) == {
-        "mail": {**zero, "failed": 1},
+        "mail": {**zero, "failed": 1, "retried": 1},
         "slow": zero,
         "unknown": {**zero, "retried": 1},
     }
+
+
+def test_tasks_before_the_queues_were_found_are_of_the_only_one() -> None:
+    events = CeleryEvents(Clock())
+    events.take({"type": "task-sent", "uuid": "1", "queue": "mail", "hostname": "web"})
+    for uuid in ("1", "2"):
+        events.take({"type": "task-failed", "uuid": uuid, "hostname": "a"})
+    assert events.counts(["mail"])["mail"]["failed"] == 2
+    # What was told of a queue that is gone is not told of another one.
+    assert events.counts(["next"]) == {"next": {"completed": 0, "failed": 0, "retried": 0}}
 
 
 def test_what_is_no_event_is_left_out() -> None:

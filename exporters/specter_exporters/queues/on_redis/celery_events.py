@@ -70,6 +70,7 @@ class CeleryEvents:
         self._counts: dict[tuple[str, Counter], float] = {}
         self._since: float | None = None
         self._tasks_told = False
+        self._rest: str | None = None
         self._problem: Problem | None = None
         self.epoch = f"{clock.time():.3f}"
 
@@ -117,19 +118,25 @@ class CeleryEvents:
     def counts(self, queues: Sequence[str]) -> dict[str, dict[Counter, float]]:
         """Return what became of tasks since the start, by queue; nothing until workers tell it.
 
-        A task whose queue nobody told is of the only queue, where there is one only.
+        A task whose queue nobody told is of the only queue, where there is one only when it is told.
         """
         with self._lock:
+            rest = queues[0] if len(queues) == 1 else UNKNOWN
+            if self._rest is None:
+                # Tasks before the queues were known.
+                before, self._counts = self._counts, {}
+                for (queue, counter), count in before.items():
+                    self._add(rest if queue == UNKNOWN else queue, counter, count)
+            self._rest = rest
             if not self._tasks_told:
                 return {}
             found: dict[str, dict[Counter, float]] = {
                 name: dict.fromkeys(COUNTED.values(), 0.0) for name in queues
             }
-            rest = queues[0] if len(queues) == 1 else UNKNOWN
             for (queue, counter), count in self._counts.items():
-                name = queue if queue in found else rest
-                here = found.setdefault(name, dict.fromkeys(COUNTED.values(), 0.0))
-                here[counter] += count
+                # What is told of a queue that is gone, or left out, is told of no other one.
+                if queue in found or queue == UNKNOWN:
+                    found.setdefault(queue, dict.fromkeys(COUNTED.values(), 0.0))[counter] += count
         return found
 
     def _worker(self, kind: str, host: str, event: Mapping[str, Any]) -> None:
@@ -164,10 +171,13 @@ class CeleryEvents:
         self._tasks_told = True
         counter = COUNTED.get(kind)
         if counter is not None:
-            place = (self._queues.get(uuid, UNKNOWN), counter)
-            if place not in self._counts and len(self._counts) >= MOST_QUEUES:
-                place = (UNKNOWN, counter)
-            self._counts[place] = self._counts.get(place, 0.0) + 1
+            self._add(self._queues.get(uuid, self._rest or UNKNOWN), counter, 1.0)
+
+    def _add(self, queue: str, counter: Counter, more: float) -> None:
+        place = (queue, counter)
+        if place not in self._counts and len(self._counts) >= MOST_QUEUES:
+            place = (UNKNOWN, counter)
+        self._counts[place] = self._counts.get(place, 0.0) + more
 
 
 class CeleryListener:
