@@ -185,7 +185,7 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
             "expected at "
             f"most {number(most * 100)}%."
         ),
-        action="Read the errors in the workers' log; compare their beginning with the deployments.",
+        action="See on the dashboard which task, in the workers' log which error; compare with deployments.",
     )
 
 

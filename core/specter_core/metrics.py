@@ -414,6 +414,12 @@ QUEUE_RETRIED = Metric(
     "Attempts that failed and are to be made again; at least so many.",
     QUEUE_LABELS,
 )
+QUEUE_TASK_FAILURES = Metric(
+    "specter_queue_task_failures_total",
+    "counter",
+    "Tasks of Celery that failed for good, by name, while the exporter ran; beyond a hundred names: `other`.",
+    (SERVER, "task"),
+)
 WORKER_STATES = ("busy", "idle", "suspended", "lost")
 QUEUE_WORKERS = Metric(
     "specter_queue_workers",

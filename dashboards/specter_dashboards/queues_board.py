@@ -181,7 +181,13 @@ def _work() -> Section:
         ],
         unit="percentunit",
     )
-    return Section(row("Work"), [Line(7, rates[:2]), Line(7, [*rates[2:], ratios])])
+    tasks = server_graph(
+        "Failing tasks by name",
+        "Celery's tasks a second that failed for good.",
+        [Query(queries.failing_tasks(), "{{task}} {{server}}")],
+        unit="cps",
+    )
+    return Section(row("Work"), [Line(7, rates[:2]), Line(7, [rates[2], tasks]), Line(7, [rates[3], ratios])])
 
 
 def _workers() -> Section:

@@ -23,6 +23,11 @@ def rate_by_queue(counter: Metric) -> str:
     return f"topk({MOST}, {rate(counter, QUEUE)} > 0)"
 
 
+def failing_tasks() -> str:
+    """Return how many tasks a second fail, of the names with most."""
+    return f"topk({MOST}, {rate(metrics.QUEUE_TASK_FAILURES, 'task')} > 0)"
+
+
 def unreachable() -> str:
     """Return the brokers that could not be asked, with the reason."""
     return f"{highest(metrics.QUEUE_FAILURE, by='reason')} == 1"

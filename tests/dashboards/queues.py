@@ -38,6 +38,7 @@ GAUGES = {
 COUNTERS = (
     *(_main(f"queue_{name}_total", MAIL) for name in ("arrived", "completed", "failed", "retried")),
     _main("cache_evictions_total"),
+    _main("queue_task_failures_total", 'task="shop.mail"'),
 )
 TIMES = (
     _main("queue_worker_heartbeat_timestamp_seconds", 'system="celery",worker="celery@a"'),

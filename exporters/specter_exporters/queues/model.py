@@ -99,6 +99,8 @@ class Answer:
         queues: that it knows.
         workers: that it knows; None where it cannot tell, which is not the same as none.
         systems: whose workers it would tell, so that none of a state is 0.
+        failures: tasks that failed for good since `epoch`, by name.
+        epoch: of the failures.
         memory: of the server.
         dropped: queues or workers that were too many.
         problem: why a part of it is missing.
@@ -107,6 +109,8 @@ class Answer:
     queues: Sequence[Queue] = ()
     workers: Sequence[Worker] | None = None
     systems: Sequence[str] = ()
+    failures: Mapping[str, float] = field(default_factory=dict)
+    epoch: str = ""
     memory: Memory | None = None
     dropped: int = 0
     problem: "Problem | None" = None

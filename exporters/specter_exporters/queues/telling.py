@@ -97,6 +97,10 @@ class Telling:
         now = self._clock.time()
         for queue in outcome.answer.queues:
             self._queue(board, server, queue, now, kept=kept)
+        for task, count in outcome.answer.failures.items():
+            place = key(server, name, "task", task)
+            counted = self._ledger.follow(place, count, now, outcome.answer.epoch)
+            board.add(metrics.QUEUE_TASK_FAILURES, [server, task], counted)
         _workers(board, server, outcome.answer)
 
     def _queue(self, board: Families, server: str, queue: Queue, now: float, *, kept: bool) -> None:

@@ -132,6 +132,8 @@ def test_what_became_of_tasks_is_counted_and_a_killed_worker_is_seen_by_its_hear
         seen = scrape()
         assert found(seen, "retried_total") == {MAIL: 1}
         assert found(seen, "completed_total") == {MAIL: 1}
+        app = "tests.exporters.queues.celery_app"
+        assert found(seen, "task_failures_total") == {(f"{app}.fail",): 1, (f"{app}.retry",): 1}
         # One of the three runs, which is acknowledged when it starts; the others were taken in advance.
         assert (found(seen, "in_progress"), found(seen, "scheduled")) == ({MAIL: 2}, {MAIL: 1})
         assert time.time() - 60 < found(seen, "oldest_in_progress_timestamp_seconds")[MAIL] <= time.time()

@@ -103,6 +103,19 @@ def test_tasks_before_the_queues_were_found_are_of_the_only_one() -> None:
     assert events.counts(["next"]) == {"next": {"completed": 0, "failed": 0, "retried": 0}}
 
 
+def test_failures_are_told_by_the_name_that_workers_receive_a_task_with() -> None:
+    events = CeleryEvents(Clock())
+    events.take({"type": "task-received", "uuid": "1", "name": "shop.mail", "hostname": "a"})
+    for uuid in ("1", "1", "2"):
+        events.take({"type": "task-failed", "uuid": uuid, "hostname": "a"})
+    assert events.failures() == {"shop.mail": 2, "unknown": 1}
+    for number in range(200):
+        events.take({"type": "task-received", "uuid": f"n{number}", "name": f"t{number}", "hostname": "a"})
+        events.take({"type": "task-failed", "uuid": f"n{number}", "hostname": "a"})
+    assert len(events.failures()) == 101
+    assert events.failures()["other"] == 102
+
+
 def test_what_is_no_event_is_left_out() -> None:
     events = CeleryEvents(Clock())
     events.listening()

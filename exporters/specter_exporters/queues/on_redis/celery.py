@@ -99,6 +99,8 @@ class CeleryCollector:
             workers,
             systems=(SYSTEM,) if kept is not None else (),
             dropped=dropped,
+            failures=self._events.failures(),
+            epoch=self._events.epoch,
             problem=known.problem or self._events.problem(),
         )
 

@@ -37,6 +37,9 @@ FORGET_AFTER = 3600.0
 MOST_WORKERS = 2000
 MOST_TASKS = 20_000
 MOST_QUEUES = 3000
+MOST_NAMES = 100
+"""Names of tasks that have a count of their own."""
+OTHER = "other"
 COUNTED: dict[str, Counter] = {
     "task-succeeded": "completed",
     "task-failed": "failed",
@@ -69,6 +72,8 @@ class CeleryEvents:
         self._queues: OrderedDict[str, str] = OrderedDict()
         self._counts: dict[tuple[str, Counter], float] = {}
         self._since: float | None = None
+        self._names: OrderedDict[str, str] = OrderedDict()
+        self._failures: dict[str, float] = {}
         self._tasks_told = False
         self._rest: str | None = None
         self._problem: Problem | None = None
@@ -139,6 +144,11 @@ class CeleryEvents:
                     found.setdefault(queue, dict.fromkeys(COUNTED.values(), 0.0))[counter] += count
         return found
 
+    def failures(self) -> dict[str, float]:
+        """Return how many tasks failed for good since the start, by name; `unknown` where nobody told it."""
+        with self._lock:
+            return dict(self._failures)
+
     def _worker(self, kind: str, host: str, event: Mapping[str, Any]) -> None:
         if kind == "worker-offline":
             self._workers.pop(host, None)
@@ -161,15 +171,18 @@ class CeleryEvents:
         return "busy" if heard.active else "idle"
 
     def _task(self, kind: str, uuid: str, event: Mapping[str, Any]) -> None:
+        # Publishers tell of what they send, workers of what they receive, and only there is the name.
+        _remember(self._names, uuid, event.get("name"))
+        _remember(self._queues, uuid, event.get("queue"))
         if kind == "task-sent":
-            # Publishers tell it, which says nothing of the workers.
-            if isinstance(event.get("queue"), str):
-                self._queues[uuid] = event["queue"][:200]
-                while len(self._queues) > MOST_TASKS:
-                    self._queues.popitem(last=False)
             return
         self._tasks_told = True
         counter = COUNTED.get(kind)
+        if counter == "failed":
+            name = self._names.get(uuid, UNKNOWN)
+            known = name in self._failures or len(self._failures) < MOST_NAMES
+            name = name if known else OTHER
+            self._failures[name] = self._failures.get(name, 0.0) + 1
         if counter is not None:
             self._add(self._queues.get(uuid, self._rest or UNKNOWN), counter, 1.0)
 
@@ -178,6 +191,13 @@ class CeleryEvents:
         if place not in self._counts and len(self._counts) >= MOST_QUEUES:
             place = (UNKNOWN, counter)
         self._counts[place] = self._counts.get(place, 0.0) + more
+
+
+def _remember(table: OrderedDict[str, str], uuid: str, value: object) -> None:
+    if isinstance(value, str):
+        table[uuid] = value[:200]
+        while len(table) > MOST_TASKS:
+            table.popitem(last=False)
 
 
 class CeleryListener:
