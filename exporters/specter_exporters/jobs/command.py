@@ -1,11 +1,14 @@
 """Take what jobs tell of their runs, and expose what ran and what should have run."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from specter_core.errors import SpecterError, UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, parse_listen_address, web_options
 
@@ -50,6 +53,7 @@ def jobs(
       specter exporter jobs --config jobs.yml
       specter exporter jobs --config jobs.yml --ping.listen-address 10.0.0.5:9855
       curl http://127.0.0.1:9855/ping/$(cat ping.key)/backup
+      crontab -l | specter exporter jobs import --crontab - > jobs.yml
     """
     from specter_exporters.jobs.config import load  # noqa: PLC0415  (not for --help)
 
@@ -59,6 +63,72 @@ def jobs(
         raise click.UsageError("Missing option '--config'.", context)
     host, port = parse_listen_address(ping_address, "--ping.listen-address")
     run(load(config_file), web, (host, port), storage_path, StopSignals().wait)
+
+
+@jobs.command("import")
+@click.option(
+    "--crontab",
+    "crontabs",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A crontab, as `crontab -l` prints it; `-` reads standard input.",
+)
+@click.option(
+    "--system", is_flag=True, help="The crontabs have a user before the command, as in /etc/cron.d."
+)
+@click.option("--systemd-timers", is_flag=True, help="The timers of this machine, as systemctl shows them.")
+@click.option("--time-zone", default="UTC", show_default=True, help="Whose clock cron and systemd follow.")
+def import_jobs(crontabs: tuple[Path, ...], time_zone: str, *, system: bool, systemd_timers: bool) -> None:
+    """Print a configuration of the jobs that cron or systemd have.
+
+    What is left out, and why, is a comment in it. Name the jobs, and their ping URLs, as you like.
+
+    \b
+    Examples:
+      crontab -l | specter exporter jobs import --crontab - > jobs.yml
+      specter exporter jobs import --system --crontab /etc/cron.d/backup --time-zone Europe/Berlin
+      specter exporter jobs import --systemd-timers
+    """
+    from specter_exporters.jobs.importing import configuration, crontab, timers  # noqa: PLC0415
+
+    if not crontabs and not systemd_timers:
+        raise UsageError("say what to import: --crontab FILE or --systemd-timers")
+    _check_zone(time_zone)
+    found = [each for path in crontabs for each in crontab(_text(path), system=system, zone=time_zone)]
+    if systemd_timers:
+        found += timers(_systemctl(), zone=time_zone)
+    click.echo(configuration(found, time_zone), nl=False)
+
+
+def _check_zone(name: str) -> None:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  (not for --help)
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(f"--time-zone {name!r}: is no time zone such as Europe/Berlin") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"--crontab {path}: cannot be read: {reason}") from error
+
+
+def _systemctl() -> str:
+    from specter_exporters.jobs.importing import PROPERTIES  # noqa: PLC0415
+
+    command = ["systemctl", "show", "--all", f"--property={','.join(PROPERTIES)}", "*.timer"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SpecterError(f"systemctl cannot be run: {type(error).__name__}") from error
+    if done.returncode:
+        raise SpecterError(f"systemctl ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stdout
 
 
 def run(

@@ -1,0 +1,180 @@
+"""Jobs as crontabs and systemd's timers say them, for a configuration to begin from: nothing is run here."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from specter_exporters.jobs.schedules import Calendar, Cron
+from specter_exporters.logs.secrets import mask_secrets
+
+_ASSIGNED = re.compile(r"(\w+)\s*=\s*(.*)")
+_FIELDS = re.compile(r"(@\w+|(?:\S+\s+){4}\S+)\s+(.*)")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|w|month|y)")
+_SECONDS = {
+    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0,
+    "month": 2_629_800.0, "y": 31_557_600.0,
+}  # fmt: skip
+_NO_NAMES = frozenset(
+    {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
+)
+GRACE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job that was found: the settings of one entry of `jobs`, and a comment."""
+
+    name: str
+    comment: str
+    settings: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line or a timer that is no job to watch, and why."""
+
+    comment: str
+    why: str
+
+
+def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
+    """Yield the jobs of a crontab.
+
+    Args:
+        text: of it.
+        system: whether it is the system's, whose lines have a user before the command.
+        zone: whose clock cron follows, unless CRON_TZ says another.
+    """
+    own: str | None = None
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith("#"):
+            continue
+        assigned = _ASSIGNED.fullmatch(line)
+        if assigned is not None:
+            if assigned[1] == "CRON_TZ":
+                own = assigned[2].strip("\"' ")
+            continue
+        yield _cron_line(line, system, own, zone)
+
+
+def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | Skipped:
+    comment = mask_secrets(line)
+    fields = _FIELDS.fullmatch(line)
+    if fields is None:
+        return Skipped(comment, "is no line of a crontab")
+    expression, command = " ".join(fields[1].split()), fields[2]
+    if expression.lower() == "@reboot":
+        return Skipped(comment, "runs at each start, at no time")
+    if system:
+        command = command.partition(" ")[2].strip()
+    try:
+        Cron(expression, ZoneInfo(own or zone))
+    except (ValueError, KeyError, OSError) as error:
+        return Skipped(comment, str(error))
+    settings: list[tuple[str, object]] = [("cron", expression)]
+    if own is not None and own != zone:
+        settings.append(("time_zone", own))
+    return Found(name_of(command), mask_secrets(command), tuple(settings))
+
+
+def timers(shown: str, *, zone: str) -> Iterator[Found | Skipped]:
+    """Yield the jobs of `systemctl show --property=... '*.timer'`, see `PROPERTIES`."""
+    for block in re.split(r"\n\s*\n", shown.strip()):
+        said: dict[str, list[str]] = {}
+        for line in block.splitlines():
+            name, _, value = line.partition("=")
+            if value:
+                said.setdefault(name, []).append(value)
+        if "Id" in said:
+            yield _timer(said, zone)
+
+
+PROPERTIES = ("Id", "TimersCalendar", "TimersMonotonic", "AccuracyUSec", "RandomizedDelayUSec")
+
+
+def _timer(said: dict[str, list[str]], zone: str) -> Found | Skipped:
+    unit = said["Id"][0]
+    calendar = _of("OnCalendar", said.get("TimersCalendar", []))
+    period = _of("OnUnitActiveUSec", said.get("TimersMonotonic", []))
+    late = sum(span(value) for name in PROPERTIES[3:] for value in said.get(name, []))
+    settings: list[tuple[str, object]] = []
+    if calendar:
+        try:
+            Calendar(tuple(calendar), ZoneInfo(zone))
+        except ValueError as error:
+            return Skipped(unit, str(error))
+        settings.append(("on_calendar", calendar[0] if len(calendar) == 1 else list(calendar)))
+    elif period:
+        settings.append(("every", f"{span(period[0]):g}s"))
+    else:
+        return Skipped(unit, "runs after an event, at no time of its own")
+    if late > GRACE:
+        settings.append(("grace", f"{late + GRACE:g}s"))
+    return Found(slug(unit.removesuffix(".timer")), unit, tuple(settings))
+
+
+def _of(name: str, values: Sequence[str]) -> list[str]:
+    found = [re.search(rf"{name}=([^;}}]+)", value) for value in values]
+    return [each[1].strip() for each in found if each is not None]
+
+
+def span(text: str) -> float:
+    """Return the seconds of a time span as systemd writes it (`1h 30min`); 0 for what is none."""
+    return sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(text))
+
+
+def name_of(command: str) -> str:
+    """Return a name for the job of a command: what `specter run --job` says, or the program's."""
+    line = command.partition("%")[0]
+    said = re.search(r"--job[ =](\S+)", line)
+    if said is not None:
+        return slug(said[1])
+    # The last of several is the job: `cd` and `test` come before it.
+    names = [name for part in re.split(r"&&|\|\||;", line) if (name := _program(part)) is not None]
+    return slug(names[-1] if names else "job")
+
+
+def _program(line: str) -> str | None:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.replace("'", "").replace('"', "").split()
+    if words[:1] in (["cd"], ["test"], ["["], ["curl"], ["wget"], ["echo"], ["sleep"]):
+        return None
+    names = (
+        PurePath(word).stem
+        for word in words
+        if not word.startswith(("-", "/dev/", "[", "&", "|", ">", "(")) and "=" not in word
+    )
+    return next((name for name in names if name not in _NO_NAMES and not name.isdigit()), None)
+
+
+def slug(text: str) -> str:
+    """Return `text` as the name of a job."""
+    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:90] or "job"
+
+
+def configuration(found: Iterable[Found | Skipped], zone: str) -> str:
+    """Return a configuration file; what was skipped is a comment in it, and names appear once."""
+    lines = [f"time_zone: {zone}", "jobs:"]
+    names: dict[str, int] = {}
+    for each in found:
+        if isinstance(each, Skipped):
+            lines.append(f"  # left out: {_line(each.comment)}: {_line(each.why)}")
+            continue
+        names[each.name] = count = names.get(each.name, 0) + 1
+        name = each.name if count == 1 else f"{each.name}-{count}"
+        entry = yaml.safe_dump([{"name": name, **dict(each.settings)}], sort_keys=False, width=1000)
+        lines += [f"  # {_line(each.comment)}", *(f"  {line}" for line in entry.splitlines())]
+    if not names:
+        lines[1] = "jobs: []"
+    return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
