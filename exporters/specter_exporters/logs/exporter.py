@@ -31,6 +31,8 @@ from specter_exporters.logs.watch import Watch
 LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_FILE_SERIES = 100
+SAVED_WITHIN = 5.0
+"""Seconds for which a scrape waits for a save that another thread has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,20 +170,30 @@ class Exporter:
         self._save_and(lambda: None)
 
     def collect(self) -> Iterable[Family]:
-        """Save, and return what was saved: nobody ever sees a figure that a restart would take back."""
-        return self._save_and(lambda: list(self._families()))
+        """Save, and return what was saved: nobody ever sees a figure that a restart would take back.
+
+        Where a disk hangs, it is told what has not been saved, as where a disk is full.
+        """
+        return self._save_and(lambda: list(self._families()), within=SAVED_WITHIN)
 
     def describe(self) -> Iterable[Family]:
         """Return nothing: a registry would collect once only to learn the names."""
         return ()
 
-    def _save_and(self, look: Callable[[], T]) -> T:
-        with self._saving:
+    def _save_and(self, look: Callable[[], T], within: float = -1) -> T:
+        """Save what `look` sees, unless another thread is still saving after `within` seconds."""
+        if not self._saving.acquire(timeout=within):
+            with self._lock:
+                self._state_errors[0] += 1
+                return look()
+        try:
             with self._lock:
                 found = look()
                 data = self._encoded() if self._folder is not None else b""
             if self._folder is not None:
                 self._write(self._folder, data)
+        finally:
+            self._saving.release()
         return found
 
     def _write(self, folder: StateFolder, data: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from specter_exporters.logs.state import StateError
+from specter_exporters.logs.state import StateError, StateFolder
 from tests.exporters.logs.reading import Reading, TurnedClock, numbered
 
 CONFIG = """
@@ -387,3 +387,26 @@ def test_a_scrape_does_not_wait_for_the_rest_that_a_share_of_a_core_asks_for(
     while reading.exporter.step():
         pass
     assert scraped[0] == 10
+
+
+def test_a_disk_that_hangs_holds_no_scrape_up(
+    log: Path, start: Callable[[], Reading], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(log, numbered(0, 10))
+    reading = start().read()
+    begun, go = threading.Event(), threading.Event()
+
+    def save(_folder: StateFolder, _data: bytes) -> None:
+        begun.set()
+        assert go.wait(30)
+
+    monkeypatch.setattr(StateFolder, "save", save)
+    monkeypatch.setattr("specter_exporters.logs.exporter.SAVED_WITHIN", 0.05)
+    saving = threading.Thread(target=reading.exporter.save)
+    saving.start()
+    assert begun.wait(30)
+    append(log, numbered(10, 5))
+    assert reading.read().lines == 15
+    assert reading.value("specter_log_state_errors_total") >= 1
+    go.set()
+    saving.join()
