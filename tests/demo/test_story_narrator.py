@@ -256,6 +256,15 @@ def test_another_service_s_anomaly_is_no_part_of_the_story(story: Story) -> None
     assert story.phase() is Phase.QUIET
 
 
+@pytest.mark.parametrize("query", ["pg_connections", "sql_business_value"])
+def test_an_anomaly_of_what_has_no_imported_past_is_no_part_of_the_story(story: Story, query: str) -> None:
+    story.prometheus.alerts = [
+        {"alertname": "AnomalyDetected", "alertstate": "firing", "service": "shop", "for": query}
+    ]
+    story.tick()
+    assert story.phase() is Phase.QUIET
+
+
 @pytest.mark.parametrize(
     ("scores", "alerts", "reason"),
     [

@@ -130,8 +130,8 @@ class Narrator:
             return f"{highest[0]} scores {highest[1]:.2f}"
         told_by = {self.fault.alert, *self.fault.family_alerts}
         for alert in seen.alerts:
-            # Another service's anomaly is no part of this story.
-            if alert.name in told_by and alert.service == SHOP:
+            # Another service's anomaly is no part of this story, nor that of what was learnt in earlier runs.
+            if alert.name in told_by and alert.service == SHOP and alert.has_past:
                 return f"{alert.name} is up"
         if len(seen.scores) < EXPECTED_SERIES:
             return f"only {len(seen.scores)} series are scored"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ SHOP = "shop"
 OF_SHOP = f'{SERVICE}="{SHOP}"'
 # No past of the database, or of what is in it, is imported: it is scored when a run has lasted for long, and
 # by that run alone.
-WITH_PAST = f'{FOR}!~"(pg|sql)_.+"'
+WITHOUT_PAST = "(pg|sql)_.+"
+WITH_PAST = f'{FOR}!~"{WITHOUT_PAST}"'
 QUIET_ALERTS = {WATCHDOG}
 # Which part of a service: a route, or a page on a class of devices.
 PLACE = (ROUTE, *WEB_VITALS_LABELS)
@@ -44,13 +46,19 @@ class RouteView:
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """One firing or pending alert."""
+    """One firing or pending alert; `query` is what the detector's is of, empty for a rule family's."""
 
     name: str
     severity: str
     state: str
     about: str
     service: str = ""
+    query: str = ""
+
+    @property
+    def has_past(self) -> bool:
+        """Whether it is not of a series that no past was imported of."""
+        return re.fullmatch(WITHOUT_PAST, self.query) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +124,8 @@ def _alerts(samples: Iterable[Sample]) -> list[AlertView]:
             continue
         about = " ".join(labels[key] for key in ABOUT if labels.get(key))
         severity = labels.get("severity", "none")
-        views.append(
-            AlertView(labels["alertname"], severity, labels["alertstate"], about, labels.get(SERVICE, ""))
-        )
+        service, query = labels.get(SERVICE, ""), labels.get(FOR, "")
+        views.append(AlertView(labels["alertname"], severity, labels["alertstate"], about, service, query))
     return sorted(views, key=lambda view: (view.severity, view.name, view.about))
 
 
