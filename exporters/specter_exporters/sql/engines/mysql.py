@@ -93,9 +93,12 @@ class MySql:
 
     def connection_reason(self, error: BaseException) -> str:
         """Return why no connection was made."""
-        code = _code(error)
+        code, text = _code(error), str(error)
+        # The driver has no code of its own for a handshake that fails.
+        if "SSL" in text or "certificate" in text:
+            return "tls"
         if code in GONE:
-            return "timeout" if "timed out" in str(error) else "refused"
+            return "timeout" if "timed out" in text else "refused"
         return _CONNECTING.get(code, "other")
 
     def query_reason(self, error: BaseException) -> str:
