@@ -27,6 +27,7 @@ class Queue:
         totals: the broker's own counters, which may begin anew with it.
         epoch: changes when the totals have begun anew, where that is known.
         more: what to add to counters since the scrape before.
+        whole: False where something is not known that is at other times.
     """
 
     system: str
@@ -42,11 +43,12 @@ class Queue:
     totals: Mapping[Counter, float] = field(default_factory=dict)
     epoch: str = ""
     more: Mapping[Counter, float] = field(default_factory=dict)
+    whole: bool = True
 
     @property
     def depth(self) -> float | None:
-        """Messages that nobody has finished; None where not even the ready ones are known."""
-        if self.ready is None:
+        """Messages that nobody has finished, of what the system tells; None where a part is not known."""
+        if self.ready is None or not self.whole:
             return None
         return self.ready + (self.in_progress or 0) + (self.scheduled or 0)
 

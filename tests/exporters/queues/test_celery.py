@@ -153,6 +153,41 @@ def test_what_became_of_tasks_is_counted_and_a_killed_worker_is_seen_by_its_hear
         assert failing(seen) == {}
 
 
+def test_the_brokers_transport_options_are_known(server: RedisProcess, client: redis.Redis) -> None:
+    client.sadd("shop._kombu.binding.orders", "o.*:o.*:mail", "p::post")
+    client.lpush("shop.mail:5", "a", "b")
+    client.lpush("shop.post", "a")
+    client.hset("shop.unacked", "tag", '[{"headers": {"eta": "2999-01-01T00:00:00"}}, "orders", "p"]')
+    client.zadd("shop.unacked_index", {"tag": 1e9})
+    options = RedisServer(
+        "main",
+        server.url,
+        discover=("celery",),
+        celery_priorities=(0, 5),
+        celery_separator=":",
+        celery_prefix="shop.",
+    )
+    with asking(options) as scrape:
+        seen = scrape()
+    assert found(seen, "ready") == {MAIL: 2, ("post", "celery"): 1}
+    assert found(seen, "scheduled") == {MAIL: 0, ("post", "celery"): 1}
+    assert found(seen, "in_progress") == {MAIL: 0, ("post", "celery"): 0}
+
+
+def test_where_more_is_in_progress_than_was_looked_at_it_is_unknown_until_it_was(
+    server: RedisProcess, client: redis.Redis
+) -> None:
+    put(client, "mail", b"{}")
+    body = '[{"headers": {}}, "", "mail"]'
+    client.hset("unacked", mapping={f"tag {number}": body for number in range(1500)})
+    client.zadd("unacked_index", {f"tag {number}": 1e9 for number in range(1500)})
+    with asking(watched(server)) as scrape:
+        first, second = scrape(), scrape()
+    assert (found(first, "ready"), found(first, "in_progress"), found(first, "depth")) == ({MAIL: 1}, {}, {})
+    assert (found(second, "in_progress"), found(second, "depth")) == ({MAIL: 1500}, {MAIL: 1501})
+    assert found(second, "arrived_total") == {MAIL: 0}
+
+
 def test_more_queues_than_allowed_are_left_out_and_counted(server: RedisProcess, client: redis.Redis) -> None:
     for number in range(7):
         client.sadd("_kombu.binding.all", f"q{number}\x06\x16\x06\x16q{number}")

@@ -177,6 +177,7 @@ class BullmqCollector:
             oldest_taken=min(times.get("processedOn", ()), default=None),
             totals=totals,
             more=more,
+            whole=None not in {counts.active, counts.delayed},
         )
 
 

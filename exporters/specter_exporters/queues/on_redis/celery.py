@@ -211,6 +211,7 @@ class CeleryCollector:
             oldest_taken=None if held is None else held.oldest,
             totals=done,
             epoch=self._events.epoch,
+            whole=held is not None,
         )
 
 

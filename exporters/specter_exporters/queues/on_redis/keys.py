@@ -113,6 +113,7 @@ def _sorted_sets(
                 key.name,
                 ready=ready,
                 scheduled=total - ready if due and None not in {total, ready} else None,
+                whole=total is not None,
                 dead_letters=dead.get(key.name),
                 oldest=_moment(key, first, now),
                 head=identity(first[0]) if first and key.score == "priority" else None,

@@ -149,6 +149,7 @@ def _queue(
         oldest=times[0],
         oldest_taken=times[1],
         more=more,
+        whole=None not in {counts.taken, *later},
     )
 
 
