@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -220,6 +221,21 @@ def test_a_check_for_which_there_is_no_thread_has_failed_and_is_tried_again(
     assert {entry["error"] for entry in report.document()["checks"].values()} == {"RuntimeError"}
     timer.advance(6)
     assert health.report().status == 200
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_waits_for_no_run_of_its_parent() -> None:
+    check = Counted(free=False)
+    health = Health([Check("database", check, timeout=5.0)])
+    list(health.collect())  # starts a run and waits for none
+    until(lambda: check.runs == 1, "the run")
+    child = os.fork()
+    if not child:
+        check.go.set()
+        os._exit(health.report().status == 200)
+    _, status = os.waitpid(child, 0)
+    check.go.set()
+    assert os.waitstatus_to_exitcode(status) == 1
 
 
 def test_metrics_are_absent_before_the_first_run_and_when_out_of_date() -> None:

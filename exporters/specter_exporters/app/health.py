@@ -2,7 +2,9 @@
 
 import asyncio
 import inspect
+import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
@@ -150,10 +152,18 @@ class Health:
         self._fresh = fresh
         self._usable = usable
         self._timer = timer
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begin()
+        me = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _begin(me))
         if registry is not None:
             registry.register(self)
+
+    def _begin(self) -> None:
+        """Begin, or go on in a forked process: what runs in the parent never ends here."""
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        for state in self._states:
+            state.running = state.task = None
 
     def report(self) -> Report:
         """Return the answer to a thread."""
@@ -282,6 +292,13 @@ class Health:
         if state.running is not None and now - state.started >= state.check.timeout:
             return Result(TIMED_OUT, state.check.timeout, now)
         return state.result
+
+
+def _begin(health: "weakref.ref[Health]") -> None:
+    """Let the checks begin anew, if they are still in use."""
+    found = health()
+    if found is not None:
+        found._begin()
 
 
 def _ask(asked: Any, timeout: float, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[object]":
