@@ -1,13 +1,16 @@
 """gunicorn with four workers: totals are exact, whoever is scraped, whoever is killed."""
 
+import errno
 import os
 import random
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -248,6 +251,37 @@ def test_a_folder_that_a_killed_server_left_is_removed_by_the_next(tmp_path: Pat
     assert list(memory.iterdir()) == []
 
 
+def starting(monkeypatch: pytest.MonkeyPatch, memory: Path, uid: int) -> SimpleNamespace:
+    """Return a server about to start, whose environment is given back at the end of the test."""
+    monkeypatch.setattr("specter_exporters.app.gunicorn.MEMORY", memory)
+    for name in ("SPECTER_WORKERS_DIR", "SPECTER_WORKERS_PARENT", "SPECTER_WORKERS_SLOTS"):
+        monkeypatch.setenv(name, "")
+    cfg = SimpleNamespace(uid=uid, gid=os.getgid(), threads=1, worker_class_str="sync", env_orig={})
+    return SimpleNamespace(cfg=cfg)
+
+
+def test_a_full_memory_file_system_keeps_no_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, temporary = tmp_path / "memory", tmp_path / "temporary"
+    memory.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    mkdtemp = tempfile.mkdtemp
+
+    def full(**where: Any) -> str:
+        if where["dir"] == memory:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return mkdtemp(**where)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    server = starting(monkeypatch, memory, os.getuid())
+    hooks.on_starting(server)
+    assert Path(os.environ["SPECTER_WORKERS_DIR"]).parent == temporary
+    hooks.on_exit(server)
+    assert list(temporary.iterdir()) == []
+
+
 def test_what_another_user_has_put_beside_the_folders_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,12 +289,8 @@ def test_what_another_user_has_put_beside_the_folders_is_left_alone(
     foreign.mkdir()
     (foreign / "owner").touch()
     other = os.getuid() + 1
-    monkeypatch.setattr("specter_exporters.app.gunicorn.MEMORY", tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: other)
-    for name in ("SPECTER_WORKERS_DIR", "SPECTER_WORKERS_PARENT", "SPECTER_WORKERS_SLOTS"):
-        monkeypatch.setenv(name, "")
-    cfg = SimpleNamespace(uid=other, gid=0, threads=1, worker_class_str="sync", env_orig={})
-    server = SimpleNamespace(cfg=cfg)
+    server = starting(monkeypatch, tmp_path, other)
     hooks.on_starting(server)
     assert len(list(tmp_path.iterdir())) == 2
     hooks.on_exit(server)

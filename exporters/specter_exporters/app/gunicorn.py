@@ -11,6 +11,7 @@ workers go on in the same folder.
 """
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -20,6 +21,8 @@ from typing import Any
 from specter_exporters.app.shared import DIRECTORY, PARENT, SLOTS, held
 
 __all__ = ["on_exit", "on_starting"]
+
+logger = logging.getLogger(__name__)
 
 MEMORY = Path("/dev/shm")  # noqa: S108  (folders in it are made by mkdtemp)
 OWNER = "owner"
@@ -34,8 +37,11 @@ def on_starting(server: Any) -> None:
         OSError: the folder cannot be made.
     """
     given = os.environ.get(DIRECTORY)
-    folder = Path(given) if given else _make_folder(server)
-    server.specter_owner = _own(folder)
+    if given:
+        folder = Path(given)
+        server.specter_owner = _own(folder)
+    else:
+        folder, server.specter_owner = _new_folder(server)
     os.environ[DIRECTORY] = str(folder)
     os.environ[PARENT] = str(os.getpid())
     os.environ[SLOTS] = str(slots(server.cfg))
@@ -76,8 +82,19 @@ def slots(cfg: Any) -> int:
     return int(cfg.threads)
 
 
-def _make_folder(server: Any) -> Path:
-    parent = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+def _new_folder(server: Any) -> tuple[Path, int]:
+    """Make a folder in memory or, where there is no room in it, among the temporary files, and own it."""
+    if os.access(MEMORY, os.W_OK):
+        try:
+            folder = _make_folder(server, MEMORY)
+            return folder, _own(folder)
+        except OSError as error:
+            logger.warning("no folder for the workers' metrics in %s: %s", MEMORY, error)
+    folder = _make_folder(server, Path(tempfile.gettempdir()))
+    return folder, _own(folder)
+
+
+def _make_folder(server: Any, parent: Path) -> Path:
     for left in parent.glob(f"{_prefix()}*"):
         if _is_left_over(left, {os.geteuid(), server.cfg.uid}):
             shutil.rmtree(left, ignore_errors=True)
