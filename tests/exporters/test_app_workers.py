@@ -272,7 +272,8 @@ def test_a_full_memory_file_system_keeps_no_server_from_starting(
     def full(**where: Any) -> str:
         if where["dir"] == memory:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return mkdtemp(**where)
+        made: str = mkdtemp(**where)
+        return made
 
     monkeypatch.setattr(tempfile, "mkdtemp", full)
     server = starting(monkeypatch, memory, os.getuid())
