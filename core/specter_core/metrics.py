@@ -583,6 +583,13 @@ DELIVERY_EVENTS = Metric(
     "bounced, dropped (not tried), complained, other.",
     (DELIVERY_PROVIDER, OUTCOME),
 )
+DELIVERY_REFUSED = Metric(
+    "specter_delivery_refused_total",
+    "counter",
+    "Requests of providers that were refused, by reason: signature (wrong, or too old), invalid, too_large, "
+    "rate_limited, unreachable (the certificate of SNS could not be had).",
+    (DELIVERY_PROVIDER, "reason"),
+)
 JOB_COMMITS = Metric(
     "specter_job_commit_duration_seconds",
     "summary",

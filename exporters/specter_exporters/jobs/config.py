@@ -1,5 +1,6 @@
 """Read which jobs there are and when they are to run: one file, every error at once."""
 
+import base64
 import re
 import string
 from collections import Counter
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
 from specter_core.errors import SpecterError
 from specter_exporters.business.senders import MAX_TOKEN, MIN_TOKEN
+from specter_exporters.jobs.deliveries.der import p256_key
 from specter_exporters.jobs.model import Job
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.logs.schema import Seconds
@@ -23,6 +25,7 @@ from specter_exporters.proxies import TrustedProxies, valid_network
 
 MOST_JOBS = 20_000
 MOST_MADE = 10_000
+MOST_PROVIDERS = 20
 MIN_KEY = 16
 MAX_KEY = 128
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
@@ -83,8 +86,26 @@ class DatabaseSchema(Schema):
     password_file: Path | None = None
 
 
+class DeliverySchema(Schema):
+    """One entry of `deliveries`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    kind: Literal["ses", "sendgrid", "webhook"]
+    topic: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d+:[\w.-]+$")] | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "DeliverySchema":
+        is_ses = self.kind == "ses"
+        if (self.topic is not None) != is_ses or (self.key_file is None) != is_ses:
+            raise ValueError("ses has a topic, sendgrid and webhook a key_file")
+        return self
+
+
 class JobsSchema(Schema):
     """The file."""
+
+    deliveries: tuple[DeliverySchema, ...] = Field(default=(), max_length=MOST_PROVIDERS)
 
     database: DatabaseSchema | None = None
 
@@ -104,6 +125,9 @@ class JobsSchema(Schema):
         twice = sorted(name for name, count in Counter(job.name for job in self.jobs).items() if count > 1)
         if twice:
             raise ValueError(f"jobs: {', '.join(twice)} appears twice")
+        providers = [each.name for each in self.deliveries]
+        if len(set(providers)) < len(providers):
+            raise ValueError("deliveries: a name appears twice")
         if self.most_made and self.ping_key_file is None:
             raise ValueError("most_made: jobs are made by a slug and the ping key; give a ping_key_file")
         return self
@@ -127,6 +151,15 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """Who tells of deliveries; `secret` is a topic (ses), a public key (sendgrid) or a shared secret."""
+
+    name: str
+    kind: Literal["ses", "sendgrid", "webhook"]
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class JobsConfig:
     """The configuration as the exporter takes it.
 
@@ -142,6 +175,7 @@ class JobsConfig:
     limits: PingLimits = PingLimits()
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     database: Database | None = None
+    providers: tuple[Provider, ...] = ()
 
 
 def load(path: Path) -> JobsConfig:
@@ -157,6 +191,16 @@ def load(path: Path) -> JobsConfig:
     key = read("ping_key_file", folder, schema.ping_key_file, _ping_key)
     push = read("push_token_file", folder, schema.push_token_file, _token)
     reading = read("read_token_file", folder, schema.read_token_file, _token)
+    providers = tuple(
+        Provider(
+            each.name,
+            each.kind,
+            each.topic
+            or read(f"deliveries[{index}].key_file", folder, each.key_file, KEYS.get(each.kind, str))
+            or "",
+        )
+        for index, each in enumerate(schema.deliveries)
+    )
     jobs = tuple(
         _job(each, schema.time_zone, read(f"jobs[{index}].uuid_file", folder, each.uuid_file, _uuid))
         for index, each in enumerate(schema.jobs)
@@ -170,7 +214,9 @@ def load(path: Path) -> JobsConfig:
         schema.requests_per_second, schema.job_requests_per_second, schema.client_failures_per_second
     )
     proxies = TrustedProxies(schema.trusted_proxies)
-    return JobsConfig(jobs, key, push, reading, schema.most_made, limits, proxies, _database(schema, folder))
+    return JobsConfig(
+        jobs, key, push, reading, schema.most_made, limits, proxies, _database(schema, folder), providers
+    )
 
 
 def _database(schema: JobsSchema, folder: Path) -> Database | None:
@@ -247,3 +293,27 @@ def _uuid(text: str) -> str:
     if found is None or str(found) != text.lower() or found.version != 4:
         raise ValueError("expected a random UUID (version 4); make one: uuidgen --random")
     return str(found)
+
+
+def _sendgrid_key(text: str) -> str:
+    try:
+        p256_key(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise ValueError("expected the verification key that SendGrid shows, one line of base64") from None
+    return text
+
+
+def _webhook_secret(text: str) -> str:
+    if text.startswith("whsec_"):
+        try:
+            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ValueError("expected base64 behind whsec_") from None
+    else:
+        key = text.encode()
+    if len(key) < MIN_KEY:
+        raise ValueError(f"expected {MIN_KEY} bytes or more; make one: openssl rand -hex 32")
+    return text
+
+
+KEYS: dict[str, Callable[[str], str]] = {"sendgrid": _sendgrid_key, "webhook": _webhook_secret}

@@ -12,6 +12,8 @@ from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.business.senders import Senders
 from specter_exporters.jobs import pinging, pushing, reading
 from specter_exporters.jobs.config import JobsConfig
+from specter_exporters.jobs.deliveries import receiving
+from specter_exporters.jobs.deliveries.receiving import Receiving
 from specter_exporters.jobs.pinging import Pinging
 from specter_exporters.jobs.pushing import Pushing
 from specter_exporters.jobs.reading import Reading
@@ -36,16 +38,24 @@ class Listener:
         pings: who takes pings.
         pushes: who takes pushes.
         questions: who answers what is known.
+        deliveries: who takes what providers tell.
         config: the tokens, and the limits of who shows a wrong one.
         clock: monotonic time for the limits.
     """
 
     def __init__(
-        self, pings: Pinging, pushes: Pushing, questions: Reading, config: JobsConfig, clock: Clock
+        self,
+        pings: Pinging,
+        pushes: Pushing,
+        questions: Reading,
+        deliveries: Receiving,
+        config: JobsConfig,
+        clock: Clock,
     ) -> None:
         self._pings = pings
         self._pushes = pushes
         self._questions = questions
+        self._deliveries = deliveries
         self._config = config
         self._readers = Senders({"read": config.read_token} if config.read_token is not None else {})
         limits = config.limits
@@ -69,6 +79,8 @@ class Listener:
             return self._pings.answer(environ)
         if path == "/-/healthy":
             return text(200, "healthy\n")
+        if path.startswith(receiving.PREFIX):
+            return self._deliveries.answer(path, environ)
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         if self._config.push_token is not None and _is(path, pushing.PREFIX, pushing.PREFIX + "@base64"):
             known = self._pushes.allows(authorization)

@@ -1,5 +1,6 @@
 """The running exporter: one listener for metrics, one for pings, and the book between them."""
 
+import base64
 import ssl
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,7 +13,10 @@ from specter_core.clock import Clock
 from specter_core.http_limits import Limits
 from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.jobs.book import Book
-from specter_exporters.jobs.config import JobsConfig
+from specter_exporters.jobs.config import JobsConfig, Provider
+from specter_exporters.jobs.deliveries.der import p256_key
+from specter_exporters.jobs.deliveries.receiving import Receiving, fetch
+from specter_exporters.jobs.deliveries.verifying import SendGrid, Ses, StandardWebhooks, Verifier
 from specter_exporters.jobs.exposing import Exposition, jobs_app
 from specter_exporters.jobs.listener import Listener
 from specter_exporters.jobs.own_metrics import OwnMetrics
@@ -27,6 +31,15 @@ WITHIN = 3.0
 """Seconds in which the listener of pings answers the exporter itself."""
 PING_THREADS = 32
 """Requests that wait for the disk together: one write keeps what all of them tell."""
+
+
+def verifier(provider: Provider) -> Verifier:
+    """Return what verifies a provider's requests."""
+    if provider.kind == "ses":
+        return Ses(provider.secret, fetch)
+    if provider.kind == "sendgrid":
+        return SendGrid(p256_key(base64.b64decode(provider.secret)))
+    return StandardWebhooks(provider.secret)
 
 
 def answers(url: str) -> bool:
@@ -69,8 +82,14 @@ class JobsExporter:
         registry.register(self._own)
         self._pushing = Pushing(self._book, config.push_token, clock)
         registry.register(self._pushing)
+        deliveries = Receiving({each.name: verifier(each) for each in config.providers}, clock, registry)
         listener = Listener(
-            Pinging(self._book, config, clock, registry), self._pushing, Reading(self._book), config, clock
+            Pinging(self._book, config, clock, registry),
+            self._pushing,
+            Reading(self._book),
+            deliveries,
+            config,
+            clock,
         )
         pages = site(
             jobs_app(Exposition(self._book, registry)),

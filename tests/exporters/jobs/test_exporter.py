@@ -192,9 +192,9 @@ def test_every_metric_is_on_the_page_and_no_other() -> None:
     known = {
         each.name
         for name, each in vars(metrics).items()
-        if name.startswith("JOB_") and isinstance(each, Metric)
+        if name.startswith(("JOB_", "DELIVERY_")) and isinstance(each, Metric)
     }
-    assert set(re.findall(r"\bspecter_job_\w+", page)) == known
+    assert set(re.findall(r"\bspecter_(?:job|delivery)_\w+", page)) == known
 
 
 def test_a_second_exporter_of_the_same_folder_is_refused(jobs: JobsProcess, folder: Path) -> None:

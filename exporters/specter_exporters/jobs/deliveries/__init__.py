@@ -1,0 +1,1 @@
+"""What providers tell of mails and webhooks: signed events, counted by outcome."""
