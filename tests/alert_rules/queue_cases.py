@@ -54,7 +54,7 @@ QUEUES = [
             mail("ready"): "0x60 1000-2x400",
             of("queue_ready", system="celery", queue="small"): "0x60 0+0.2x300",
         },
-        {"6m": [], "10m": [], "20m": []},
+        {"6m": [], **{f"{minute}m": [] for minute in range(9, 21)}},
     ),
     Case(
         "QueueDrainSlow",

@@ -1,5 +1,6 @@
 """The running exporter: scraped over HTTP, documented as it is, with few rights, silent about secrets."""
 
+import json
 import re
 import subprocess
 import sys
@@ -99,6 +100,40 @@ redis:
     check = [str(find_program("promtool")), "check", "metrics"]
     linted = subprocess.run(check, input=text, text=True, capture_output=True, check=False)
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def failed(url: str) -> dict[str, float]:
+    """Return the failures of each queue."""
+    return {
+        labels[0]: value
+        for (name, labels), value in samples(requests.get(f"{url}/metrics", timeout=20).text).items()
+        if name == "specter_queue_failed_total"
+    }
+
+
+@pytest.mark.integration
+def test_failures_survive_the_worker_and_the_end_of_the_exporter(tmp_path: Path) -> None:
+    options = ("--storage.path", str(tmp_path / "state"))
+    with running_redis() as server, server.client() as client:
+        client.sadd("_kombu.binding.mail", "mail\x06\x16\x06\x16mail")
+
+        def fail(times: int) -> None:
+            until(lambda: client.pubsub_numpat() == 1, "listening to Celery's events")
+            event = {"type": "task-failed", "hostname": "celery@gone", "uuid": "1"}
+            for _ in range(times):
+                client.publish("/0.celeryev/task.failed", json.dumps({"body": json.dumps(event)}))
+
+        with exporter(tmp_path, "--redis.url", server.url, *options) as (url, process, _):
+            fail(3)
+            until(lambda: failed(url) == {"mail": 3}, "failures told")
+            process.kill()
+            process.wait(20)
+            process.returncode = 0
+        until(lambda: client.pubsub_numpat() == 0, "the end of the exporter")
+        with exporter(tmp_path, "--redis.url", server.url, *options) as (url, _, _):
+            assert failed(url) == {"mail": 3}
+            fail(1)
+            until(lambda: failed(url) == {"mail": 4}, "one more")
 
 
 def test_every_metric_is_on_the_page_and_no_other() -> None:
