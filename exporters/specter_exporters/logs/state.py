@@ -5,55 +5,21 @@ counters that have exactly the entries up to the offsets. And what is exposed is
 sees a counter go back, which it would take for a restart from nothing.
 """
 
-import os
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
-from specter_core.errors import SpecterError
-from specter_core.files import HeldError, hold, replace_file
+from specter_core.files import replace_file
+from specter_exporters.held_folder import HeldFolder, StateError
 
 FORMAT = 1
 FILE = "state.json"
 
 
-class StateError(SpecterError):
-    """The folder cannot be used."""
-
-
-class StateFolder:
+class StateFolder(HeldFolder):
     """A folder that this process holds; made by `open`."""
 
-    def __init__(self, path: Path, lock: int) -> None:
-        self.path = path
-        self._lock = lock
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Make the folder where it is not there, readable by its owner only, and hold it.
-
-        Raises:
-            StateError: another process holds it, or the file system refuses.
-        """
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(path, hold(path))
-        except OSError as error:
-            raise StateError(
-                f"{path}: cannot be used: {error.strerror}; choose another --storage.path"
-            ) from error
-        except HeldError as error:
-            raise StateError(
-                f"{path} is in use by another log exporter (process {error.holder}): "
-                "stop that one, or give this one a --storage.path of its own"
-            ) from None
-
-    def close(self) -> None:
-        """Let another process have it."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+    holder = "log exporter"
 
     def load(self) -> dict[str, Any] | None:
         """Return what was saved last; None if nothing was.

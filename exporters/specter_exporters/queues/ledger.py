@@ -1,13 +1,11 @@
 """Counters that outlive workers, brokers and this process, and since when heads of queues have been seen."""
 
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from specter_core.errors import SpecterError
-from specter_core.files import HeldError, hold, replace_file
+from specter_core.files import replace_file
+from specter_exporters.held_folder import HeldFolder, StateError
 
 FORMAT = 1
 FILE = "queues.json"
@@ -82,52 +80,30 @@ class Ledger:
         return json.dumps({"format": FORMAT, "entries": self._entries}).encode()
 
 
-class StateFolder:
+class StateFolder(HeldFolder):
     """A folder that this process holds; made by `open`."""
 
-    def __init__(self, path: Path, lock: int) -> None:
-        self._path = path
-        self._lock = lock
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Make the folder where it is not there, readable by its owner only, and hold it.
-
-        Raises:
-            SpecterError: another process holds it, or the file system refuses.
-        """
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(path, hold(path))
-        except OSError as error:
-            raise SpecterError(
-                f"{path}: cannot be used: {error.strerror}; choose another --storage.path"
-            ) from error
-        except HeldError as error:
-            raise SpecterError(
-                f"{path} is in use by another queue exporter (process {error.holder}): "
-                "stop that one, or give this one a --storage.path of its own"
-            ) from None
+    holder = "queue exporter"
 
     def load(self) -> Ledger:
         """Return what was saved last; an empty ledger if nothing was.
 
         Raises:
-            SpecterError: it is damaged, or a later Specter wrote it.
+            StateError: it is damaged, or a later Specter wrote it.
         """
-        file = self._path / FILE
+        file = self.path / FILE
         hint = f"move {file} away to begin anew"
         try:
             saved: Any = json.loads(file.read_bytes())
             if saved["format"] != FORMAT:
-                raise SpecterError(f"{file}: this Specter knows format {FORMAT} only; {hint}")
+                raise StateError(f"{file}: this Specter knows format {FORMAT} only; {hint}")
             return Ledger({str(k): (float(value), float(at)) for k, (value, at) in saved["entries"].items()})
         except FileNotFoundError:
             return Ledger()
         except OSError as error:
-            raise SpecterError(f"{file}: cannot be read: {error.strerror}") from error
+            raise StateError(f"{file}: cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SpecterError(f"{file}: is damaged; {hint}") from error
+            raise StateError(f"{file}: is damaged; {hint}") from error
 
     def save(self, data: bytes) -> None:
         """Put `data` in the place of what was saved, in one step.
@@ -136,10 +112,4 @@ class StateFolder:
             OSError: it cannot be written; what was saved before is still there.
         """
         # A scrape cannot wait for the disk; a power cut may cost some seconds' counts.
-        replace_file(self._path / FILE, [data], durable=False)
-
-    def close(self) -> None:
-        """Let another process have it."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        replace_file(self.path / FILE, [data], durable=False)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from specter_exporters.logs.state import StateError, StateFolder
+from specter_exporters.held_folder import StateError
+from specter_exporters.logs.state import StateFolder
 from tests.exporters.logs.reading import Reading, TurnedClock, numbered
 
 CONFIG = """

@@ -2,30 +2,16 @@
 
 import base64
 import time
-from collections.abc import Iterator
 
 import pytest
 import redis
 
 from specter_exporters.queues.on_redis.model import RedisServer
 from tests.exporters.queues.asking import asking, failing, found
-from tests.servers.redis import RedisProcess, running_redis
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.integration
 MAIL = ("mail", "bullmq")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with running_redis() as process:
-        yield process
-
-
-@pytest.fixture
-def client(server: RedisProcess) -> Iterator[redis.Redis]:
-    with server.client() as connection:
-        connection.flushall()
-        yield connection
 
 
 def job(client: redis.Redis, number: int, added: float, **more: int) -> int:

@@ -22,19 +22,6 @@ MAIL, APP = ("mail", "celery"), "tests.exporters.queues.celery_app"
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with running_redis() as process:
-        yield process
-
-
-@pytest.fixture
-def client(server: RedisProcess) -> Iterator[redis.Redis]:
-    with server.client() as connection:
-        connection.flushall()
-        yield connection
-
-
 def watched(server: RedisProcess) -> RedisServer:
     return RedisServer("main", server.url, discover=("celery",))
 

@@ -1,6 +1,5 @@
 """The search for queues takes little of each scrape, goes on in the next, and forgets what is gone."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ import redis
 from specter_exporters.queues.on_redis.discovery import AGAIN_AFTER, STEP_SECONDS, Finder, literal
 from specter_exporters.queues.on_redis.model import RedisServer
 from specter_exporters.queues.on_redis.session import Session
-from tests.servers.redis import RedisProcess, running_redis
+from tests.servers.redis import RedisProcess
 
 
 class Clock:
@@ -38,19 +37,6 @@ class Counting(Session):
     def one(self, *command: Any) -> Any:
         self.steps += 1
         return super().one(*command)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with running_redis() as process:
-        yield process
-
-
-@pytest.fixture
-def client(server: RedisProcess) -> Iterator[redis.Redis]:
-    with server.client() as connection:
-        connection.flushall()
-        yield connection
 
 
 @pytest.mark.integration

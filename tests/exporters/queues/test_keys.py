@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,19 +16,6 @@ from tests.servers.prometheus import free_port
 from tests.servers.redis import RedisProcess, running_redis
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with running_redis() as process:
-        yield process
-
-
-@pytest.fixture
-def client(server: RedisProcess) -> Iterator[redis.Redis]:
-    with server.client() as connection:
-        connection.flushall()
-        yield connection
 
 
 def watched(server: RedisProcess, *keys: Key) -> RedisServer:

@@ -18,23 +18,10 @@ from specter_exporters.queues.on_redis.model import RedisServer
 from tests.exporters.queues import rq_jobs
 from tests.exporters.queues.asking import asking, failing, found
 from tests.exporters.serving import until
-from tests.servers.redis import RedisProcess, running_redis
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.integration
 MAIL = ("mail", "rq")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisProcess]:
-    with running_redis() as process:
-        yield process
-
-
-@pytest.fixture
-def client(server: RedisProcess) -> Iterator[redis.Redis]:
-    with server.client() as connection:
-        connection.flushall()
-        yield connection
 
 
 def watched(server: RedisProcess) -> RedisServer:
