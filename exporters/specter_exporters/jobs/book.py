@@ -4,7 +4,7 @@ import heapq
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -70,6 +70,7 @@ class Book:
         store: where they are kept.
         clock: the time.
         most_made: how many more jobs pings may make.
+        forgotten: names of those that pings made and that are no more.
         made: what a job is that a ping makes, but for its name.
         new_uuid: returns one.
     """
@@ -81,6 +82,7 @@ class Book:
         clock: Clock,
         *,
         most_made: int = 0,
+        forgotten: Container[str] = (),
         made: Job | None = None,
         new_uuid: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
@@ -88,6 +90,7 @@ class Book:
         self._store = store
         self._clock = clock
         self._most_made = most_made
+        self._forgotten = forgotten
         self._made = made or Job("")
         self._new_uuid = new_uuid
         self._entries: list[Entry] = []
@@ -118,7 +121,7 @@ class Book:
         made = [
             as_kept(self._made_like(name), each.schedule)
             for name, each in kept.items()
-            if each.made and name not in known
+            if each.made and name not in known and name not in self._forgotten
         ]
         for job, is_made in [*((job, False) for job in self._jobs), *((job, True) for job in made)]:
             old = kept.get(job.name)
@@ -327,6 +330,10 @@ class Book:
             self._broken = True
             self.counts.up = False
             return error
+        except Exception:
+            # What one event brings about must not end the thread that all others wait for.
+            LOGGER.exception("events are lost by a defect")
+            return StoreError("the events cannot be taken in, by a defect")
         with self._lock:
             for place, state in states.items():
                 self._set(self._entries[place], state)

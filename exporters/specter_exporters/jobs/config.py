@@ -115,6 +115,7 @@ class JobsSchema(Schema):
     push_token_file: Path | None = None
     read_token_file: Path | None = None
     most_made: int = Field(default=0, ge=0, le=MOST_MADE)
+    forget: frozenset[str] = Field(default=frozenset(), max_length=MOST_MADE)
     requests_per_second: float = Field(default=5000.0, gt=0, le=100_000)
     job_requests_per_second: float = Field(default=10.0, gt=0, le=100_000)
     client_failures_per_second: float = Field(default=5.0, gt=0, le=100_000)
@@ -176,6 +177,7 @@ class JobsConfig:
     proxies: TrustedProxies = field(default_factory=TrustedProxies)
     database: Database | None = None
     providers: tuple[Provider, ...] = ()
+    forgotten: frozenset[str] = frozenset()
 
 
 def load(path: Path) -> JobsConfig:
@@ -213,9 +215,17 @@ def load(path: Path) -> JobsConfig:
     limits = PingLimits(
         schema.requests_per_second, schema.job_requests_per_second, schema.client_failures_per_second
     )
-    proxies = TrustedProxies(schema.trusted_proxies)
     return JobsConfig(
-        jobs, key, push, reading, schema.most_made, limits, proxies, _database(schema, folder), providers
+        jobs,
+        key,
+        push,
+        reading,
+        schema.most_made,
+        limits,
+        TrustedProxies(schema.trusted_proxies),
+        _database(schema, folder),
+        providers,
+        schema.forget,
     )
 
 

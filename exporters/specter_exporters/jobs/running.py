@@ -77,7 +77,7 @@ class JobsExporter:
     ) -> None:
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self._book = Book(config.jobs, store, clock, most_made=config.most_made)
+        self._book = Book(config.jobs, store, clock, most_made=config.most_made, forgotten=config.forgotten)
         self._own = OwnMetrics(self._book.counts)
         registry.register(self._own)
         self._pushing = Pushing(self._book, config.push_token, clock)

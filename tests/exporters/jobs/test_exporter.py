@@ -12,8 +12,13 @@ import psutil
 import pytest
 import requests
 
+from specter_alerts.jobs import groups
+from specter_alerts.model import AlertRule
+from specter_alerts.settings import DEFAULTS
 from specter_core import metrics
 from specter_core.metrics import Metric
+from specter_detector.presets.catalogue import PRESETS
+from specter_exporters.jobs.sqlite_store import SqliteStore
 from specter_stack.programs import find_program
 from tests.exporters.jobs.serving_jobs import KEY, WITHIN, JobsProcess, running_jobs
 from tests.exporters.serving import until
@@ -132,6 +137,44 @@ def test_who_looks_at_a_link_is_no_run(jobs: JobsProcess, headers: dict[str, str
     before = jobs.value("specter_job_runs_total", "sync", "success")
     assert jobs.ping(f"{KEY}/sync", headers=headers, method=method).status_code == 200
     assert jobs.value("specter_job_runs_total", "sync", "success") == before
+
+
+def test_the_end_of_the_output_is_kept_without_secrets_and_its_size_is_told(
+    jobs: JobsProcess, folder: Path
+) -> None:
+    body = b"x" * 30_000 + b"\npassword=hunter2\ndisk full"
+    assert jobs.ping(f"{KEY}/digest/1", method="POST", data=body).status_code == 200
+    assert jobs.value("specter_job_output_size_bytes", "digest") == len(body)
+    newest = SqliteStore(folder / "data-jobs").events("digest")[0]
+    assert newest.exit_status == 1
+    assert len(newest.output) == 10_000
+    assert newest.output.endswith("x\npassword=…\ndisk full")
+    assert jobs.ping(f"{KEY}/digest", method="POST", data=b"x" * (1024 * 1024 + 1)).status_code == 413
+
+
+def test_a_job_that_pings_too_often_waits_and_who_guesses_does_and_no_other(jobs: JobsProcess) -> None:
+    often = [jobs.ping(f"{KEY}/sync/log") for _ in range(40)]
+    late = [answer for answer in often if answer.status_code == 429]
+    assert late
+    assert (late[0].text, late[0].headers["Retry-After"]) == ("rate limit exceeded", "1")
+    guesses = [jobs.ping(f"{KEY}/guess-{number}").status_code for number in range(30)]
+    assert set(guesses) == {404, 429}
+    assert jobs.ping(f"{KEY}/digest/log").status_code == 200
+
+
+def test_rules_and_presets_name_nothing_that_is_not_exposed(jobs: JobsProcess) -> None:
+    text = requests.get(f"{jobs.metrics}/metrics", timeout=WITHIN).text
+    exposed = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    exposed |= {f"{name}_{part}" for name in exposed for part in ("sum", "count")}
+    asked = set(re.findall(r"\bspecter_(?:job|delivery)_\w+", "".join(rule.expr for rule in job_rules())))
+    wanted = {name for query in PRESETS["jobs"].queries for each in query.sources for name in each.needs}
+    recorded = {"specter_job_runs_success"}  # a part of a recorded series' name
+    assert asked - recorded <= exposed
+    assert {name for name in wanted if name.startswith("specter_")} <= exposed
+
+
+def job_rules() -> list[AlertRule]:
+    return [rule for group in groups(DEFAULTS) for rule in group.alerts]
 
 
 def test_the_scrape_is_sound_and_tells_of_every_metric(jobs: JobsProcess, folder: Path) -> None:
