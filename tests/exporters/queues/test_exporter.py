@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 import requests
 
 from specter_exporters.queues.exposing import EXPOSED
@@ -47,6 +48,15 @@ def test_the_documented_rights_are_enough_and_no_password_is_anywhere(tmp_path: 
     with running_redis() as server, server.client() as client:
         [granted] = re.findall(r"^ACL SETUSER .*$", PAGE, re.MULTILINE)
         client.execute_command(*granted.replace(">...", f">{PASSWORD}").split())
+        with redis.Redis(port=server.port, username="specter", password=PASSWORD) as watcher:
+            for writing in (
+                ("DEL", "mail"),
+                ("LPOP", "mail"),
+                ("PUBLISH", "/0.celeryev/x", "y"),
+                ("FLUSHALL",),
+            ):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    watcher.execute_command(*writing)
         client.sadd("_kombu.binding.mail", "mail\x06\x16\x06\x16mail")
         client.lpush("mail", "a")
         client.sadd("rq:queues", "rq:queue:low")
