@@ -48,6 +48,17 @@ def _quiet_empty(settings: Settings) -> str:
     return f"sum by ({QUERY}) (increase({reads}[{window}])) > 0"
 
 
+def _learning(settings: Settings) -> str:
+    """Select the queries that are new, and whose fits go well: their series have too little history."""
+    series = metrics.DETECTOR_SERIES.name
+    warming = f'sum by ({QUERY}) ({series}{{state="warming"}}) > 0'
+    fitted = (
+        f"time() - max by ({QUERY}) ({metrics.DETECTOR_LAST_FIT.name}) < {number(settings.fit_late_seconds)}"
+    )
+    known = f"group by ({QUERY}) ({series} offset {settings.warm_up_within})"
+    return f"({warming} and on ({QUERY}) {fitted} unless on ({QUERY}) {known})"
+
+
 def _stale(settings: Settings) -> AlertRule:
     # One query may stop while the others go on, so each is watched.
     newest = f"max by ({QUERY}) ({metrics.DETECTOR_LAST_TICK.name})"
@@ -84,6 +95,7 @@ def _never(settings: Settings) -> AlertRule:
         f"group by ({QUERY}) ({states})\n"
         f"unless on ({QUERY})\n{metrics.DETECTOR_LAST_TICK.name}\n"
         f"unless on ({QUERY})\n{_quiet_empty(settings)}\n"
+        f"unless on ({QUERY})\n{_learning(settings)}\n"
         "or\n"
         f'group by (job, instance) ({metrics.UP}{{job="{settings.detector_job}"}} == 1)\n'
         f"unless on (job, instance)\n{states}",

@@ -87,6 +87,8 @@ class Settings:
 
     # Two and three `fit_every` of an hour: one failed fit between two good ones stays silent.
     fit_ok_within: str = "2h"
+    # A query that is new: too little history for its first fits, which are an hour apart.
+    warm_up_within: str = "3h"
     fit_errors_within: str = "3h"
     # Three `fit_every` of an hour: who fits all queries one after the other is late by one, not by two.
     fit_late_seconds: float = 10_800.0

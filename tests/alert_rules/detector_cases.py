@@ -137,6 +137,20 @@ CASES = [
     Case(
         "DetectorScoresMissing",
         "detector",
+        "is silent while a query is new and its fits go well, and fires after three hours",
+        {
+            DETECTOR_UP: "1x300",
+            TICK: "0+60x300",
+            series("request_rate", "scored"): "1x300",
+            series("own", "warming"): "3x300",
+            of_detector("specter_detector_last_fit_timestamp_seconds", query="own"): "10x60 3600x60 7200x180",
+        },
+        {"10m": [], "2h55m": [], "3h10m": [missing("own")]},
+        interval="1m",
+    ),
+    Case(
+        "DetectorScoresMissing",
+        "detector",
         "is silent for a latency that had no traffic yet",
         {
             DETECTOR_UP: "1x120",
