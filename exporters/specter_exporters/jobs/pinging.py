@@ -126,7 +126,6 @@ class Pinging:
 
     def _ping(self, path: str, environ: "WSGIEnvironment") -> tuple[str, int, str]:
         """Take a ping; return what became of it, and the status and the text that answer it."""
-        _limited(self._all.take(1))
         query = _query(environ.get("QUERY_STRING", ""))
         previews = _previews(environ)
         target = self._target(path, environ, make=query.get("create") == ["1"] and not previews)
@@ -134,6 +133,8 @@ class Pinging:
         if previews:
             return "preview", 200, "OK (not counted)"
         _limited(self._of_job(target.entry).take(1))
+        # Last: what finds no job, or comes too often of one, takes nothing away from the others.
+        _limited(self._all.take(1))
         output, size = _output(environ)
         if environ["REQUEST_METHOD"] == "POST" and size is not None:
             event = replace(event, output_bytes=size)
