@@ -60,6 +60,14 @@ specter_queue_ready{server="main",system="celery",queue="mail"} 7
 specter_queue_ready{server="main",system="celery",queue="idle"} 0
 # TYPE specter_queue_oldest_timestamp_seconds gauge
 specter_queue_oldest_timestamp_seconds{basis="first_seen",server="main",system="celery",queue="mail"} 1e9
+# TYPE specter_queue_arrived_total counter
+specter_queue_arrived_total{server="main",system="celery",queue="mail"} 70
+# TYPE specter_cache_hits_total counter
+specter_cache_hits_total{server="main"} 9
+# TYPE specter_cache_misses_total counter
+specter_cache_misses_total{server="main"} 1
+# TYPE specter_cache_memory_bytes gauge
+specter_cache_memory_bytes{server="main"} 5e7
 # TYPE visits counter
 visits 5
 # TYPE anomaly_score gauge
@@ -100,7 +108,8 @@ def test_what_the_server_has_is_on_and_its_series_are_counted(
     series = {chosen.query.alias: chosen.cost.series for chosen in new}
     assert series == {
         "node_cpu_used": 1, "node_load_per_cpu": 1, "node_cpu_iowait": 1, "node_disk_free": 1,
-        "queue_depth": 2, "queue_oldest_age": 2,
+        "queue_depth": 2, "queue_oldest_age": 2, "queue_arrival_rate": 1,
+        "redis_memory_used": 1, "redis_miss_ratio": 1,
     }  # fmt: skip
     assert all(chosen.cost.seconds < 2 for chosen in new)
     # What was chosen can be read as it is, limits too.
