@@ -173,7 +173,10 @@ def test_presets_come_when_the_server_does(prometheus: Prometheus, tmp_path: Pat
     mine = resolve(own, datasource_url=prometheus.url)
     loaded = PresetLoader(lambda: mine, tmp_path, clock)()
     assert loaded.reader.queries["queue_depth"].expr == "x"
-    assert set(loaded.reader.queries) == {"queue_depth", "queue_oldest_age"}
+    assert set(loaded.reader.queries) == {
+        *("queue_depth", "queue_oldest_age", "queue_arrival_rate"),
+        *("redis_memory_used", "redis_miss_ratio"),
+    }
 
 
 def test_a_file_of_presets_that_cannot_be_used_is_set_aside(
