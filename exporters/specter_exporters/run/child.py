@@ -143,7 +143,13 @@ class Child:
         self._began = time.monotonic()
         try:
             self.pid = os.posix_spawnp(
-                command[0], list(command), os.environ, file_actions=actions, setpgroup=0, setsigdef=_RESTORED
+                command[0],
+                list(command),
+                os.environ,
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=signals.blocked_before,
+                setsigdef=_RESTORED,
             )
         except OSError:
             for stream in self._streams:

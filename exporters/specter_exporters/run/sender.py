@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from specter_core.errors import SpecterError
 from specter_exporters.run.pings import Ping
@@ -104,27 +104,27 @@ class Sender:
         try:
             with self._spool.held(time.monotonic() + self._seconds) as alone:
                 # Another process that delivers finds in the folder what waits here too.
-                return self._deliver_waiting() if alone or self._unkept else ""
+                return self._deliver_waiting(self._spool.names if alone else list)
         except OSError as error:
-            # As on a full disk: what is in memory has nowhere else to go.
-            return self._deliver_waiting() or f"{self._spool.folder}: {error.strerror}"
+            # As on a disk that is broken: what is in memory has nowhere else to go.
+            return self._deliver_waiting(list) or f"{self._spool.folder}: {error.strerror}"
 
-    def _deliver_waiting(self) -> str:
+    def _deliver_waiting(self, kept: Callable[[], list[str]]) -> str:
         put_off: dict[str, str] = {}
         try:
-            for name in self._waiting(put_off):
+            for name in self._waiting(kept, put_off):
                 while not self._settled(name, put_off):
                     pass
         except SpecterError as error:
             return str(error)
         return next(iter(put_off.values()), "")
 
-    def _waiting(self, put_off: dict[str, str]) -> Iterator[str]:
+    def _waiting(self, kept: Callable[[], list[str]], put_off: Mapping[str, str]) -> Iterator[str]:
         """Yield what waits, the oldest first, until nothing does whose job is not in `put_off`."""
         while True:
             with self._changed:
                 unkept = list(self._unkept)
-            names = [name for name in sorted([*self._spool.names(), *unkept]) if job_of(name) not in put_off]
+            names = [name for name in sorted([*kept(), *unkept]) if job_of(name) not in put_off]
             if not names:
                 return
             yield from (name for name in names if job_of(name) not in put_off)
@@ -157,16 +157,17 @@ class Sender:
             NoAnswerError: all are.
         """
         with self._changed:
-            ping = self._unkept.get(name)
+            unkept = self._unkept.get(name)
         try:
-            ping = self._spool.read(name) if ping is None else ping
+            ping = self._spool.read(name) if unkept is None else unkept
             if ping is not None:
                 self._receiver.send(ping)
-            self._spool.remove(name)
         except (RefusedError, ValueError) as error:
             logger.warning("a ping of %s is dropped: %s", job_of(name), error)
-            self._spool.remove(name)
         except OSError as error:
             raise LaterError(f"{name}: {error.strerror}") from error
-        with self._changed:
-            self._unkept.pop(name, None)
+        if unkept is None:
+            self._spool.remove(name)
+        else:
+            with self._changed:
+                self._unkept.pop(name, None)

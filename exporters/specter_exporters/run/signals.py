@@ -26,6 +26,8 @@ class Signals:
     def __init__(self) -> None:
         self.descriptor, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        # Whoever began us may have blocked some: what we start has them as they were.
+        self.blocked_before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {*PASSED_ON, signal.SIGCHLD})
         for number in (*PASSED_ON, signal.SIGCHLD):
             if number is signal.SIGCHLD or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _told)

@@ -1,10 +1,8 @@
 """A full disk under what has been learnt and under the spool: no tick is lost, it is said, and it mends."""
 
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from tests.detector.faults.feeding import feeding, history, series
 from tests.detector.faults.process import CONFIG, DetectorProcess, eventually, running
 from tests.detector.faults.ticks import assert_gapless, newest, wait_for_ticks
+from tests.servers.disks import fill, small_disk
 from tests.servers.prometheus import running_prometheus
 
 pytestmark = pytest.mark.integration
@@ -20,41 +19,10 @@ SERIES = 100
 SIZE = 8 << 20
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk of 8 MiB; skips the test where that is not allowed."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no byte on the disk of `folder`; what takes it can be removed."""
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (65536, 512, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    return filler
-
-
 def test_a_disk_that_is_full_costs_no_tick_and_is_used_again(tmp_path: Path) -> None:
     labels = series(SERIES)
     with ExitStack() as stack:
-        disk = stack.enter_context(small_disk(tmp_path / "disk"))
+        disk = stack.enter_context(small_disk(tmp_path / "disk", SIZE))
         server = stack.enter_context(
             running_prometheus(tmp_path / "prometheus", history=history(labels, time.time()))
         )
@@ -107,7 +75,7 @@ def test_a_disk_that_is_full_costs_no_tick_and_is_used_again(tmp_path: Path) -> 
 
 def test_a_detector_that_starts_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        disk = stack.enter_context(small_disk(tmp_path / "disk"))
+        disk = stack.enter_context(small_disk(tmp_path / "disk", SIZE))
         fill(disk)
         config = CONFIG.format(url="http://127.0.0.1:1")
         detector = DetectorProcess(tmp_path / "detector", config, storage=disk / "data")

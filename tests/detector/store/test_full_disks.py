@@ -3,7 +3,7 @@
 import resource
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from specter_detector.store.errors import StoreError
 from specter_detector.store.folder import DataFolder
 from specter_detector.store.ring import Ring
 from tests.detector.store.plain_history import STEP, gap_columns, series
+from tests.servers import disks
 
 CAPACITY = 512
 
@@ -22,14 +23,8 @@ CAPACITY = 512
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    with disks.small_disk(tmp_path / "disk", 2 << 20) as disk:
+        yield disk
 
 
 def opened(folder: Path) -> Ring:
@@ -38,13 +33,6 @@ def opened(folder: Path) -> Ring:
 
 def samples(count: int, column: int) -> dict[tuple[tuple[str, str], ...], float]:
     return {series(number): column + number / 2**20 for number in range(count)}
-
-
-def fill_up(disk: Path) -> None:
-    """Write until there is no room."""
-    with suppress(OSError), (disk / "other").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
 
 
 def append_until_refused(ring: Ring, count: int, column: int) -> tuple[int, str]:
@@ -86,7 +74,7 @@ def test_a_full_disk_is_an_error_and_ends_no_process(small_disk: Path) -> None:
 def test_a_history_goes_on_where_it_was_once_there_is_room_again(small_disk: Path) -> None:
     ring = opened(small_disk)
     ring.append(1000 * STEP, samples(20, 1000))
-    fill_up(small_disk)
+    disks.fill(small_disk)
     refused = 0
     for column in range(1001, 1300):
         try:
@@ -94,7 +82,7 @@ def test_a_history_goes_on_where_it_was_once_there_is_room_again(small_disk: Pat
         except StoreError:
             refused += 1
     assert refused > 50
-    (small_disk / "other").unlink()
+    (small_disk / "filler").unlink()
     gaps = gap_columns(ring, 1000, 1299)
     assert len(gaps) == refused
     ring.append(1300 * STEP, samples(40, 1300))
@@ -113,13 +101,13 @@ def test_a_history_goes_on_where_it_was_once_there_is_room_again(small_disk: Pat
 def test_a_full_disk_keeps_the_old_checkpoint(small_disk: Path) -> None:
     file = small_disk / "job.state"
     save(file, {"tick": 1}, {"level": np.arange(10.0)})
-    fill_up(small_disk)
+    disks.fill(small_disk)
     with pytest.raises(StoreError, match=r"job\.state: cannot write: No space left"):
         save(file, {"tick": 2}, {"level": np.arange(100_000.0)})
     header, arrays = load(file)
     assert header == {"tick": 1}
     np.testing.assert_array_equal(arrays["level"], np.arange(10.0))
-    assert sorted(path.name for path in small_disk.iterdir()) == ["job.state", "other"]
+    assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "job.state"]
 
 
 def test_a_disk_that_became_read_only_is_an_error_that_says_so(small_disk: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,19 @@ def test_what_was_ignored_stays_ignored(wrapper: Wrapper) -> None:
         run.stdin.close()
         assert run.stdout.read() == b"still here\n"
     assert run.returncode == 0
+
+
+def test_signals_that_were_blocked_or_ignored_before_do_not_hang_it(wrapper: Wrapper) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    script = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))"
+    done = wrapper.call([sys.executable, "-c", code, *wrapper.command(sys.executable, "-c", script)])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"[<Signals.SIGTERM: 15>, <Signals.SIGCHLD: 17>]\n", "as it would be without us"
 
 
 def test_a_process_that_is_left_behind_keeps_the_output_and_not_the_wrapper(
