@@ -92,6 +92,38 @@ def test_help_imports_no_subcommand_and_nothing_heavy() -> None:
     }
 
 
+def test_a_job_is_begun_without_what_it_does_not_need() -> None:
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "specter_core",
+        "run",
+        "--job",
+        "x",
+        "--state-dir",
+        "/dev/null",
+    ]
+    ping = ["--ping-url", "http://127.0.0.1:1", "--ping-timeout", "1s", "--", "true"]
+    shown = subprocess.run([*command, *ping], capture_output=True, text=True, timeout=60, check=True)
+    imported = {
+        line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if "import time" in line
+    }
+    assert "specter_exporters.run.http_post" in imported
+    slow = {
+        "importlib.metadata",
+        "http.client",
+        "email",
+        "ssl",
+        "subprocess",
+        "pydantic",
+        "prometheus_client",
+        "random",
+    }
+    assert not imported & {*slow, "specter_core.metrics", "specter_exporters.run.masking"}
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     shown = specter("--version")
     assert shown.stdout.startswith("specter, version ")

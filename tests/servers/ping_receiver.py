@@ -32,12 +32,17 @@ class Arrived:
 
 @dataclass
 class PingReceiver:
-    """The running receiver; tests change `statuses`, which it answers by action."""
+    """The running receiver; tests change `statuses`, which it answers by action, and `busy`.
+
+    So many requests are told to come again after as many seconds as `retry_after` says.
+    """
 
     port: int
     pings: list[Arrived] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     connections: int = 0
+    busy: int = 0
+    retry_after: str = "0"
 
     @property
     def url(self) -> str:
@@ -65,12 +70,17 @@ def running_receiver(port: int = 0) -> Iterator[PingReceiver]:
             assert base == "ping"
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             status = receiver.statuses.get(action, 200)
+            if receiver.busy:
+                receiver.busy -= 1
+                status = 429
             if status < 300:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.pings.append(Arrived(job, action, key, parse_qs(place.query), headers, body))
             self.send_response(status)
             text = b"OK" if status < 300 else b"not now"
             self.send_header("Content-Length", str(len(text)))
+            if status == 429:
+                self.send_header("Retry-After", receiver.retry_after)
             self.end_headers()
             self.wfile.write(text)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from specter_core.errors import SpecterError, UsageError
-from specter_exporters.run.options import DURATION, run_options, state_option
+from specter_exporters.run.options import DURATION, POSITIVE_DURATION, run_options, state_option
 
 if TYPE_CHECKING:
     from specter_exporters.run.dead_letters import DeadLetters
@@ -44,7 +44,7 @@ class RunGroup(click.Group):
     help="When it runs, for the receiver: cron or OnCalendar expression, or `every 5m`.",
 )
 @click.option("--timezone", default="", help="Of the schedule: Europe/Berlin.")
-@click.option("--grace", type=DURATION, help="How late a run may begin.")
+@click.option("--grace", type=POSITIVE_DURATION, help="How late a run may begin.")
 @click.option("--kind", default="", help="What it is, for the receiver: backup, mail_digest.")
 @click.option("--create/--no-create", default=True, show_default=True, help="Let the receiver make a check.")
 @click.option(

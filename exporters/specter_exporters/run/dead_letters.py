@@ -1,6 +1,7 @@
 """Runs that failed for good: what was to be run, what came of each attempt, and the end of the output."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import NamedTuple
 
 from specter_core.errors import SpecterError
 from specter_core.files import replace_file
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".json"
 LIMIT = 100  # of one job
@@ -80,12 +83,14 @@ class DeadLetters:
             path.unlink(missing_ok=True)
 
     def all(self) -> list[DeadLetter]:
-        """Return all, the oldest first.
-
-        Raises:
-            SpecterError: one cannot be read.
-        """
-        return [_read(path) for path in self._paths()]
+        """Return all that can be read, the oldest first; log of the others why they cannot."""
+        letters = []
+        for path in self._paths():
+            try:
+                letters.append(_read(path))
+            except SpecterError as error:
+                logger.warning("%s", error)
+        return letters
 
     def find(self, name: str) -> DeadLetter:
         """Return the one that is called `name`.

@@ -21,17 +21,24 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic since 
 
     name = "duration"
 
+    def __init__(self, *, positive: bool = False) -> None:
+        self._positive = positive
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds; what is a number has been converted before."""
         if isinstance(value, float):
             return value
         try:
-            return parse_duration(value)
+            seconds = parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if self._positive and not seconds:
+            self.fail("must be longer than 0s", param, ctx)
+        return seconds
 
 
 DURATION = DurationType()
+POSITIVE_DURATION = DurationType(positive=True)
 
 
 def default_state() -> Path:
@@ -96,7 +103,7 @@ _OPTIONS = (
     ),
     click.option(
         "--ping-timeout",
-        type=DURATION,
+        type=POSITIVE_DURATION,
         default="5s",
         show_default=True,
         help="How long the end waits for pings; what is not delivered then, the next run delivers.",
@@ -107,7 +114,9 @@ _OPTIONS = (
         envvar="SPECTER_RUN_TEXTFILE_DIR",
         help="Folder of node_exporter's textfile collector, for a file of metrics.",
     ),
-    click.option("--timeout", type=DURATION, help="End an attempt that takes longer: SIGTERM to its group."),
+    click.option(
+        "--timeout", type=POSITIVE_DURATION, help="End an attempt that takes longer: SIGTERM to its group."
+    ),
     click.option(
         "--kill-after", type=DURATION, default="10s", show_default=True, help="SIGKILL so long after that."
     ),

@@ -148,4 +148,7 @@ def test_the_call_is_checked_before_anything_is_run(wrapper: Wrapper, tmp_path: 
     assert b"ping URL: expected" in wrong.stderr
     assert b"hidden" not in wrong.stderr
     assert wrapper.call(wrapper.command()).returncode == 2
+    for option in ("--timeout", "--ping-timeout", "--grace"):
+        wrapper.options, wrapper.environment = [option, "0"], {}
+        assert b"must be longer than 0s" in wrapper.run("touch", str(ran)).stderr
     assert not ran.exists()

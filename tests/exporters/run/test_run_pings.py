@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from specter_exporters.run.pings import Check, Ping, parse
+from specter_exporters.run.receiver import Receiver
+from specter_exporters.run.sender import Sender
 from specter_exporters.run.spool import Spool
-from tests.exporters.run.wrapping import Wrapper
+from tests.exporters.run.wrapping import Wrapper, eventually
 from tests.servers.ping_receiver import KEY, PingReceiver, running_receiver
 from tests.servers.prometheus import free_port
 
@@ -110,6 +112,37 @@ def test_what_is_refused_for_good_is_dropped_and_what_is_not_waits(
     receiver.statuses = {}
     assert wrapper.run("true").returncode == 0
     assert [action for _, action in receiver.told] == ["0", "start", "0"]
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it_and_all_pings_in_order(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    receiver.busy, receiver.retry_after = 1, "1"
+    began = time.monotonic()
+    assert wrapper.pinging(receiver).run("true").returncode == 0
+    assert time.monotonic() - began >= 1.0
+    assert receiver.told == [("backup", "start"), ("backup", "0")]
+    assert wrapper.waiting() == []
+
+
+def test_a_pause_that_is_too_long_is_left_to_the_next_run(wrapper: Wrapper, receiver: PingReceiver) -> None:
+    receiver.busy, receiver.retry_after = 2, "3600"
+    done = wrapper.pinging(receiver).run("true")
+    assert b"/spool: 429 not now" in done.stderr
+    assert len(wrapper.waiting()) == 2
+
+
+def test_while_a_process_lives_what_could_not_be_delivered_is_tried_again(
+    receiver: PingReceiver, tmp_path: Path
+) -> None:
+    receiver.statuses = {"start": 503}
+    sender = Sender(
+        Receiver(receiver.url, lambda: KEY, seconds=5.0), Spool(tmp_path), seconds=5.0, again=0.05
+    )
+    sender.put(Ping("backup", "start", "some-run", 1.0))
+    receiver.statuses = {}
+    eventually(lambda: receiver.told == [("backup", "start")])
+    sender.close(5.0)
 
 
 def test_a_job_that_is_refused_does_not_keep_back_others(wrapper: Wrapper, receiver: PingReceiver) -> None:
