@@ -233,7 +233,7 @@ def _happened(environ: "WSGIEnvironment") -> float:
 def _attempts(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:20]) <= MOST_ATTEMPTS:
+    if not text.isascii() or not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= MOST_ATTEMPTS:
         raise PingError("invalid", 400, "invalid attempts")
     return int(text)
 

@@ -95,6 +95,9 @@ def _told_before(state: State, event: Event) -> bool:
         return False
     if event.kind == "start":
         return (event.run, event.at) in state.running
+    if any(run == event.run for run, _ in state.running):
+        # Another run may have ended in the same moment.
+        return False
     return event.at in {state.last_success, state.last_failure} and event.kind != "log"
 
 

@@ -56,6 +56,8 @@ class Asking:
     def end(self, future: "Future[Told] | None", seconds: float) -> Told:
         """Return what is told within `seconds`; the connection is cut where it is nothing."""
         if future is None:
+            # Its connection may have been made after it was cut.
+            self.source.cut()
             return Told(Problem("timeout", "an earlier question is not answered yet"))
         try:
             error = future.exception(max(0.0, seconds))

@@ -71,12 +71,16 @@ class Ledger:
         grown = raw if before is None or raw < before else raw - before
         return self.add(name, grown, now)
 
+    def forget(self, now: float) -> None:
+        """Forget what was not touched for long."""
+        self._entries = {k: e for k, e in self._entries.items() if now - e[1] < FORGET_AFTER}
+
     def dump(self, now: float) -> bytes | None:
         """Return what to save, None if nothing has changed since."""
         if not self._changed:
             return None
         self._changed = False
-        self._entries = {k: e for k, e in self._entries.items() if now - e[1] < FORGET_AFTER}
+        self.forget(now)
         return json.dumps({"format": FORMAT, "entries": self._entries}).encode()
 
 

@@ -58,8 +58,12 @@ class Telling:
 
     def save(self) -> None:
         """Keep the ledger before what was told is seen: a counter that goes back is taken for a restart."""
-        data = None if self._save is None else self._ledger.dump(self._clock.time())
-        if self._save is None or data is None:
+        now = self._clock.time()
+        if self._save is None:
+            self._ledger.forget(now)
+            return
+        data = self._ledger.dump(now)
+        if data is None:
             return
         try:
             self._save(data)

@@ -162,18 +162,18 @@ class Child:
         self._stopped: signal.Signals | None = None
 
     def wait(self, timeout: float | None, grace: float) -> Ended:
-        """Return how it ended; what it has written has been passed on by then.
+        """Return how it ended; what it has written has been passed on by then, to who reads it.
 
         Args:
             timeout: seconds after which its whole group gets SIGTERM; None: never.
-            grace: seconds after that until the group gets SIGKILL.
+            grace: seconds after that until the group gets SIGKILL, and for which output is then passed on.
         """
         self._pass_on(None if timeout is None else self._began + timeout)
         timed_out = self._status is None
         if timed_out:
             self._end_group(grace)
         seconds = time.monotonic() - self._began
-        self._drain()
+        self._drain(time.monotonic() + grace if timed_out else None)
         code = os.waitstatus_to_exitcode(self._status or 0)
         if timed_out:
             return Ended(
@@ -233,12 +233,15 @@ class Child:
         except PermissionError:
             logger.warning("the job runs as another user: %s cannot be passed on", _name(number))
 
-    def _drain(self) -> None:
+    def _drain(self, until: float | None) -> None:
+        """Pass on what was written; after `until` (monotonic) what our reader does not take is lost."""
         for stream in self._streams:
             stream.finish()
         # A signal ends it: our own output may be what does not go on.
-        while any(stream.event for stream in self._streams) and not self._turn(None):
-            pass
+        while any(stream.event for stream in self._streams) and not self._turn(until):
+            if until is not None and time.monotonic() >= until:
+                logger.warning("output of the job is lost: nobody reads it")
+                break
         for stream in self._streams:
             stream.leave()
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,7 @@ def show_all(state: Path) -> None:
     """List them, the oldest first: name, when it ended, attempts, how the last one ended, command."""
     for letter in _folder(state).all():
         last = letter.attempts[-1].why
-        row = (letter.id, _utc(letter.at), str(len(letter.attempts)), last, shlex.join(letter.command))
+        row = (letter.id, _utc(letter.at), str(len(letter.attempts)), last, _shown(letter.command))
         click.echo("\t".join(row))
 
 
@@ -119,7 +120,7 @@ def show_one(name: str, state: Path) -> None:
     click.echo(f"run      {letter.run_id}")
     click.echo(f"ended    {_utc(letter.at)}")
     click.echo(f"folder   {letter.folder}")
-    click.echo(f"command  {shlex.join(letter.command)}")
+    click.echo(f"command  {_shown(letter.command)}")
     for number, attempt in enumerate(letter.attempts, 1):
         click.echo(f"attempt {number}: {_utc(attempt.at)}, {attempt.seconds:.1f} s, {attempt.why}")
     click.echo(f"\n{letter.tail}", nl=not letter.tail.endswith("\n"))
@@ -169,3 +170,8 @@ def _folder(state: Path) -> "DeadLetters":
 
 def _utc(at: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+
+
+def _shown(command: Sequence[str]) -> str:
+    """Return a command as a shell takes it; what is not UTF-8 in it cannot be shown."""
+    return shlex.join(command).encode("utf-8", "replace").decode()

@@ -76,7 +76,8 @@ class DeadLetters:
         fields = letter._asdict() | {"attempts": [attempt._asdict() for attempt in letter.attempts]}
         replace_file(
             self._folder / f"{round(letter.at * 1e6):017d}.{letter.id}{SUFFIX}",
-            [json.dumps(fields, indent=1, ensure_ascii=False).encode()],
+            # Arguments need not be UTF-8; so written, `json.loads` has them back.
+            [json.dumps(fields, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")],
         )
         mine = [path for path in self._paths() if path.name.split(".")[1] == letter.job]
         for path in mine[: -self._limit]:

@@ -29,7 +29,7 @@ def bury(job: Job, outcome: Outcome, secrets: Secrets) -> None:
         outcome.ended,
         shown,
         shown == list(job.command),
-        os.getcwd(),  # noqa: PTH109  (a text)
+        _folder(),
         [Attempt(at, ended.seconds, ended.code, ended.why) for at, ended in outcome.attempts],
         secrets.masked(outcome.tail),
     )
@@ -37,3 +37,11 @@ def bury(job: Job, outcome: Outcome, secrets: Secrets) -> None:
         DeadLetters(job.state / "dead-letters").add(letter)
     except OSError as error:
         logger.warning("no dead letter of %s is kept: %s", job.name, error.strerror)
+
+
+def _folder() -> str:
+    """Return the folder of this process; the job may have removed it."""
+    try:
+        return os.getcwd()  # noqa: PTH109  (a text)
+    except OSError:
+        return ""

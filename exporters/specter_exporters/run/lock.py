@@ -85,7 +85,10 @@ class JobLock:
     def _owner(self) -> Owner | None:
         try:
             fields = json.loads(os.pread(self._file, 4096, 0) or b"{}")
-            return Owner(**fields) if isinstance(fields, Mapping) else None
+            if not isinstance(fields, Mapping):
+                return None
+            owner = Owner(**fields)
+            return Owner(str(owner.run_id), float(owner.began), *map(int, owner[2:]))
         except (ValueError, TypeError):  # none, or half of one, as a full disk leaves it
             return None
 

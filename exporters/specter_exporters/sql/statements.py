@@ -15,9 +15,9 @@ _MORE = re.compile(
 _RUN = re.compile(r"/\*M?!")
 # What may hold a semicolon or a word that is none: literals, quoted names and comments.
 _QUOTED = r"""
-    --[^\n]* | /\*.*?(?:\*/|\Z)
+    --[^\r\n]* | /\*.*?(?:\*/|\Z)
   | {literal} | "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z)
-  | \$(?P<tag>[A-Za-z_]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)
+  | (?<![\w$])\$(?P<tag>[A-Za-z_]\w*|)\$.*?(?:\$(?P=tag)\$|\Z)
 """
 _LITERALS = (r"'(?:[^']|'')*(?:'|\Z)", r"'(?:[^'\\]|\\.|'')*(?:'|\Z)")
 # Databases disagree on a backslash before a quote: a query must be one statement either way.

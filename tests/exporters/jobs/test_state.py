@@ -260,3 +260,15 @@ def test_nothing_changes_before_the_next_change(
     moment = next_change(job, state)
     assert advanced(job, state, moment - 0.001) is state
     assert advanced(job, state, moment) != state
+
+
+def test_two_runs_that_end_in_the_same_moment_are_two() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for kind, seconds, run in (
+        ("start", 1, "a"),
+        ("start", 2, "b"),
+        ("success", 9, "a"),
+        ("success", 9, "b"),
+    ):
+        state = told(HOURLY, state, Event(kind, MIDNIGHT + seconds, run))  # type: ignore[arg-type]
+    assert (state.succeeded, state.running) == (2, ())

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from specter_core.clock import SystemClock
 from specter_core.errors import SpecterError
 from specter_exporters.queues.heads import first_seen
 from specter_exporters.queues.ledger import FORGET_AFTER, Ledger, StateFolder
 from specter_exporters.queues.model import Queue
 from specter_exporters.queues.tally import tally
+from specter_exporters.queues.telling import Telling
 
 
 def counted(ledger: Ledger, now: float, **more: object) -> dict[str, float]:
@@ -93,3 +95,11 @@ def test_a_state_that_is_damaged_is_named_and_not_dropped(tmp_path: Path, text: 
     with pytest.raises(SpecterError, match=r"queues.json.* to begin anew"):
         folder.load()
     folder.close()
+
+
+def test_without_a_folder_to_keep_it_what_is_old_is_forgotten_too() -> None:
+    ledger, clock = Ledger(), SystemClock()
+    ledger.put("old", 1.0, clock.time() - FORGET_AFTER - 1)
+    ledger.put("new", 1.0, clock.time())
+    Telling(ledger, clock, None).save()
+    assert (ledger.get("old", clock.time()), ledger.get("new", clock.time())) == (None, 1.0)

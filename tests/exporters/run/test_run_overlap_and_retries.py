@@ -154,3 +154,11 @@ def test_waits_double_up_to_a_limit_less_up_to_half_at_random(
     failed: int, chance: float, seconds: float
 ) -> None:
     assert Retries(9, delay=10.0, most=60.0).wait(failed, chance) == seconds
+
+
+def test_a_lock_with_something_else_in_it_holds_nobody(wrapper: Wrapper) -> None:
+    (wrapper.state / "locks").mkdir(parents=True)
+    (wrapper.state / "locks" / "backup.lock").write_text(
+        '{"run_id": 1, "began": 1, "pid": 3, "child": "x", "child_ticks": 1}'
+    )
+    assert wrapper.run("sh", "-c", "exit 4").returncode == 4

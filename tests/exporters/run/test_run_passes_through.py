@@ -152,3 +152,18 @@ def test_the_call_is_checked_before_anything_is_run(wrapper: Wrapper, tmp_path: 
         wrapper.options, wrapper.environment = [option, "0"], {}
         assert b"must be longer than 0s" in wrapper.run("touch", str(ran)).stderr
     assert not ran.exists()
+
+
+def test_the_exit_code_passes_through_whatever_its_arguments_and_folder_are(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    # The shell goes there, removes it, and becomes the wrapper: its folder is none any more.
+    command = wrapper.command("sh", "-c", "exit 3", os.fsdecode(b"\xff"))
+    done = wrapper.call(["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(gone), *command])
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+    listed = wrapper.letters("list")
+    assert listed.returncode == 0
+    assert b"exit code 3" in listed.stdout

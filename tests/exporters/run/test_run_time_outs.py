@@ -51,3 +51,9 @@ def test_output_that_nobody_reads_does_not_stop_the_time_out(wrapper: Wrapper) -
         eventually(lambda: not lives(child))  # though the pipe is full and stays so
         run.terminate()
         assert run.wait(20) == 124
+
+
+def test_a_reader_that_stands_still_does_not_hold_what_took_too_long(wrapper: Wrapper) -> None:
+    wrapper.options = ["--timeout", "300ms", "--kill-after", "300ms"]
+    with wrapper.start("yes") as run:
+        assert run.wait(10) == 124

@@ -27,6 +27,9 @@ def test_one_statement_that_reads_is_taken(query: str) -> None:
     "query",
     [
         "select 1; delete from orders",
+        # PostgreSQL has these in a name, and ends a comment at either end of a line.
+        "select 1 as x$$; commit; delete from orders; select 2 as y$$",
+        "select 1 --\r; commit; delete from orders",
         # A backslash escapes a quote in one dialect and is a character of its own in another.
         r"select '\'; commit; delete from orders; --'",
         r"select '\'' ; delete from orders; -- '",

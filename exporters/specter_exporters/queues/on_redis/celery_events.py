@@ -37,6 +37,8 @@ FORGET_AFTER = 3600.0
 MOST_WORKERS = 2000
 MOST_TASKS = 20_000
 MOST_QUEUES = 3000
+LONGEST_UUID = 100
+"""Characters of a task's identifier that are kept; Celery's own have 36."""
 MOST_NAMES = 100
 """Names of tasks that have a count of their own."""
 OTHER = "other"
@@ -103,7 +105,7 @@ class CeleryEvents:
             if kind.startswith("worker-"):
                 self._worker(kind, host[:200], event)
             elif kind.startswith("task-"):
-                self._task(kind, str(event.get("uuid")), event)
+                self._task(kind, str(event.get("uuid"))[:LONGEST_UUID], event)
 
     def workers(self) -> Sequence[Worker] | None:
         """Return the workers, lost ones first; None while it is not known who there is."""

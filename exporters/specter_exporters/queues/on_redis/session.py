@@ -51,9 +51,14 @@ class Session:
         """
         if not commands:
             return []
-        connection = self._open()
-        connection.send_packed_command([_packed(tuple(commands))])
-        return [_reply(connection) for _ in commands]
+        try:
+            connection = self._open()
+            connection.send_packed_command([_packed(tuple(commands))])
+            return [_reply(connection) for _ in commands]
+        except (AttributeError, TypeError, ValueError) as error:
+            # The client's parser, when its connection goes under it or what comes is no answer of Redis.
+            self.close()
+            raise exceptions.ConnectionError("the connection was cut, or the answer is none") from error
 
     def one(self, *command: str | bytes | float) -> Reply:
         """Return the reply to one command.
@@ -76,13 +81,15 @@ class Session:
 
     def _open(self) -> "ConnectionInterface":
         if self._connection is None:
-            connection = pool(self._server).make_connection()
+            # Known before it is made, so that `close` ends a greeting that has no end too.
+            connection = self._connection = pool(self._server).make_connection()
             try:
                 connection.connect()
             except BaseException:
+                self._connection = None
                 connection.disconnect()
                 raise
-            self._connection = connection
+            return connection
         return self._connection
 
 
