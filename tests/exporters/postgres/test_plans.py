@@ -216,3 +216,12 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     for _ in range(2):
         file.save({})
     assert caplog.text.count("cannot be written: ") == 1
+
+
+@pytest.mark.integration
+def test_a_superuser_plans_nothing_since_planning_calls_functions_of_others(postgres: PostgresServer) -> None:
+    dsn = f"host={postgres.host} port={postgres.port} dbname={postgres.database} user={postgres.user}"
+    with asking(Server("main", dsn, postgres.password_file, plans=10, plan_interval=0.0)) as scrape:
+        seen = scrape()
+    assert failing(seen)["plans"] == "unsupported"
+    assert found(seen, "specter_pg_plan_info") == {}

@@ -10,7 +10,7 @@ from specter_core import metrics
 from specter_core.clock import Clock
 from specter_exporters.postgres import plans
 from specter_exporters.postgres.collectors.statements import chosen, texts_of
-from specter_exporters.postgres.failures import query_reason
+from specter_exporters.postgres.failures import UnsupportedError, query_reason
 from specter_exporters.postgres.model import Fact, facts
 from specter_exporters.postgres.plans import Plan
 from specter_exporters.postgres.remembered import PlanFile
@@ -86,6 +86,12 @@ class Plans:
 
     def __call__(self, session: Session) -> Iterable[Fact]:
         """Ask about a few, and yield what is known of all."""
+        # The planner calls functions of those who wrote the statements: they would be superusers by it.
+        (superuser,) = session.row("SELECT current_setting('is_superuser')::bool")
+        if superuser:
+            raise UnsupportedError(
+                "as a superuser no statement is explained: give the exporter a role of its own"
+            )
         if not self._waiting and self._clock.monotonic() >= self._again:
             self._again = self._clock.monotonic() + self._every
             self._listed = self._waiting = chosen(session, self._most)
