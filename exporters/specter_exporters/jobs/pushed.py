@@ -76,8 +76,8 @@ class Told:
     duration: float | None = None
 
 
-def parse(text: str) -> dict[str, Pushed]:
-    """Return the families of an exposition.
+def parse(text: str, key: frozenset[str] = frozenset()) -> dict[str, Pushed]:
+    """Return the families of an exposition, without labels that the grouping key `key` has.
 
     Raises:
         PushError: it is none, or says what a push may not.
@@ -91,14 +91,14 @@ def parse(text: str) -> dict[str, Pushed]:
     # Of a family without a type, the parser makes one for each series.
     for family in found:
         if not _LEFT_OUT.match(family.name):
-            _read(family, values.setdefault(family.name, {}))
+            _read(family, values.setdefault(family.name, {}), _TAKEN_LABELS | key)
             families.setdefault(family.name, family)
     if sum(map(len, values.values())) > MOST_SERIES:
         raise PushError(f"a group may have {MOST_SERIES} series")
     return {name: Pushed(each.type, each.documentation, values[name]) for name, each in families.items()}
 
 
-def _read(family: Family, values: dict[tuple[str, Labels], float]) -> None:
+def _read(family: Family, values: dict[tuple[str, Labels], float], taken: frozenset[str]) -> None:
     if _TAKEN_NAMES.match(family.name):
         raise PushError(f"{family.name}: the name is taken")
     for sample in family.samples:
@@ -106,9 +106,7 @@ def _read(family: Family, values: dict[tuple[str, Labels], float]) -> None:
             raise PushError(f"{family.name}: has a timestamp; a push is of now")
         if any(len(value) > LONGEST_LABEL for value in sample.labels.values()):
             raise PushError(f"{family.name}: a label is longer than {LONGEST_LABEL} characters")
-        labels = tuple(
-            sorted((name, value) for name, value in sample.labels.items() if name not in _TAKEN_LABELS)
-        )
+        labels = tuple(sorted((name, value) for name, value in sample.labels.items() if name not in taken))
         if (sample.name, labels) in values:
             raise PushError(f"{family.name}: has a series twice")
         values[sample.name, labels] = sample.value

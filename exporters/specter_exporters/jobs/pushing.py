@@ -130,7 +130,7 @@ class Pushing(Collector):
         old = self._groups.get(key, Group(*key, {}))
         now = self._clock.time()
         try:
-            new = parse(_body(environ))
+            new = parse(_body(environ), frozenset(name for name, _ in key[1]))
             group = pushed(old, new, now, replace_all=replace_all)
             self._check(key, group)
         except PushError as error:

@@ -210,3 +210,9 @@ def test_labels_that_are_not_the_job_s_own_are_left_out() -> None:
 def test_a_group_is_the_same_again_from_the_store() -> None:
     group = after('# TYPE a gauge\n# HELP a Of b.\na{b="c"} 1\nx_last_success 5\n')
     assert decoded(encoded(group)) == group
+
+
+def test_series_that_the_key_of_their_group_makes_one_are_refused() -> None:
+    assert parse('y{a="1"} 1\n', frozenset("a"))["y"].values == {("y", ()): 1}
+    with pytest.raises(PushError, match="has a series twice"):
+        parse('y{a="1"} 1\ny{a="2"} 2\n', frozenset("a"))
