@@ -1929,7 +1929,7 @@ PG_STATEMENT_BLOCKS_READ = Metric(
 )
 PG_PLAN_INFO = Metric(
     "specter_pg_plan_info",
-    "gauge",
+    "info",
     "Plan of a statement without values, as EXPLAIN told it last: a hash that costs do not change, and "
     "its nodes, cut to 200 characters. It is asked for every plan_interval, see "
     "specter_pg_plan_timestamp_seconds.",
@@ -2180,7 +2180,7 @@ PGBOUNCER_FAILURE = Metric(
 )
 PGBOUNCER_INFO = Metric(
     "specter_pgbouncer_info",
-    "gauge",
+    "info",
     "Version of pgbouncer.",
     (SERVER, "version"),
 )

@@ -51,6 +51,8 @@ def stopped(pid: int) -> Iterator[None]:
     processes = [main, *main.children(recursive=True)]
     for process in processes:
         process.suspend()
+    while not all(process.status() == psutil.STATUS_STOPPED for process in processes):
+        time.sleep(0.01)  # the signal is on its way
     try:
         yield
     finally:

@@ -227,8 +227,13 @@ def test_what_a_task_raises_is_told_and_so_is_a_worker_that_was_killed(
     assert len(told) == 2
 
 
+def _leave_logging_alone(**_: object) -> None:
+    """Keep a worker in this process from setting up logging, for all tests that come after."""
+
+
 def test_a_real_worker_tells_of_its_runs(app: Celery, receiver: PingReceiver) -> None:
     app.conf.task_always_eager = False
+    signals.setup_logging.connect(_leave_logging_alone)
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="error"):
         done = app.tasks["shop.digest"].apply_async()
         assert done.get(timeout=20) == "sent"
