@@ -16,9 +16,11 @@ from specter_stack.ports import LOOPBACK
 from specter_stack.postgres import SUPERUSER, postgres_service
 from specter_stack.servers import DEFAULT_PORTS, base_services
 from specter_stack.service import Service, Target
+from specter_stack.standby import standby_service
 
 PORTS: Mapping[str, int] = {
     **DEFAULT_PORTS,
+    "postgres-standby": 5433,
     "shop": 8080,
     "payments": 8081,
     "postgres-exporter": 9841,
@@ -73,6 +75,9 @@ def build_platform(
     settings = Settings(
         state_dir=layout.state / "shop",
         database_dsn=f"host={LOOPBACK} port={ports['postgres']} dbname=postgres user={SUPERUSER}",
+        database_standby_dsn=(
+            f"host={LOOPBACK} port={ports['postgres-standby']} dbname=postgres user={SUPERUSER}"
+        ),
         database_password_file=layout.secrets / "postgres-password",
         database_exporter_password_file=layout.secrets / "postgres-exporter-password",
         database_checks_password_file=layout.secrets / "sql-exporter-password",
@@ -108,6 +113,7 @@ def build_services(platform: Platform, say: Callable[[str], None]) -> tuple[Serv
     layout, ports = platform.layout, platform.ports
     services = [
         postgres_service(layout, ports["postgres"], layout.secrets / "postgres-password"),
+        standby_service(layout, ports["postgres-standby"]),
         *base_services(layout, ports),
         *_exporters(platform),
         _dependencies(platform),

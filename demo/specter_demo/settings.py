@@ -33,7 +33,8 @@ class Settings(Schema):
     Attributes:
         state_dir: folder of release, pid, load and notification files.
         database_dsn: libpq connection string without the password.
-        database_password_file: file with the password; None means that none is needed.
+        database_standby_dsn: the same of its streaming standby; None means that there is none.
+        database_password_file: file with the password of both; None means that none is needed.
         database_exporter_password_file: file with the password of the role that the database's exporter
             logs in as; None makes no such role.
         database_checks_password_file: file with the password of the role that checks of the data log in as;
@@ -63,6 +64,7 @@ class Settings(Schema):
 
     state_dir: Path = Field(default=Path(".specter/shop"), validate_default=True)
     database_dsn: str = Field(default="host=127.0.0.1 port=5432 dbname=shop user=shop", repr=False)
+    database_standby_dsn: str | None = Field(default=None, repr=False)
     database_password_file: Path | None = None
     database_exporter_password_file: Path | None = None
     database_checks_password_file: Path | None = None
@@ -87,10 +89,10 @@ class Settings(Schema):
     traffic_utc_offset: float = Field(default=0.0, ge=-24, le=24)
     traffic_seed: int = Field(default=1, ge=0, lt=1 << 31)
 
-    @field_validator("database_dsn")
+    @field_validator("database_dsn", "database_standby_dsn")
     @classmethod
-    def _no_password(cls, value: str) -> str:
-        if PASSWORD.search(value):
+    def _no_password(cls, value: str | None) -> str | None:
+        if value is not None and PASSWORD.search(value):
             raise ValueError("must not hold a password; name a file in SHOP_DATABASE_PASSWORD_FILE")
         return value
 

@@ -21,8 +21,9 @@ SHOP_STATE = "/var/lib/specter/shop"
 COACHING_STATE = "/var/lib/coaching"
 # The port of the shop there, which the browser exporter finds in the origins of its pages.
 SHOP_PORT = ":8080"
-# Where its database is there.
+# Where its database and the standby of that are there.
 DATABASE = "host=postgres port=5432"
+STANDBY = "host=postgres-standby port=5433"
 DATABASE_URL = "@postgres:5432/"
 
 
@@ -66,7 +67,7 @@ def configure_exporters(
     Args:
         layout: of the run.
         shop_state: folder of the shop's files.
-        ports: where the shop and its database listen, by `shop` and `postgres`.
+        ports: where the shop and its database listen, by `shop`, `postgres` and `postgres-standby`.
         coaching_state: folder of the coaching service's files.
     """
     folder = layout.etc / "exporters"
@@ -80,7 +81,8 @@ def configure_exporters(
     ]
     postgres = _document(layout, "stack/exporters/postgres.yml")
     for server in postgres["servers"]:
-        server["dsn"] = server["dsn"].replace(DATABASE, f"host={LOOPBACK} port={ports['postgres']}")
+        for there, name in ((DATABASE, "postgres"), (STANDBY, "postgres-standby")):
+            server["dsn"] = server["dsn"].replace(there, f"host={LOOPBACK} port={ports[name]}")
         server["password_file"] = str(layout.secrets / Path(server["password_file"]).name)
     jobs = _document(layout, "stack/exporters/jobs.yml")
     jobs["ping_key_file"] = str(layout.secrets / Path(jobs["ping_key_file"]).name)

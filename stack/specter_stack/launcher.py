@@ -60,7 +60,7 @@ def end_left_over(layout: Layout) -> list[int]:
     supervisor = [layout.pids / "supervisord.pid"]
     ended = end_processes(find_orphans(layout.state, supervisor), SUPERVISOR_GRACE_SECONDS)
     children = [path for path in layout.pids.glob("*.pid") if path not in supervisor]
-    children += [folder / "data" / "postmaster.pid" for folder in cluster_folders(layout)]
+    children += [path for folder in cluster_folders(layout) for path in folder.glob("*/postmaster.pid")]
     ended += end_processes(find_orphans(layout.state, children))
     for path in layout.pids.glob("*.pid"):
         path.unlink()

@@ -28,6 +28,8 @@ SETTINGS = {
     "max_connections": "60",
     "log_min_duration_statement": "500ms",
     "max_wal_size": "512MB",
+    # A standby that is away for longer is copied anew.
+    "max_slot_wal_keep_size": "512MB",
     "shared_preload_libraries": "pg_stat_statements",
 }
 
@@ -143,11 +145,16 @@ def postgres_service(layout: Layout, port: int, password_file: Path) -> Service:
     account = server_account()
     data = data_folder(layout, account)
     create_cluster(data, account, password_file)
+    return server_service("postgres", data, port, account)
+
+
+def server_service(name: str, data: Path, port: int, account: str | None) -> Service:
+    """Return the server of the cluster in `data` as a service."""
     binary = find_program("postgres").resolve()
     is_ready = (str(binary.with_name("pg_isready")), "-q", "-h", LOOPBACK, "-p", str(port))
-    settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+    settings = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
     return Service(
-        name="postgres",
+        name=name,
         command=(
             str(binary),
             *("-D", str(data), "-p", str(port), "-c", f"listen_addresses={LOOPBACK}"),

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +62,11 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def running_shop(**told: object) -> Iterator[RunningShop]:
-    """Start the shop with its surroundings, yield it, and stop everything; `told` are more settings."""
+def running_shop(*, standby: bool = False, **told: object) -> Iterator[RunningShop]:
+    """Start the shop with its surroundings, yield it, and stop everything; `told` are more settings.
+
+    With `standby`, its database has one.
+    """
     state = Path(tempfile.mkdtemp(prefix="specter-shop-"))
     payments = WebServer(
         create_payments(
@@ -73,13 +76,16 @@ def running_shop(**told: object) -> Iterator[RunningShop]:
         threads=16,
     )
     try:
-        with running_postgres() as postgres:
+        with ExitStack() as stack:
+            postgres = stack.enter_context(running_postgres())
+            copy = stack.enter_context(running_postgres(primary=postgres)) if standby else None
             payments.start()
             try:
                 address = f"127.0.0.1:{free_port()}"
                 settings = Settings(
                     state_dir=state,
                     database_dsn=postgres.dsn,
+                    database_standby_dsn=None if copy is None else copy.dsn,
                     database_password_file=postgres.password_file,
                     payment_url=payments.url,
                     url=f"http://{address}",

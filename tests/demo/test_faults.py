@@ -32,7 +32,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningShop]:
-    with running_shop() as running:
+    with running_shop(standby=True) as running:
         yield running
 
 
@@ -270,6 +270,40 @@ def test_slow_query_slows_product_pages_alone(shop: RunningShop) -> None:
     started = time.perf_counter()
     assert requests.get(f"{shop.settings.url}/products/5", timeout=5).ok
     assert time.perf_counter() - started < 0.040
+
+
+def orders(shop: RunningShop, dsn: str | None) -> int:
+    assert dsn is not None
+    there = shop.settings.model_copy(update={"database_dsn": dsn})
+    with connect(there) as connection:
+        [(number,)] = connection.execute("select count(*) from orders").fetchall()
+    return int(number)
+
+
+def test_replica_lag_keeps_new_orders_from_the_standby_until_it_is_cleared(shop: RunningShop) -> None:
+    settings = shop.settings
+    primary, standby = settings.database_dsn, settings.database_standby_dsn
+    until(lambda: orders(shop, standby) == orders(shop, primary), "a standby that keeps up")
+    before = orders(shop, standby)
+    assert find_fault("replica-lag").inject(shop.control) == "the standby receives and replays nothing"
+    assert check_out(shop) == 201
+    # It has received the order, and does not show it.
+    (written,) = shop.query("select pg_current_wal_flush_lsn()")
+    received = "select flush_lsn >= %s from pg_stat_replication where application_name = 'standby'"
+    with connect(settings) as connection:
+        until(lambda: connection.execute(received, written).fetchall() == [(True,)], "what was received")
+    assert orders(shop, standby) == before
+    assert find_fault("replica-lag").active(shop.control)
+    find_fault("replica-lag").clear(shop.control)
+    until(lambda: orders(shop, standby) == before + 1, "the order on the standby")
+
+
+def test_without_a_standby_replica_lag_says_so_and_has_nothing_to_end(shop: RunningShop) -> None:
+    alone = Control(shop.settings.model_copy(update={"database_standby_dsn": None}), SystemClock())
+    with pytest.raises(ControlError, match="has no standby: SHOP_DATABASE_STANDBY_DSN is not set"):
+        find_fault("replica-lag").inject(alone)
+    assert not find_fault("replica-lag").active(alone)
+    assert find_fault("replica-lag").clear(alone) == "the standby replays what it receives"
 
 
 def test_release_that_never_answers_is_an_error_that_names_it(shop: RunningShop) -> None:

@@ -80,7 +80,7 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
 ) -> None:
     platform, built = services
     assert set(built) - {"grafana"} == {
-        *("postgres", "prometheus", "alertmanager", "node", "blackbox", "redis"),
+        *("postgres", "postgres-standby", "prometheus", "alertmanager", "node", "blackbox", "redis"),
         *("payments", "shop", "traffic", "notifications", "worker", "scheduler", "detector"),
         *("app", "signin", "browser", "logs", "coaching", "coaching-logs", "dependencies"),
         *("postgres-exporter", "sql-exporter", "jobs", "queues"),
@@ -127,12 +127,12 @@ def test_every_part_is_there_and_prometheus_scrapes_the_ports_that_were_chosen(
     listed = load_dependencies(layout.etc / "exporters" / "dependencies.yml")
     pages = {each.name: each.status_page.url for each in listed.dependencies if each.status_page}
     assert pages == {"payments": f"http://127.0.0.1:{platform.ports['payments-status']}"}
-    [database] = load_postgres(layout.etc / "exporters" / "postgres.yml").servers
-    assert (
-        database.dsn
-        == f"host=127.0.0.1 port={platform.ports['postgres']} dbname=postgres user=specter_exporter"
-    )
-    assert database.password_file == layout.secrets / "postgres-exporter-password"
+    watched = load_postgres(layout.etc / "exporters" / "postgres.yml").servers
+    assert [(each.name, each.dsn) for each in watched] == [
+        (name, f"host=127.0.0.1 port={platform.ports[port]} dbname=postgres user=specter_exporter")
+        for name, port in (("shop", "postgres"), ("shop-standby", "postgres-standby"))
+    ]
+    assert {each.password_file for each in watched} == {layout.secrets / "postgres-exporter-password"}
     assert targets["postgres"] == [
         {
             "targets": [f"127.0.0.1:{platform.ports['postgres-exporter']}"],

@@ -79,13 +79,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     for server in servers:
         server.start()
     try:
-        told = {
-            "business_url": servers[0].url,
-            "signin_url": servers[1].url,
-            "business_token_file": token,
-            "signin_token_file": token,
-        }
-        with running_shop(**told) as shop:
+        with running_shop(
+            business_url=servers[0].url,
+            signin_url=servers[1].url,
+            business_token_file=token,
+            signin_token_file=token,
+        ) as shop:
             yield Watched(shop, business, signin)
     finally:
         for server in servers:

@@ -14,6 +14,7 @@ from specter_demo.settings import PREFIX, load_settings
 from specter_stack.postgres import SETTINGS as POSTGRES_SETTINGS
 from specter_stack.secret_files import NAMES
 from specter_stack.servers import PROMETHEUS_FLAGS
+from specter_stack.standby import DROP_SLOT, SLOT
 from tests.stack.compose_file import (
     CHECKOUT,
     FOR_THE_HOST,
@@ -33,6 +34,11 @@ LISTENING_NOWHERE = {"traffic", *WORKERS}
 # What the native run calls a server, and the service that is the same here.
 SERVICE_OF = {name: service_of(name) for name in PORTS}
 SHARED = {
+    "postgres": {"/etc/specter/pg_hba.conf": "stack/postgres/pg_hba.conf"},
+    "postgres-standby": {
+        "/etc/specter/pg_hba.conf": "stack/postgres/pg_hba.conf",
+        "/etc/specter/standby.sh": "stack/postgres/standby.sh",
+    },
     "prometheus": {
         "/etc/prometheus/prometheus.yml": "stack/prometheus/prometheus.yml",
         "/etc/prometheus/targets": "stack/prometheus/targets",
@@ -59,7 +65,10 @@ SHARED = {
     },
 }
 SECRET_READERS = {
-    "postgres-password": {"postgres", "seed", "shop", "history-import", "history-fill", *WORKERS},
+    "postgres-password": {
+        *("postgres", "postgres-standby", "seed", "shop", "history-import", "history-fill"),
+        *WORKERS,
+    },
     "postgres-exporter-password": {"postgres-exporter", "seed"},
     "sql-exporter-password": {"sql-exporter", "seed"},
     "notifications-token": {"alertmanager", "specter-notifications", *WORKERS},
@@ -120,7 +129,12 @@ def test_it_is_restarted_and_checked_or_runs_once(container: Container) -> None:
         assert all(isinstance(word, str) for word in words)
         assert kind == "CMD"
         # What each image has: BusyBox or Alpine, the servers' own clients, our Python.
-        known = {"postgres": "pg_isready", "redis": "redis-cli", "coaching": "node"}
+        known = {
+            "postgres": "pg_isready",
+            "postgres-standby": "pg_isready",
+            "redis": "redis-cli",
+            "coaching": "node",
+        }
         assert program == known.get(container.name, "python" if container.own else "wget")
 
 
@@ -190,7 +204,7 @@ def all_needs(name: str) -> set[str]:
 
 
 def test_servers_start_in_the_order_of_the_native_run() -> None:
-    assert {"postgres", "payments", "seed"} <= all_needs("shop")
+    assert {"postgres", "postgres-standby", "payments", "seed"} <= all_needs("shop")
     assert {"shop", "alertmanager", "history-import"} <= all_needs("history-fill")
     assert "history-import" in all_needs("prometheus")
     assert {"shop", "prometheus", "history-fill"} <= all_needs("traffic")
@@ -258,15 +272,36 @@ def test_prometheus_keeps_its_data_where_the_history_is_imported() -> None:
     assert path != str(CONTAINERS["prometheus"].mount_of(path).target)
 
 
-def test_postgres_has_the_settings_of_the_native_run() -> None:
-    program, *words = CONTAINERS["postgres"].command
-    assert program == "postgres"
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("postgres", ["postgres"]),
+        ("postgres-standby", ["sh", "/etc/specter/standby.sh", "-p", str(PORTS["postgres-standby"])]),
+    ],
+)
+def test_postgres_and_its_standby_have_the_settings_of_the_native_run(name: str, program: list[str]) -> None:
+    command = CONTAINERS[name].command
+    words = command[len(program) :]
+    assert command[: len(program)] == program
     assert words[::2] == ["-c"] * (len(words) // 2)
-    # Natively there is no socket; in the image the set-up needs one.
-    expected = {
-        f"{name}={value}" for name, value in POSTGRES_SETTINGS.items() if name != "unix_socket_directories"
-    }
-    assert set(words[1::2]) == expected
+    # Natively there is no socket; in the image the set-up needs one. Other containers may log in there.
+    expected = {f"{key}={value}" for key, value in POSTGRES_SETTINGS.items()}
+    expected.remove("unix_socket_directories=")
+    assert set(words[1::2]) == {*expected, "hba_file=/etc/specter/pg_hba.conf"}
+
+
+def test_the_standby_copies_the_primary_as_the_native_run_does() -> None:
+    script = (CHECKOUT / "stack/postgres/standby.sh").read_text(encoding="utf-8")
+    assert DROP_SLOT in script
+    assert f"-C -S {SLOT} " in script
+    assert f"application_name={SLOT}" in script
+    told = CONTAINERS["postgres-standby"].environment
+    # What is removed and made anew is in the volume, and not the volume.
+    volume = CONTAINERS["postgres-standby"].mount_of(told["PGDATA"])
+    assert (volume.source, volume.read_only) == ("postgres-standby-data", False)
+    assert str(volume.target) != told["PGDATA"]
+    password = CONTAINERS["postgres-standby"].mount_of(told["POSTGRES_PASSWORD_FILE"])
+    assert (password.source, password.read_only) == ("postgres-password", True)
 
 
 @every_own

@@ -42,13 +42,43 @@ class Control:
         Raises:
             DatabaseError: the database cannot be reached or refuses.
         """
-        try:
-            with connect(self._settings, statement_timeout=SQL_TIMEOUT) as connection:
-                cursor = connection.execute(statement.encode())
-                return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise DatabaseError(f"the shop's database: {reason}") from error
+        return _ask(self._settings, statement, "the shop's database")
+
+    @property
+    def replay_paused(self) -> bool:
+        """Whether the standby was told to replay nothing; where there is none, it was not.
+
+        Raises:
+            DatabaseError: the standby cannot be reached.
+        """
+        return self._settings.database_standby_dsn is not None and self._on_standby(
+            "select pg_is_wal_replay_paused()"
+        ) == [(True,)]
+
+    def pause_replay(self) -> None:
+        """Let the standby replay nothing more; it goes on to receive.
+
+        Raises:
+            ControlError: there is no standby.
+            DatabaseError: the standby cannot be reached.
+        """
+        self._on_standby("select pg_wal_replay_pause()")
+
+    def resume_replay(self) -> None:
+        """Let the standby replay what it has received, and what will come.
+
+        Raises:
+            ControlError: there is no standby.
+            DatabaseError: the standby cannot be reached.
+        """
+        self._on_standby("select pg_wal_replay_resume()")
+
+    def _on_standby(self, statement: str) -> list[tuple[Any, ...]]:
+        dsn = self._settings.database_standby_dsn
+        if dsn is None:
+            raise ControlError("the shop's database has no standby: SHOP_DATABASE_STANDBY_DSN is not set")
+        there = self._settings.model_copy(update={"database_dsn": dsn})
+        return _ask(there, statement, "the standby of the shop's database")
 
     @property
     def version(self) -> str:
@@ -164,3 +194,14 @@ class Control:
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             return None
         return pid if any(part.startswith("specter_demo.shop.") for part in command) else None
+
+
+def _ask(settings: Settings, statement: str, what: str) -> list[tuple[Any, ...]]:
+    """Run `statement` in the database of `settings`, which errors call `what`."""
+    try:
+        with connect(settings, statement_timeout=SQL_TIMEOUT) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DatabaseError(f"{what}: {reason}") from error

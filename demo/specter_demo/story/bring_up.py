@@ -18,6 +18,7 @@ from specter_demo.platform import COACHING, SPECTER, WORKERS, Platform, environm
 from specter_demo.traffic.shape import TrafficShape
 from specter_stack.launcher import Stack
 from specter_stack.programs import find_program
+from specter_stack.standby import copy_primary
 
 SEED_SECONDS = 180
 
@@ -35,7 +36,10 @@ def bring_up(stack: Stack, platform: Platform, clock: Clock, say: Say) -> None:
     # What the jobs have missed since the last run was nobody's fault.
     shutil.rmtree(platform.layout.state / "jobs-exporter", ignore_errors=True)
     say("starting PostgreSQL, Redis, Alertmanager, the exporters, the payment provider and the inbox")
-    stack.start("postgres", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
+    stack.start("postgres")
+    password = platform.layout.secrets / "postgres-password"
+    copy_primary(platform.layout, platform.ports["postgres"], password)
+    stack.start("postgres-standby", "redis", "alertmanager", "node", "blackbox", "payments", "notifications")
     coaching = [name for name in COACHING if name in stack.services]
     stack.start("app", "signin", "logs", "queues", *coaching)
     say("filling the shop's database")
