@@ -84,7 +84,8 @@ class Monitor:
         if self._sender is None or self._process != os.getpid():
             self._process = os.getpid()
             receiver = Receiver(self._pings.url, self._pings.key, seconds=self._pings.timeout)
-            self._sender = Sender(receiver, Spool(self._state / "spool"), seconds=self._pings.timeout)
+            spool = Spool(self._state / "spool" / self._pings.project)
+            self._sender = Sender(receiver, spool, seconds=self._pings.timeout)
         return self._sender
 
 

@@ -87,7 +87,7 @@ def _sender(pings: PingOptions, state: Path) -> "Sender | None":
     from specter_exporters.run.spool import Spool  # noqa: PLC0415
 
     receiver = Receiver(pings.url, pings.key, seconds=pings.timeout)
-    return Sender(receiver, Spool(state / "spool"), seconds=pings.timeout)
+    return Sender(receiver, Spool(state / "spool" / pings.project), seconds=pings.timeout)
 
 
 def _all_of(takers: Sequence[Callable[[Ping], None]]) -> Callable[[Ping], None]:

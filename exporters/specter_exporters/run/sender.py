@@ -21,7 +21,7 @@ class Sender:
 
     Args:
         receiver: where to.
-        spool: of this user's pings, also those that earlier runs and other jobs could not deliver.
+        spool: of this user's pings with the same key, also those that earlier runs and other jobs left.
         seconds: how long to wait for another process that delivers, and for a receiver that wants a pause.
         again: seconds after which a delivery that failed is tried again.
     """

@@ -1,4 +1,4 @@
-"""Pings that wait for their receiver: a folder of small files, in the order in which things happened."""
+"""Pings of one project that wait for its receiver: a folder of small files, the oldest first."""
 
 import fcntl
 import os
@@ -38,7 +38,7 @@ class Spool:
         Raises:
             OSError: it cannot be written.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         name = self.name(ping)
         replace_file(self.folder / name, [ping.dump()], durable=False)
         mine = [other for other in self.names() if job_of(other) == ping.job]
@@ -75,6 +75,10 @@ class Spool:
         """Forget a ping."""
         (self.folder / name).unlink(missing_ok=True)
 
+    def _make_folder(self) -> None:
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     @contextmanager
     def held(self, deadline: float) -> Iterator[bool]:
         """Be the one process that delivers, within the block.
@@ -88,7 +92,7 @@ class Spool:
         Raises:
             OSError: the folder cannot be used.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield _locked(lock, deadline)

@@ -38,7 +38,6 @@ from specter_exporters.run.monitor import Monitor
 from specter_exporters.run.options import PingOptions
 from specter_exporters.run.pings import slug
 from specter_exporters.run.recent import Recent
-from specter_exporters.run.spool import Spool
 from tests.exporters.run.wrapping import eventually
 from tests.servers.ping_receiver import KEY, PingReceiver
 from tests.servers.prometheus import free_port
@@ -131,7 +130,7 @@ def test_a_receiver_that_is_down_neither_fails_nor_delays_and_is_told_later(tmp_
     assert [job() for _ in range(10)] == [5] * 10
     assert time.monotonic() - began < 2.0
     monitor.close(5.0)
-    assert len(Spool(tmp_path / "state" / "spool").names()) == 20
+    assert len(list((tmp_path / "state" / "spool").rglob("*.json"))) == 20
 
 
 def test_a_monitor_that_is_wrong_itself_fails_nothing(

@@ -25,7 +25,7 @@ def test_on_a_full_disk_the_job_runs_is_kept_apart_and_told(
             _, said = run.communicate(b"\n")
         assert (run.returncode, overlap.returncode) == (5, 75)
         for lost in (
-            b"spool is full or broken: No space left",
+            b" is full or broken: No space left",
             b"if this run is killed, nobody will know",
             b"no dead letter of backup is kept",
             b"specter_job_backup.prom is not written",

@@ -71,7 +71,7 @@ def test_what_a_receiver_missed_is_delivered_later_in_order_with_its_own_times(w
     missed = wrapper.run("sh", "-c", "exit 3")
     assert missed.returncode == 3
     assert missed.stderr.count(b"pings wait in ") == 1
-    assert missed.stderr.endswith(b"/spool: Connection refused\n")
+    assert missed.stderr.endswith(b": Connection refused\n")
     waiting = [parse(path.read_bytes()) for path in wrapper.waiting()]
     later = time.time()
     with running_receiver(port) as receiver:
@@ -87,6 +87,27 @@ def test_what_a_receiver_missed_is_delivered_later_in_order_with_its_own_times(w
     assert wrapper.waiting() == []
 
 
+@pytest.mark.parametrize("other_url", [True, False])
+def test_what_waits_with_one_key_is_never_sent_with_another(
+    wrapper: Wrapper, receiver: PingReceiver, tmp_path: Path, other_url: bool
+) -> None:
+    key_file = tmp_path / "ping.key"
+    key_file.write_text("another-key-0123456789")
+    receiver.statuses = {"start": 503, "0": 503}
+    wrapper.pinging(receiver).run("true")
+    receiver.statuses = {}
+    with running_receiver() as another:
+        url = another.url if other_url else receiver.url
+        options = ["--ping-url", url, "--ping-key-file", str(key_file)]
+        other = Wrapper(wrapper.state, job="other", options=options)
+        other.run("true")
+        told = another.told if other_url else receiver.told
+        assert told == [("other", "start"), ("other", "0")]
+    assert {parse(path.read_bytes()).job for path in wrapper.waiting()} == {"backup"}
+    wrapper.run("true")
+    assert [job for job, _ in receiver.told].count("backup") == 4
+
+
 def test_a_receiver_that_says_nothing_delays_no_job_and_its_end_by_the_time_out_only(
     wrapper: Wrapper, tmp_path: Path
 ) -> None:
@@ -97,7 +118,7 @@ def test_a_receiver_that_says_nothing_delays_no_job_and_its_end_by_the_time_out_
         took = time.time() - began
     assert done.returncode == 0
     assert float((tmp_path / "ran").read_text()) - began < took - 0.4
-    assert done.stderr.endswith((b"/spool: no answer in time\n", b"/spool: TimeoutError\n"))
+    assert done.stderr.endswith((b": no answer in time\n", b": TimeoutError\n"))
     assert len(wrapper.waiting()) == 2
 
 
@@ -108,7 +129,7 @@ def test_what_is_refused_for_good_is_dropped_and_what_is_not_waits(
     done = wrapper.pinging(receiver).run("true")
     assert done.returncode == 0
     assert b"a ping of backup is dropped: 400 not now" in done.stderr
-    assert b"/spool: 503 not now" in done.stderr
+    assert b": 503 not now" in done.stderr
     receiver.statuses = {}
     assert wrapper.run("true").returncode == 0
     assert [action for _, action in receiver.told] == ["0", "start", "0"]
@@ -128,7 +149,7 @@ def test_a_receiver_that_asks_for_a_pause_gets_it_and_all_pings_in_order(
 def test_a_pause_that_is_too_long_is_left_to_the_next_run(wrapper: Wrapper, receiver: PingReceiver) -> None:
     receiver.busy, receiver.retry_after = 2, "3600"
     done = wrapper.pinging(receiver).run("true")
-    assert b"/spool: 429 not now" in done.stderr
+    assert b": 429 not now" in done.stderr
     assert len(wrapper.waiting()) == 2
 
 
@@ -166,12 +187,13 @@ def test_without_a_key_pings_wait(wrapper: Wrapper, receiver: PingReceiver, tmp_
 
 
 def test_a_file_that_is_no_ping_is_dropped(wrapper: Wrapper, receiver: PingReceiver) -> None:
-    spool = wrapper.state / "spool"
-    spool.mkdir(parents=True)
-    (spool / "00000000000000001.1.000000.backup.json").write_text('{"job": "half of')
-    done = wrapper.pinging(receiver).run("true")
+    receiver.statuses = {"start": 503, "0": 503}
+    wrapper.pinging(receiver).run("true")
+    wrapper.waiting()[0].write_text('{"job": "half of')
+    receiver.statuses = {}
+    done = wrapper.run("true")
     assert b"a ping of backup is dropped" in done.stderr
-    assert receiver.told == [("backup", "start"), ("backup", "0")]
+    assert receiver.told == [("backup", "0"), ("backup", "start"), ("backup", "0")]
     assert wrapper.waiting() == []
 
 

@@ -67,7 +67,7 @@ class Wrapper:
 
     def waiting(self) -> list[Path]:
         """The pings in the spool, the oldest first."""
-        return sorted((self.state / "spool").glob("*.json"))
+        return sorted((self.state / "spool").rglob("*.json"), key=lambda path: path.name)
 
     def _environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SPECTER_")}
