@@ -12,7 +12,16 @@ from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.described import NOTHING_SAID, Said, as_kept, described, judged_by
 from specter_exporters.jobs.model import Event, Job
-from specter_exporters.jobs.state import State, advanced, begun, next_change, rescheduled, told
+from specter_exporters.jobs.state import (
+    EARLY,
+    State,
+    advanced,
+    begun,
+    next_change,
+    rescheduled,
+    set_right,
+    told,
+)
 from specter_exporters.jobs.store import KeptEvent, KeptJob, KeptPush, Store, StoreError
 
 LOGGER = logging.getLogger(__name__)
@@ -99,6 +108,7 @@ class Book:
         self._due: list[tuple[float, int]] = []
         self._unsaved: set[int] = set()
         self._changed: set[int] = set()
+        self._advanced_to = -math.inf
         self._queue: list[_Waiting] = []
         self._writing: list[_Waiting] = []
         self._save = False
@@ -127,6 +137,7 @@ class Book:
             old = kept.get(job.name)
             uuid = job.uuid or (self._new_uuid() if old is None else old.uuid)
             self._add(Entry(job, uuid, is_made, len(self._entries), _restored(job, old, now)))
+        self._set_right(now)
         before = sum(each.state.missed for each in self._entries)
         self._advance(now)
         missed = sum(each.state.missed for each in self._entries) - before
@@ -281,7 +292,20 @@ class Book:
         waiting = [*self._writing[:1], *self._queue[:1]]
         return min([self._clock.time(), *(each.arrived for each in waiting)])
 
+    def _set_right(self, now: float) -> None:
+        for entry in self._entries:
+            state = set_right(entry.job, entry.state, now)
+            if state is not entry.state:
+                self._set(entry, state)
+                self._unsaved.add(entry.place)
+
     def _advance(self, now: float) -> None:
+        if now < self._advanced_to - EARLY:
+            LOGGER.warning(
+                "the clock was %.0f s ahead: what it has brought is set right", self._advanced_to - now
+            )
+            self._set_right(now)
+        self._advanced_to = now
         while self._due and self._due[0][0] <= now:
             moment, place = heapq.heappop(self._due)
             entry = self._entries[place]

@@ -62,6 +62,35 @@ def rescheduled(job: Job, state: State, now: float) -> State:
     return state._replace(expected=begun(job, now).expected, pending=(), overdue=False)
 
 
+def set_right(job: Job, state: State, now: float) -> State:
+    """Return `state` without what a clock that was ahead of `now` has left; what was counted stays so.
+
+    Otherwise nothing would be due, and no run the newest one, until the time that the clock told has come.
+    """
+    latest = now + EARLY
+    expected = state.expected
+    if job.schedule is not None and expected is not None:
+        # The run after the next one is expected where the next one has come early.
+        following = job.schedule.next_after(latest)
+        second = None if following is None else job.schedule.next_after(following)
+        if second is not None and expected > second:
+            expected = following
+    right = state._replace(
+        expected=expected,
+        pending=tuple(due for due in state.pending if due <= latest),
+        came=_at_most(state.came, latest),
+        running=tuple((run, min(at, latest)) for run, at in state.running),
+        last_start=_at_most(state.last_start, latest),
+        last_success=_at_most(state.last_success, latest),
+        last_failure=_at_most(state.last_failure, latest),
+    )
+    return state if right == state else right
+
+
+def _at_most(moment: float | None, latest: float) -> float | None:
+    return None if moment is None else min(moment, latest)
+
+
 def advanced(job: Job, state: State, now: float) -> State:
     """Return what is known at `now` when nothing came since: runs fall due, are missed, are lost."""
     return _without_lost(job, _judged(job, state, now), now)

@@ -83,6 +83,30 @@ def test_what_time_brought_is_kept_by_itself(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_was_a_year_ahead_keeps_nothing_from_being_watched(
+    tmp_path: Path, restarted: bool
+) -> None:
+    clock = Hand()
+    book = opened(tmp_path, clock)
+    clock.now += 365 * DAY
+    book.tell(book.entries()[0], Event("start", clock.now, "ahead"))
+    counted = state(book).missed
+    assert counted == 365
+    clock.now = NIGHT + 60
+    if restarted:
+        book.close()
+        book = opened(tmp_path, clock)
+    right = state(book)
+    assert right.expected == NIGHT + 14.5 * 3600
+    assert (right.last_start, right.running) == (clock.now + 30, (("ahead", clock.now + 30),))
+    clock.now = NIGHT + DAY
+    assert (state(book).missed, state(book).overdue) == (counted + 1, True)
+    book.tell(book.entries()[0], Event("success", clock.now, "after"))
+    assert (state(book).last_success, state(book).overdue) == (clock.now, False)
+    book.close()
+
+
 class SlowStore(SqliteStore):
     """Waits with its writes until it is let go."""
 
