@@ -354,7 +354,9 @@ def test_an_archive_with_a_damaged_middle_ends_nothing(log: Path, start: Callabl
     assert reading.read(31).value("specter_log_lost_files_total") == 1
 
 
-def test_a_file_whose_name_is_not_utf8_is_told_of_and_the_others_are_read(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_utf8_is_told_of_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     name = os.fsdecode(b"caf\xe9.log")
     append(tmp_path / name, numbered(100, 5))
     append(tmp_path / "app.log", numbered(0, 5))
@@ -363,6 +365,7 @@ def test_a_file_whose_name_is_not_utf8_is_told_of_and_the_others_are_read(tmp_pa
     assert reading.lines == 5
     assert reading.value("specter_log_up") == 0
     assert reading.value("specter_log_read_errors_total", reason="name") == 1
+    assert r"caf\udce9.log cannot be read: " in caplog.text
     assert reading.value("specter_log_state_errors_total") == 0
     (tmp_path / name).rename(tmp_path / "café.log")
     assert reading.read().lines == 10

@@ -370,7 +370,7 @@ class Tailer:
     def _refuse(self, file: Followed, error: Exception) -> None:
         """Tell of a file that cannot be read now; what was rotated away is given up after a while."""
         if file.path not in self._refused:
-            LOGGER.warning("%s cannot be read: %s", file.where, error)
+            LOGGER.warning("%s cannot be read: %s", _shown(file.where), _shown(error))
             self._errors.add(1, _reason(error))
         self._refused.add(file.path)
         file.close()
@@ -410,7 +410,7 @@ class Tailer:
                 self._remember_done(place)
                 if missing.certain:
                     self._lost[0] += 1
-                    LOGGER.warning("%s: the rest of what was rotated away is not found", path)
+                    LOGGER.warning("%s: the rest of what was rotated away is not found", _shown(path))
 
     def _drain(self, where: Path, path: Path, place: Place | None) -> None:
         """Read the rest of a file that was rotated to `where`, or all of it if there is no place."""
@@ -421,7 +421,7 @@ class Tailer:
             else:
                 file.resume(place)
         except (OSError, EOFError, TruncatedError) as error:
-            LOGGER.warning("%s cannot be read: %s", where, error)
+            LOGGER.warning("%s cannot be read: %s", _shown(where), _shown(error))
             self._errors.add(1, _reason(error))
             return
         known = {each.identity for each in self.files}
@@ -495,6 +495,11 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _shown(text: object) -> str:
+    """Return `text`, that may be a name which is no UTF-8, so that any log handler can write it."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _reason(error: Exception) -> str:
