@@ -329,11 +329,14 @@ def test_a_start_imports_before_prometheus_runs_and_fills_up_to_the_first_visito
     monkeypatch.setattr(bring_up_module, "measure", lambda *_: Calibration({}, {}))
     monkeypatch.setattr(bring_up_module, "find_program", Path)
     monkeypatch.setattr(bring_up_module, "_seed", lambda _: events.append("seed"))
+    monkeypatch.setattr(bring_up_module, "copy_primary", lambda *_: events.append("copy"))
     said: list[str] = []
     platform = build_platform(layout, 0.0, PORTS)
     bring_up_module.bring_up(cast("Stack", FakeStack(events)), platform, clock, said.append)
     assert events == [
-        "start postgres redis alertmanager node blackbox payments notifications",
+        "start postgres",
+        "copy",
+        "start postgres-standby redis alertmanager node blackbox payments notifications",
         "start app signin logs queues",
         "seed",
         "start shop postgres-exporter sql-exporter",
@@ -355,6 +358,7 @@ def test_a_database_that_cannot_be_filled_is_quoted(tmp_path: Path, monkeypatch:
     layout.create()
     platform = build_platform(layout, 0.0, PORTS)
     script = "import sys; print('specter: no room', file=sys.stderr); sys.exit(1)"
+    monkeypatch.setattr(bring_up_module, "copy_primary", lambda *_: None)
     monkeypatch.setattr(bring_up_module, "SPECTER", (sys.executable, "-c", script))
     with pytest.raises(SpecterError, match=r"^the shop's database cannot be filled: specter: no room$"):
         bring_up_module.bring_up(cast("Stack", FakeStack([])), platform, SystemClock(), lambda _: None)
