@@ -16,6 +16,7 @@ def annotate(
     action: str,
     service: bool = True,
     board: str = metrics.DASHBOARD_MAIN_STATUS,
+    of: str = "",
     to_detector: bool = False,
     to_host: bool = False,
 ) -> dict[str, str]:
@@ -23,10 +24,10 @@ def annotate(
 
     `description` holds the value and what is expected, `action` the first
     thing to do. `service` says whether the alert has a `service` label to link with, `board` is the uid
-    of the dashboard to look at, and `to_detector` and `to_host` say that it is the one of the alert's
-    detector or host.
+    of the dashboard to look at, `of` a further label to link with, and `to_detector` and `to_host` say
+    that it is the one of the alert's detector or host.
     """
-    dashboard = settings.dashboard_url(service=service, board=board)
+    dashboard = settings.dashboard_url(service=service, board=board, of=of)
     if to_detector:
         dashboard = settings.detector_dashboard_url()
     elif to_host:
@@ -53,6 +54,7 @@ class Told(Said):
 
     service: NotRequired[bool]
     board: NotRequired[str]
+    of: NotRequired[str]
     to_detector: NotRequired[bool]
     to_host: NotRequired[bool]
 

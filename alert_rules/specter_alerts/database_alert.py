@@ -1,10 +1,8 @@
 """What the alerts on PostgreSQL have in common: the labels of a server, its texts and its link."""
 
-from typing import Unpack
+from functools import partial
 
-from specter_alerts.annotations import Said, annotate
-from specter_alerts.model import AlertRule, Severity
-from specter_alerts.settings import Settings
+from specter_alerts.annotations import annotated_alert
 from specter_core import metrics
 from specter_core.metrics import Metric
 
@@ -13,6 +11,9 @@ ON = f"on ({LEVEL})"
 NAME = f"{{{{ $labels.{metrics.SERVER} }}}}"
 OWN = f"{metrics.SERVICE}=%q,{metrics.SERVER}=%q"
 """Matchers of the alert's own server, to be filled in by `printf`."""
+
+alert = partial(annotated_alert, board=metrics.DASHBOARD_DATABASE, of=metrics.SERVER)
+"""Return an alert, which links to the dashboard of its server."""
 
 
 def highest(metric: Metric, matchers: str = "", *, by: str = "") -> str:
@@ -36,20 +37,3 @@ def lookup(query: str, shown: str, otherwise: str) -> str:
         f'{{{{ with printf "{query}" {own} | query }}}}{{{{ with first . }}}}{shown}{{{{ end }}}}'
         f"{{{{ else }}}}{otherwise}{{{{ end }}}}"
     )
-
-
-def alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    symptom: str,
-    *,
-    wait: str = "",
-    keep_firing: str = "",
-    **said: Unpack[Said],
-) -> AlertRule:
-    """Return the alert `name`, which links to the dashboard of its server."""
-    annotations = annotate(settings, name, **said)
-    annotations["dashboard"] = settings.database_dashboard_url()
-    return AlertRule(name, expr, severity, symptom, annotations, wait=wait, keep_firing=keep_firing)

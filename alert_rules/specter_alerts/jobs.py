@@ -3,9 +3,10 @@
 A job is told apart by `service` and `job_name`. How long a run usually takes is for the detector to tell.
 """
 
+from functools import partial
 from typing import Unpack
 
-from specter_alerts.annotations import Said, annotate, annotated_alert
+from specter_alerts.annotations import Said, annotated_alert
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -18,6 +19,8 @@ NAME = f"{{{{ $labels.{metrics.JOB_NAME} }}}}"
 NOT_DELIVERED = f'{metrics.OUTCOME}=~"bounced|dropped|complained"'
 OVER = f'{metrics.OUTCOME}=~"delivered|bounced|dropped|complained"'
 REFUSED = 'result=~"not_found|invalid|too_large|rate_limited|full"'
+
+_alert = partial(annotated_alert, board=metrics.DASHBOARD_JOBS, of=metrics.JOB_NAME)
 
 
 def groups(settings: Settings) -> list[RuleGroup]:
@@ -39,21 +42,6 @@ def _success_ratio(settings: Settings) -> str:
     runs = f"sum by ({metrics.SERVICE}) (increase({metrics.JOB_RUNS.name}[1d]))"
     good = f'{metrics.JOB_RUNS.name}{{{metrics.OUTCOME}="{metrics.SUCCESS}"}}'
     return f"sum by ({metrics.SERVICE}) (increase({good}[1d]))\n/\n({runs} >= {settings.job_least_runs})"
-
-
-def _alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    symptom: str,
-    *,
-    wait: str = "",
-    **said: Unpack[Said],
-) -> AlertRule:
-    annotations = annotate(settings, name, **said)
-    annotations["dashboard"] = settings.jobs_dashboard_url()
-    return AlertRule(name, expr, severity, symptom, annotations, wait=wait)
 
 
 def _runs(settings: Settings) -> tuple[AlertRule, ...]:

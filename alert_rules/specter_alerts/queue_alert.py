@@ -1,11 +1,9 @@
 """What the alerts on queues, workers and caches have in common: labels, texts and the link."""
 
-from typing import Unpack
+from functools import partial
 
-from specter_alerts.annotations import Said, annotate
+from specter_alerts.annotations import annotated_alert
 from specter_alerts.counters import KNOWN
-from specter_alerts.model import AlertRule, Severity
-from specter_alerts.settings import Settings
 from specter_core import metrics
 from specter_core.metrics import Metric
 
@@ -17,6 +15,9 @@ NAME = f"{{{{ $labels.{metrics.QUEUE} }}}}"
 BROKER = f"{{{{ $labels.{metrics.SERVER} }}}}"
 WHERE = f"{NAME} ({{{{ $labels.{metrics.SYSTEM} }}}}) on {BROKER}"
 _OWN = (metrics.SERVICE, metrics.SERVER, metrics.SYSTEM, metrics.QUEUE)
+
+alert = partial(annotated_alert, board=metrics.DASHBOARD_QUEUES, of=metrics.SERVER)
+"""Return an alert, which links to the dashboard of its broker."""
 
 
 def of_queue(metric: Metric, *matchers: str) -> str:
@@ -37,20 +38,3 @@ def of_own(series: str, shown: str, otherwise: str = "unknown") -> str:
         f'{{{{ with printf "{series}{{{matchers}}}" {values} | query }}}}'
         f"{{{{ with first . }}}}{shown}{{{{ end }}}}{{{{ else }}}}{otherwise}{{{{ end }}}}"
     )
-
-
-def alert(
-    settings: Settings,
-    name: str,
-    expr: str,
-    severity: Severity,
-    symptom: str,
-    *,
-    wait: str = "",
-    keep_firing: str = "",
-    **said: Unpack[Said],
-) -> AlertRule:
-    """Return the alert `name`, which links to the dashboard of its broker."""
-    annotations = annotate(settings, name, **said)
-    annotations["dashboard"] = settings.queues_dashboard_url()
-    return AlertRule(name, expr, severity, symptom, annotations, wait=wait, keep_firing=keep_firing)

@@ -357,30 +357,23 @@ class Settings:
         """Return where the runbook of `alert` is read."""
         return f"{self.runbook_base}/{alert}.md"
 
-    def dashboard_url(self, *, service: bool, board: str = metrics.DASHBOARD_MAIN_STATUS) -> str:
-        """Return the link to the dashboard of this uid, for the alert's own service where it has one."""
+    def dashboard_url(
+        self, *, service: bool, board: str = metrics.DASHBOARD_MAIN_STATUS, of: str = ""
+    ) -> str:
+        """Return the link to the dashboard of this uid, for the alert's own service where it has one.
+
+        `of` is a label that says which of a service's the alert is about, and the dashboard's variable of
+        that name.
+        """
         url = f"{self.dashboard_base}/d/{board}/{board.removeprefix('specter-')}"
-        return f"{url}?var-service={{{{ $labels.service | urlquery }}}}" if service else url
+        labels = [*([metrics.SERVICE] if service else []), *([of] if of else [])]
+        chosen = "&".join(f"var-{label}={{{{ $labels.{label} | urlquery }}}}" for label in labels)
+        return f"{url}?{chosen}" if chosen else url
 
     def dependencies_dashboard_url(self, *, dependency: bool) -> str:
         """Return the link to Third parties, for the alert's own dependency where it has one."""
         url = f"{self.dashboard_base}/d/{metrics.DASHBOARD_DEPENDENCIES}/third-parties"
         return f"{url}?var-dependency={{{{ $labels.dependency | urlquery }}}}" if dependency else url
-
-    def database_dashboard_url(self) -> str:
-        """Return the link to Database, for the alert's own server."""
-        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_DATABASE)
-        return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
-
-    def queues_dashboard_url(self) -> str:
-        """Return the link to Queues and workers, for the alert's own broker."""
-        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_QUEUES)
-        return f"{url}&var-{metrics.SERVER}={{{{ $labels.{metrics.SERVER} | urlquery }}}}"
-
-    def jobs_dashboard_url(self) -> str:
-        """Return the link to Jobs, for the alert's own job."""
-        url = self.dashboard_url(service=True, board=metrics.DASHBOARD_JOBS)
-        return f"{url}&var-{metrics.JOB_NAME}={{{{ $labels.{metrics.JOB_NAME} | urlquery }}}}"
 
     def detector_dashboard_url(self) -> str:
         """Return the link to the dashboard of the alert's detector, of all where it names none."""
