@@ -1,5 +1,6 @@
 """The annotations every alert carries, so that none is without a runbook or a link."""
 
+from collections.abc import Iterable
 from typing import NotRequired, TypedDict, Unpack
 
 from specter_alerts.model import AlertRule, Severity
@@ -39,6 +40,28 @@ def annotate(
         "runbook_url": settings.runbook_url(alert),
         "dashboard": dashboard,
     }
+
+
+def own(labels: Iterable[str]) -> str:
+    """Return the matchers of the alert's own `labels`, for a query of `looked_up`."""
+    return ",".join(f"{label}=%q" for label in labels)
+
+
+def looked_up(query: str, labels: Iterable[str], shown: str = "{{ .Labels.reason }}") -> str:
+    """Return a template of what a further query finds, "unknown" where that is nothing.
+
+    Not labels of the alert, which would begin anew with each change of them.
+
+    Args:
+        query: PromQL with a `%q` for the value of each of `labels`, see `own`.
+        labels: of the alert.
+        shown: template of what is shown of the first series.
+    """
+    values = " ".join(f"$labels.{label}" for label in labels)
+    return (
+        f'{{{{ with printf "{query}" {values} | query }}}}{{{{ with first . }}}}{shown}{{{{ end }}}}'
+        "{{ else }}unknown{{ end }}"
+    )
 
 
 class Said(TypedDict):

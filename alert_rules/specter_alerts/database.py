@@ -12,8 +12,8 @@ from specter_alerts import (
     database_sessions,
     database_statements,
 )
-from specter_alerts.annotations import annotated_alert
-from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup
+from specter_alerts.annotations import annotated_alert, looked_up, own
+from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, OWN_LABELS, alert, highest, lookup
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings
 from specter_core import metrics
@@ -21,7 +21,7 @@ from specter_core import metrics
 # The exporter is turned away by a server that lives.
 TURNED_AWAY = 'reason=~"auth|database|privilege|tls"'
 SUPPORTED = 'reason!="unsupported"'
-REASON = lookup(f"{metrics.PG_FAILURE.name}{{{OWN}}} == 1", "{{ .Labels.reason }}", "unknown")
+REASON = lookup(f"{metrics.PG_FAILURE.name}{{{OWN}}} == 1")
 
 
 def groups(settings: Settings) -> list[RuleGroup]:
@@ -93,12 +93,8 @@ def _answers(settings: Settings) -> tuple[AlertRule, ...]:
 
 def _whole(settings: Settings) -> tuple[AlertRule, ...]:
     failed = metrics.PG_COLLECTOR_FAILURE
-    series = f"{failed.name}{{{OWN},collector=%q}}"
-    labels = f"$labels.{metrics.SERVICE} $labels.{metrics.SERVER} $labels.collector"
-    reason = (
-        f'{{{{ with printf "{series}" {labels} | query }}}}'
-        "{{ with first . }}{{ .Labels.reason }}{{ end }}{{ else }}unknown{{ end }}"
-    )
+    labels = (*OWN_LABELS, "collector")
+    reason = looked_up(f"{failed.name}{{{own(labels)}}}", labels)
     return (
         alert(
             settings,

@@ -2,14 +2,15 @@
 
 from functools import partial
 
-from specter_alerts.annotations import annotated_alert
+from specter_alerts.annotations import annotated_alert, looked_up, own
 from specter_core import metrics
 from specter_core.metrics import Metric
 
 LEVEL = f"{metrics.SERVICE}, {metrics.SERVER}"
 ON = f"on ({LEVEL})"
 NAME = f"{{{{ $labels.{metrics.SERVER} }}}}"
-OWN = f"{metrics.SERVICE}=%q,{metrics.SERVER}=%q"
+OWN_LABELS = (metrics.SERVICE, metrics.SERVER)
+OWN = own(OWN_LABELS)
 """Matchers of the alert's own server, to be filled in by `printf`."""
 
 alert = partial(annotated_alert, board=metrics.DASHBOARD_DATABASE, of=metrics.SERVER)
@@ -22,18 +23,6 @@ def highest(metric: Metric, matchers: str = "", *, by: str = "") -> str:
     return f"max by ({labels}) ({metric.name}{f'{{{matchers}}}' if matchers else ''})"
 
 
-def lookup(query: str, shown: str, otherwise: str) -> str:
-    """Return a template of what a further query finds about the alert's own server.
-
-    Not labels of the alert, which would begin anew with each change of them.
-
-    Args:
-        query: PromQL in which `OWN` stands for the server.
-        shown: template of what is shown of its first series.
-        otherwise: what is shown where there is none.
-    """
-    own = f"$labels.{metrics.SERVICE} $labels.{metrics.SERVER}"
-    return (
-        f'{{{{ with printf "{query}" {own} | query }}}}{{{{ with first . }}}}{shown}{{{{ end }}}}'
-        f"{{{{ else }}}}{otherwise}{{{{ end }}}}"
-    )
+def lookup(query: str, shown: str = "{{ .Labels.reason }}") -> str:
+    """Return a template of what `query`, in which `OWN` stands for the server, finds; see `looked_up`."""
+    return looked_up(query, OWN_LABELS, shown)

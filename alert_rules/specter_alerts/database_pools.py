@@ -7,7 +7,7 @@ from specter_core import metrics
 
 # The exporter is turned away by one that lives.
 TURNED_AWAY = 'reason=~"auth|database|privilege|tls"'
-REASON = lookup(f"{metrics.PGBOUNCER_FAILURE.name}{{{OWN}}} == 1", "{{ .Labels.reason }}", "unknown")
+REASON = lookup(f"{metrics.PGBOUNCER_FAILURE.name}{{{OWN}}} == 1")
 
 
 def alerts(settings: Settings) -> tuple[AlertRule, ...]:

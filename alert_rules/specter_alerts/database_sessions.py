@@ -6,7 +6,7 @@ from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
 DEADLOCKS_WITHIN = "15m"
-LEAKER = lookup(f"topk(1, {metrics.PG_LEAKED.name}{{{OWN}}})", "{{ .Labels.application }}", "unknown")
+LEAKER = lookup(f"topk(1, {metrics.PG_LEAKED.name}{{{OWN}}})", "{{ .Labels.application }}")
 
 
 def recorded() -> tuple[RecordingRule, ...]:
@@ -153,7 +153,7 @@ def _long(settings: Settings) -> AlertRule:
 def _waiting(settings: Settings) -> AlertRule:
     most = number(settings.pg_lock_wait_seconds)
     blocked, roots = (
-        lookup(f"{metric.name}{{{OWN}}}", "{{ . | value }}", "unknown")
+        lookup(f"{metric.name}{{{OWN}}}", "{{ . | value }}")
         for metric in (metrics.PG_BLOCKED, metrics.PG_ROOT_BLOCKERS)
     )
     return alert(
@@ -180,7 +180,7 @@ def _storm(settings: Settings) -> AlertRule:
     within = "2m"
     blocked = f"max by ({LEVEL}) (avg_over_time({metrics.PG_BLOCKED.name}[{within}]))"
     root = f"max by ({LEVEL}) (max_over_time({metrics.PG_ROOT_BLOCKER_AGE.name}[{within}]))"
-    roots = lookup(f"{metrics.PG_ROOT_BLOCKERS.name}{{{OWN}}}", "{{ . | value }}", "unknown")
+    roots = lookup(f"{metrics.PG_ROOT_BLOCKERS.name}{{{OWN}}}", "{{ . | value }}")
     return alert(
         settings,
         "PostgresLockStorm",

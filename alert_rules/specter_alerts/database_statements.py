@@ -1,6 +1,7 @@
 """Statements of PostgreSQL that have become slow."""
 
-from specter_alerts.database_alert import LEVEL, NAME, OWN, alert
+from specter_alerts.annotations import looked_up, own
+from specter_alerts.database_alert import LEVEL, NAME, OWN_LABELS, alert
 from specter_alerts.model import AlertRule
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -26,12 +27,8 @@ def mean(window: str, offset: str = "") -> str:
 
 def text() -> str:
     """Return a template of the statement's text."""
-    query = f"{metrics.PG_STATEMENT_INFO.name}{{{OWN},database=%q,statement=%q}}"
-    labels = f"$labels.{metrics.SERVICE} $labels.{metrics.SERVER} $labels.database $labels.statement"
-    return (
-        f'{{{{ with printf "{query}" {labels} | query }}}}{{{{ with first . }}}}{{{{ .Labels.query }}}}'
-        "{{ end }}{{ else }}unknown{{ end }}"
-    )
+    labels = (*OWN_LABELS, "database", "statement")
+    return looked_up(f"{metrics.PG_STATEMENT_INFO.name}{{{own(labels)}}}", labels, "{{ .Labels.query }}")
 
 
 def alerts(settings: Settings) -> tuple[AlertRule, ...]:

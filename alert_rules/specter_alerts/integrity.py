@@ -7,7 +7,7 @@ alerts of their own. A business number that is odd is for the detector to tell.
 from functools import partial
 from typing import Unpack
 
-from specter_alerts.annotations import Said, annotated_alert
+from specter_alerts.annotations import Said, annotated_alert, looked_up, own
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings
 from specter_core import metrics
@@ -17,7 +17,6 @@ OF_DATABASE = f"{metrics.SERVICE}, {metrics.DATABASE}"
 LEVEL = f"{OF_DATABASE}, {metrics.CHECK}"
 CHECK = f"{{{{ $labels.{metrics.CHECK} }}}}"
 DATABASE = f"{{{{ $labels.{metrics.DATABASE} }}}}"
-OWN = f"{metrics.SERVICE}=%q,{metrics.DATABASE}=%q"
 DIAGNOSE = "Run `specter exporter sql check`, or open the exporter's page `/checks`"
 ALLOWED = "no more than what the check allows"
 COPYING = "See whether what copies runs, and what it waits for; then whether the source writes more."
@@ -108,9 +107,10 @@ def _beyond(settings: Settings, name: str, expr: str, **said: Unpack[Said]) -> A
 def _unknown(settings: Settings) -> tuple[AlertRule, ...]:
     down = f"{_highest(metrics.SQL_UP, level=OF_DATABASE)} == 0"
     failed = f"{_highest(metrics.SQL_CHECK_SUCCESS)} == 0"
-    labels = f"$labels.{metrics.SERVICE} $labels.{metrics.DATABASE}"
-    of_check = f"{metrics.SQL_CHECK_FAILURE.name}{{{OWN},{metrics.CHECK}=%q}}"
-    of_database = f"{metrics.SQL_FAILURE.name}{{{OWN}}} == 1"
+    of_database = (metrics.SERVICE, metrics.DATABASE)
+    of_check = (*of_database, metrics.CHECK)
+    failure = looked_up(f"{metrics.SQL_CHECK_FAILURE.name}{{{own(of_check)}}}", of_check)
+    refusal = looked_up(f"{metrics.SQL_FAILURE.name}{{{own(of_database)}}} == 1", of_database)
     return (
         _alert(
             settings,
@@ -122,8 +122,7 @@ def _unknown(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"What {CHECK} would find in {DATABASE} is not known",
             description=(
                 f"The check {CHECK} of {DATABASE} has failed for {settings.sql_failing_for} "
-                f"({{{{ $value }}}}, expected 1); reason: {_reason(of_check, f'{labels} $labels.check')}. "
-                "Its violations are not known."
+                f"({{{{ $value }}}}, expected 1); reason: {failure}. Its violations are not known."
             ),
             action=f"{DIAGNOSE}: both have the database's own words.",
         ),
@@ -153,19 +152,11 @@ def _unknown(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"{DATABASE} does not let its checks in",
             description=(
                 f"The exporter has not been let into {DATABASE} for {settings.sql_down_for} "
-                f"(`specter_sql_up` is {{{{ $value }}}}, expected 1); reason: "
-                f"{_reason(of_database, labels)}. Nothing is known of its data."
+                f"(`specter_sql_up` is {{{{ $value }}}}, expected 1); reason: {refusal}. "
+                "Nothing is known of its data."
             ),
             action="Connect by hand with the exporter's URL and password; correct what is refused.",
         ),
-    )
-
-
-def _reason(query: str, labels: str) -> str:
-    """Return a template of the reason that a further query finds: a label would begin the alert anew."""
-    return (
-        f'{{{{ with printf "{query}" {labels} | query }}}}{{{{ with first . }}}}{{{{ .Labels.reason }}}}'
-        "{{ end }}{{ else }}unknown{{ end }}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from specter_alerts.annotations import annotated_alert
+from specter_alerts.annotations import annotated_alert, looked_up, own
 from specter_alerts.counters import KNOWN
 from specter_core import metrics
 from specter_core.metrics import Metric
@@ -14,7 +14,8 @@ ON = f"on ({QUEUE})"
 NAME = f"{{{{ $labels.{metrics.QUEUE} }}}}"
 BROKER = f"{{{{ $labels.{metrics.SERVER} }}}}"
 WHERE = f"{NAME} ({{{{ $labels.{metrics.SYSTEM} }}}}) on {BROKER}"
-_OWN = (metrics.SERVICE, metrics.SERVER, metrics.SYSTEM, metrics.QUEUE)
+OWN_LABELS = (metrics.SERVICE, metrics.SERVER)
+"""Of the alert's own broker."""
 
 alert = partial(annotated_alert, board=metrics.DASHBOARD_QUEUES, of=metrics.SERVER)
 """Return an alert, which links to the dashboard of its broker."""
@@ -30,11 +31,7 @@ def queue_rate(counter: Metric, window: str, *, function: str = "rate") -> str:
     return f"max by ({QUEUE}) ({function}({counter.name}{{{KNOWN}}}[{window}]))"
 
 
-def of_own(series: str, shown: str, otherwise: str = "unknown") -> str:
+def of_own(series: str, shown: str) -> str:
     """Return a template of what `series` says of the alert's own queue."""
-    matchers = ",".join(f"{name}=%q" for name in _OWN)
-    values = " ".join(f"$labels.{name}" for name in _OWN)
-    return (
-        f'{{{{ with printf "{series}{{{matchers}}}" {values} | query }}}}'
-        f"{{{{ with first . }}}}{shown}{{{{ end }}}}{{{{ else }}}}{otherwise}{{{{ end }}}}"
-    )
+    labels = (*OWN_LABELS, metrics.SYSTEM, metrics.QUEUE)
+    return looked_up(f"{series}{{{own(labels)}}}", labels, shown)

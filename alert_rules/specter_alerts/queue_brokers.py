@@ -1,16 +1,14 @@
 """Brokers: whether they answer, let the exporter in, and keep what they are given."""
 
-from specter_alerts.annotations import annotated_alert
-from specter_alerts.database_alert import lookup
+from specter_alerts.annotations import annotated_alert, looked_up, own
 from specter_alerts.model import AlertRule
-from specter_alerts.queue_alert import BROKER, SERVER, alert
+from specter_alerts.queue_alert import BROKER, OWN_LABELS, SERVER, alert
 from specter_alerts.settings import Settings
 from specter_core import metrics
 
 # The exporter is turned away by a broker that lives.
 TURNED_AWAY = 'reason=~"auth|privilege|tls"'
-OWN = f"{metrics.SERVICE}=%q,{metrics.SERVER}=%q"
-REASON = lookup(f"{metrics.QUEUE_FAILURE.name}{{{OWN}}} == 1", "{{ .Labels.reason }}", "unknown")
+REASON = looked_up(f"{metrics.QUEUE_FAILURE.name}{{{own(OWN_LABELS)}}} == 1", OWN_LABELS)
 EVICTED_WITHIN = "15m"
 
 
@@ -110,12 +108,8 @@ def _keeping(settings: Settings) -> tuple[AlertRule, ...]:
 
 def _whole(settings: Settings) -> tuple[AlertRule, ...]:
     failed = metrics.QUEUE_COLLECTOR_FAILURE
-    series = f"{failed.name}{{{OWN},collector=%q}}"
-    labels = f"$labels.{metrics.SERVICE} $labels.{metrics.SERVER} $labels.collector"
-    reason = (
-        f'{{{{ with printf "{series}" {labels} | query }}}}'
-        "{{ with first . }}{{ .Labels.reason }}{{ end }}{{ else }}unknown{{ end }}"
-    )
+    labels = (*OWN_LABELS, "collector")
+    reason = looked_up(f"{failed.name}{{{own(labels)}}}", labels)
     return (
         alert(
             settings,
