@@ -1,6 +1,6 @@
 """Availability: targets that cannot be scraped, probes that fail, services that are gone."""
 
-from specter_alerts.annotations import annotate
+from specter_alerts.annotations import annotate, annotated_alert
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings
 from specter_core import metrics
@@ -14,6 +14,30 @@ def group(settings: Settings) -> RuleGroup:
     return RuleGroup(
         "specter_availability_alerts",
         (_service_down(settings), _instance_down(settings), _probe_failed(settings), _vanished(settings)),
+    )
+
+
+def exporter_down(
+    settings: Settings, name: str, job: str, *, board: str, summary: str, unknown: str, wait: str = "1m"
+) -> AlertRule:
+    """Return the alert `name` on targets of the exporter `job`, see `_watched`, that are not scraped.
+
+    `unknown` says what is not known meanwhile, `board` is the uid of the dashboard to look at.
+    """
+    return annotated_alert(
+        settings,
+        name,
+        f'count by ({metrics.SERVICE}, job) ({metrics.UP}{{job="{job}"}} == 0) > 0',
+        "warning",
+        "watch",
+        wait=wait,
+        board=board,
+        summary=summary,
+        description=(
+            "{{ $value }} targets of job {{ $labels.job }} do not answer their scrape; expected 0. "
+            f"{unknown}"
+        ),
+        action="See whether the exporter runs and listens: its supervisor's log first.",
     )
 
 

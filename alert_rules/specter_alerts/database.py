@@ -12,7 +12,8 @@ from specter_alerts import (
     database_sessions,
     database_statements,
 )
-from specter_alerts.annotations import annotated_alert, looked_up, own
+from specter_alerts.annotations import looked_up, own
+from specter_alerts.availability import exporter_down
 from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, OWN_LABELS, alert, highest, lookup
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings
@@ -72,21 +73,13 @@ def _answers(settings: Settings) -> tuple[AlertRule, ...]:
             ),
             action="Connect by hand with the exporter's `dsn` and `password_file`; correct what is refused.",
         ),
-        annotated_alert(
+        exporter_down(
             settings,
             "PostgresExporterDown",
-            f'count by ({metrics.SERVICE}, job) ({metrics.UP}{{job="{settings.postgres_job}"}} == 0) > 0',
-            "warning",
-            "watch",
-            wait="1m",
-            service=True,
+            settings.postgres_job,
             board=metrics.DASHBOARD_DATABASE,
             summary="PostgreSQL of {{ $labels.service }} is not watched",
-            description=(
-                "{{ $value }} targets of job {{ $labels.job }} do not answer their scrape; expected 0. "
-                "Nothing is known of their servers, which may be well."
-            ),
-            action="See whether the exporter runs and listens: its supervisor's log first.",
+            unknown="Nothing is known of their servers, which may be well.",
         ),
     )
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Unpack
 
 from specter_alerts.annotations import Said, annotated_alert, looked_up, own
+from specter_alerts.availability import exporter_down
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings
 from specter_core import metrics
@@ -24,7 +25,7 @@ COPYING = "See whether what copies runs, and what it waits for; then whether the
 
 def groups(settings: Settings) -> list[RuleGroup]:
     """Return the alerts on checks of data."""
-    alerts = (*_violated(settings), *_behind(settings), *_unknown(settings), *_unwatched(settings))
+    alerts = (*_violated(settings), *_behind(settings), *_unknown(settings), _unwatched(settings))
     return [RuleGroup("specter_integrity_alerts", alerts)]
 
 
@@ -160,21 +161,12 @@ def _unknown(settings: Settings) -> tuple[AlertRule, ...]:
     )
 
 
-def _unwatched(settings: Settings) -> tuple[AlertRule, ...]:
-    down = f'{metrics.UP}{{job="{settings.sql_job}"}} == 0'
-    return (
-        _alert(
-            settings,
-            "SqlExporterDown",
-            f"count by ({metrics.SERVICE}, job) ({down}) > 0",
-            "warning",
-            "watch",
-            wait="1m",
-            summary="The data of {{ $labels.service }} is not checked",
-            description=(
-                "{{ $value }} targets of job {{ $labels.job }} do not answer their scrape; expected 0. "
-                "Nothing is known of the data, which may be whole."
-            ),
-            action="See whether the exporter runs and listens: its supervisor's log first.",
-        ),
+def _unwatched(settings: Settings) -> AlertRule:
+    return exporter_down(
+        settings,
+        "SqlExporterDown",
+        settings.sql_job,
+        board=metrics.DASHBOARD_INTEGRITY,
+        summary="The data of {{ $labels.service }} is not checked",
+        unknown="Nothing is known of the data, which may be whole.",
     )

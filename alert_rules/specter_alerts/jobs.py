@@ -7,6 +7,7 @@ from functools import partial
 from typing import Unpack
 
 from specter_alerts.annotations import Said, annotated_alert
+from specter_alerts.availability import exporter_down
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -198,17 +199,14 @@ def _watch(settings: Settings) -> tuple[AlertRule, ...]:
 
 
 def _exporter_down(settings: Settings) -> AlertRule:
-    return _of_exporter(
+    return exporter_down(
         settings,
         "JobsExporterDown",
-        f'count by ({metrics.SERVICE}, job) ({metrics.UP}{{job="{settings.jobs_job}"}} == 0) > 0',
+        settings.jobs_job,
+        board=metrics.DASHBOARD_JOBS,
         wait=settings.jobs_down_for,
         summary="Jobs of {{ $labels.service }} are not watched",
-        description=(
-            "{{ $value }} targets of job {{ $labels.job }} do not answer their scrape; expected 0. Nothing "
-            "is known of their jobs, and what these tell is lost unless it is told again."
-        ),
-        action="See whether the exporter runs and listens: its supervisor's log first.",
+        unknown="Nothing is known of their jobs, and what these tell is lost unless it is told again.",
     )
 
 

@@ -1,6 +1,7 @@
 """Brokers: whether they answer, let the exporter in, and keep what they are given."""
 
-from specter_alerts.annotations import annotated_alert, looked_up, own
+from specter_alerts.annotations import looked_up, own
+from specter_alerts.availability import exporter_down
 from specter_alerts.model import AlertRule
 from specter_alerts.queue_alert import BROKER, OWN_LABELS, SERVER, alert
 from specter_alerts.settings import Settings
@@ -48,21 +49,13 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
             ),
             action="Connect by hand with the exporter's `url` and `password_file`; correct what is refused.",
         ),
-        annotated_alert(
+        exporter_down(
             settings,
             "QueueExporterDown",
-            f'count by ({metrics.SERVICE}, job) ({metrics.UP}{{job="{settings.queues_job}"}} == 0) > 0',
-            "warning",
-            "watch",
-            wait="1m",
-            service=True,
+            settings.queues_job,
             board=metrics.DASHBOARD_QUEUES,
             summary="Queues of {{ $labels.service }} are not watched",
-            description=(
-                "{{ $value }} targets of job {{ $labels.job }} do not answer their scrape; expected 0. "
-                "Nothing is known of their brokers, which may be well."
-            ),
-            action="See whether the exporter runs and listens: its supervisor's log first.",
+            unknown="Nothing is known of their brokers, which may be well.",
         ),
         *_keeping(settings),
         *_whole(settings),
