@@ -14,13 +14,21 @@ from specter_alerts import (
 )
 from specter_alerts.annotations import looked_up, own
 from specter_alerts.availability import exporter_down
-from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, OWN_LABELS, alert, highest, lookup
+from specter_alerts.database_alert import (
+    LEVEL,
+    NAME,
+    ON,
+    OWN,
+    OWN_LABELS,
+    TURNED_AWAY,
+    alert,
+    highest,
+    lookup,
+)
 from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import Settings
 from specter_core import metrics
 
-# The exporter is turned away by a server that lives.
-TURNED_AWAY = 'reason=~"auth|database|privilege|tls"'
 SUPPORTED = 'reason!="unsupported"'
 REASON = lookup(f"{metrics.PG_FAILURE.name}{{{OWN}}} == 1")
 

@@ -13,6 +13,9 @@ OWN_LABELS = (metrics.SERVICE, metrics.SERVER)
 OWN = own(OWN_LABELS)
 """Matchers of the alert's own server, to be filled in by `printf`."""
 
+# The exporter is turned away by a server, or a pgbouncer, that lives.
+TURNED_AWAY = 'reason=~"auth|database|privilege|tls"'
+
 alert = partial(annotated_alert, board=metrics.DASHBOARD_DATABASE, of=metrics.SERVER)
 """Return an alert, which links to the dashboard of its server."""
 

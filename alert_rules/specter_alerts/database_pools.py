@@ -1,12 +1,10 @@
 """Pools of pgbouncer: whether it answers, who waits for a connection, and how many clients it takes."""
 
-from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup
+from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, TURNED_AWAY, alert, highest, lookup
 from specter_alerts.model import AlertRule
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
-# The exporter is turned away by one that lives.
-TURNED_AWAY = 'reason=~"auth|database|privilege|tls"'
 REASON = lookup(f"{metrics.PGBOUNCER_FAILURE.name}{{{OWN}}} == 1")
 
 

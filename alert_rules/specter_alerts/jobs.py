@@ -35,8 +35,8 @@ def groups(settings: Settings) -> list[RuleGroup]:
     ]
 
 
-def _highest(metric: Metric, level: str = LEVEL) -> str:
-    return f"max by ({level}) ({metric.name})"
+def _highest(metric: Metric) -> str:
+    return f"max by ({LEVEL}) ({metric.name})"
 
 
 def _success_ratio(settings: Settings) -> str:

@@ -21,9 +21,9 @@ alert = partial(annotated_alert, board=metrics.DASHBOARD_QUEUES, of=metrics.SERV
 """Return an alert, which links to the dashboard of its broker."""
 
 
-def of_queue(metric: Metric, *matchers: str) -> str:
+def of_queue(metric: Metric) -> str:
     """Return a gauge by queue: two exporters may watch one broker."""
-    return f"max by ({QUEUE}) ({metric.name}{{{', '.join((KNOWN, *matchers))}}})"
+    return f"max by ({QUEUE}) ({metric.name}{{{KNOWN}}})"
 
 
 def queue_rate(counter: Metric, window: str, *, function: str = "rate") -> str:
