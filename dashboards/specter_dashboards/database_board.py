@@ -32,7 +32,7 @@ from specter_dashboards.panels import (
     row,
     stat,
     table,
-    value_mapping,
+    yes_or_no,
 )
 
 SERVER = "{{server}}"
@@ -66,14 +66,13 @@ def _state(title: str, description: str, query: str, unit: str, *steps: tuple[st
 
 
 def _now() -> Section:
-    up = stat(
+    up = yes_or_no(
         "Servers",
         "Whether the server took a connection of the exporter's and answered, at the newest scrape.",
         [Query(queries.highest(metrics.PG_UP), SERVER)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "No answer",
         no_value=UNASKED,
-        mappings=[value_mapping({"1": ("Up", GREEN), "0": ("No answer", RED)})],
     )
     numbers = [
         _state(

@@ -24,6 +24,7 @@ from specter_dashboards.panels import (
     steps_json,
     table,
     value_mapping,
+    yes_or_no,
 )
 
 DEPENDENCY = f"{{{{{metrics.DEPENDENCY}}}}}"
@@ -59,15 +60,7 @@ def _dependency() -> Any:
 
 
 def _yes_or_no(title: str, description: str, metric: str, good: str, bad: str, no_value: str) -> Panel:
-    return stat(
-        title,
-        description,
-        [Query(metric, DEPENDENCY)],
-        unit="none",
-        steps=((UNKNOWN, None),),
-        no_value=no_value,
-        mappings=[value_mapping({"1": (good, GREEN), "0": (bad, RED)})],
-    )
+    return yes_or_no(title, description, [Query(metric, DEPENDENCY)], good, bad, no_value=no_value)
 
 
 def _now() -> Section:

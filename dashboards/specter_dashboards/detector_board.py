@@ -33,7 +33,7 @@ from specter_dashboards.panels import (
     stat,
     steps_json,
     table,
-    value_mapping,
+    yes_or_no,
 )
 
 INSTANCE = "{{instance}}"
@@ -80,32 +80,29 @@ def _pages_link(text: str = "") -> Json:
 
 
 def _health() -> Section:
-    up = stat(
+    up = yes_or_no(
         "Detectors",
         "Whether each detector answers its scrape; those that did within the last hour are missed.",
         [Query(queries.up(), INSTANCE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "Down",
         no_value=SILENT,
-        mappings=[value_mapping({"1": ("Up", GREEN), "0": ("Down", RED)})],
     )
-    configuration = stat(
+    configuration = yes_or_no(
         "Configuration",
         "Whether the configuration was valid when it was read last. Refused: the one before is in use.",
         [Query(queries.worst(metrics.DETECTOR_RELOAD_SUCCESSFUL), INSTANCE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Valid",
+        "Refused",
         no_value=SILENT,
-        mappings=[value_mapping({"1": ("Valid", GREEN), "0": ("Refused", RED)})],
     )
-    source = stat(
+    source = yes_or_no(
         "Data source",
         "Whether the last query reached the data source.",
         [Query(queries.worst(metrics.DETECTOR_DATASOURCE_UP), INSTANCE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Reached",
+        "Not reached",
         no_value=SILENT,
-        mappings=[value_mapping({"1": ("Reached", GREEN), "0": ("Not reached", RED)})],
     )
     scores = stat(
         "Age of the oldest scores",

@@ -13,7 +13,7 @@ from specter_dashboards.panels import (
     graph,
     row,
     stat,
-    value_mapping,
+    yes_or_no,
 )
 
 
@@ -35,14 +35,13 @@ def detector() -> Section:
         steps=((BLUE, None),),
         no_value="Unknown: the detector says nothing",
     )
-    source = stat(
+    source = yes_or_no(
         "Data source",
         "Whether the last query of every detector reached its data source.",
         [Query(queries.datasource_up())],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Reached",
+        "Not reached",
         no_value="Unknown: the detector says nothing",
-        mappings=[value_mapping({"1": ("Reached", GREEN), "0": ("Not reached", RED)})],
     )
     failures = graph(
         "Failed reads and writes",

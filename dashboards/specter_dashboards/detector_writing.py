@@ -5,15 +5,12 @@ from specter_dashboards import detector_queries as queries
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
     BLUE,
-    GREEN,
     ORANGE,
     RED,
-    UNKNOWN,
     Query,
     graph,
     row,
-    stat,
-    value_mapping,
+    yes_or_no,
 )
 
 INSTANCE = "{{instance}}"
@@ -69,14 +66,13 @@ def writing() -> Section:
         [Query(queries.total(metrics.DETECTOR_SPOOL_BYTES, "instance"), INSTANCE)],
         unit="bytes",
     )
-    persistent = stat(
+    persistent = yes_or_no(
         "Spool",
         "Whether samples are on disk before they are sent.",
         [Query(queries.worst(metrics.DETECTOR_SPOOL_PERSISTENT), INSTANCE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "On disk",
+        "In memory only",
         no_value=NO_SPOOL,
-        mappings=[value_mapping({"1": ("On disk", GREEN), "0": ("In memory only", RED)})],
     )
     return Section(
         row("Writing"),

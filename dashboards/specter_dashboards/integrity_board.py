@@ -16,7 +16,7 @@ from specter_dashboards.panels import (
     row,
     stat,
     table,
-    value_mapping,
+    yes_or_no,
 )
 
 DATABASE = "{{database}}"
@@ -47,14 +47,13 @@ def _count(title: str, description: str, query: str, colour: str) -> Panel:
 
 
 def _now() -> Section:
-    up = stat(
+    up = yes_or_no(
         "Databases",
         "Whether the database let the exporter in at the newest run of one of its checks.",
         [Query(queries.highest(metrics.SQL_UP, queries.LEVEL), DATABASE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "No answer",
         no_value=UNASKED,
-        mappings=[value_mapping({"1": ("Up", GREEN), "0": ("No answer", RED)})],
     )
     violated = _count(
         "Checks violated",

@@ -19,6 +19,7 @@ from specter_dashboards.panels import (
     stat,
     table,
     value_mapping,
+    yes_or_no,
 )
 from specter_dashboards.queries import SERVICES
 
@@ -172,24 +173,21 @@ def _runs() -> Section:
 
 
 def _telling() -> Section:
-    ends = [value_mapping({"1": ("Up", GREEN), "0": ("Down", RED)})]
-    endpoint = stat(
+    endpoint = yes_or_no(
         "Listener of pings",
         "Whether the listener of pings answers the exporter itself.",
         [Query(queries.of_service(metrics.JOB_PINGS_UP), SERVICE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "Down",
         no_value="Unknown: no exporter is scraped",
-        mappings=ends,
     )
-    store = stat(
+    store = yes_or_no(
         "Store",
         "Whether the newest write to the store was kept.",
         [Query(queries.of_service(metrics.JOB_STORE_UP), SERVICE)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "Down",
         no_value="Unknown: no exporter is scraped",
-        mappings=ends,
     )
     pings = service_graph(
         "Pings",

@@ -14,7 +14,6 @@ from specter_dashboards.panels import (
     BLUE,
     GREEN,
     ORANGE,
-    RED,
     SCORE,
     UNKNOWN,
     Query,
@@ -22,7 +21,7 @@ from specter_dashboards.panels import (
     row,
     stat,
     table,
-    value_mapping,
+    yes_or_no,
 )
 
 SILENT = "Unknown: no log exporter says anything"
@@ -39,14 +38,13 @@ def logs_board() -> Any:
 
 
 def _now() -> Section:
-    up = stat(
+    up = yes_or_no(
         "Logs",
         "Whether there is something to read and it can be read, wherever the log is followed.",
         [Query(logs.readable(), LOG)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Read",
+        "Not read",
         no_value=SILENT,
-        mappings=[value_mapping({"1": ("Read", GREEN), "0": ("Not read", RED)})],
     )
     errors = stat(
         "Error lines",

@@ -63,6 +63,21 @@ def stat(
     )
 
 
+def yes_or_no(
+    title: str, description: str, queries: Sequence[Query], yes: str, no: str, *, no_value: str
+) -> Panel:
+    """Return what is 1 where all is well, `yes` in green, or 0, `no` in red; `no_value` without either."""
+    return stat(
+        title,
+        description,
+        queries,
+        unit="none",
+        steps=((UNKNOWN, None),),
+        no_value=no_value,
+        mappings=[value_mapping({"1": (yes, GREEN), "0": (no, RED)})],
+    )
+
+
 def graph(
     title: str,
     description: str,

@@ -25,6 +25,7 @@ from specter_dashboards.panels import (
     stat,
     table,
     value_mapping,
+    yes_or_no,
 )
 
 SERVER = "{{server}}"
@@ -53,14 +54,13 @@ def _state(title: str, description: str, query: str, unit: str, *steps: tuple[st
 
 
 def _now() -> Section:
-    up = stat(
+    up = yes_or_no(
         "Brokers",
         "Whether the broker took a connection of the exporter's and answered, at the newest scrape.",
         [Query(servers.highest(metrics.QUEUE_UP), SERVER)],
-        unit="none",
-        steps=((UNKNOWN, None),),
+        "Up",
+        "No answer",
         no_value=UNASKED,
-        mappings=[value_mapping({"1": ("Up", GREEN), "0": ("No answer", RED)})],
     )
     safe = stat(
         "Keeps messages",
