@@ -1,5 +1,6 @@
 """Database: PostgreSQL servers, from what is wrong now down to statements, tables and the exporter."""
 
+from functools import partial
 from typing import Any
 
 from specter_core import metrics
@@ -17,26 +18,24 @@ from specter_dashboards.house import (
     dashboard,
     datasource,
     server_graph,
+    server_state,
     service_variable,
 )
 from specter_dashboards.layout import Line, Section
 from specter_dashboards.panels import (
-    GREEN,
     ORANGE,
     RED,
-    UNKNOWN,
     YELLOW,
-    Panel,
     Query,
-    Steps,
     row,
-    stat,
     table,
     yes_or_no,
 )
 
 SERVER = "{{server}}"
 UNASKED = "Unknown: no server was asked"
+
+_state = partial(server_state, no_value=UNASKED)
 
 
 def database_board() -> Any:
@@ -58,11 +57,6 @@ def _server() -> Any:
     return choice_variable(
         "server", "Server", f'label_values({{__name__=~"{either}", service=~"$service"}}, server)'
     )
-
-
-def _state(title: str, description: str, query: str, unit: str, *steps: tuple[str, float]) -> Panel:
-    known: Steps = ((UNKNOWN, None), (GREEN, 0), *steps)
-    return stat(title, description, [Query(query, SERVER)], unit=unit, steps=known, no_value=UNASKED)
 
 
 def _now() -> Section:

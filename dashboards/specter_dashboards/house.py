@@ -9,7 +9,20 @@ from specter_core import metrics
 from specter_core.generated import header
 from specter_dashboards import queries
 from specter_dashboards.layout import Section, place
-from specter_dashboards.panels import BLUE, DATASOURCE, ORANGE, RED, Json, Panel, Query, graph
+from specter_dashboards.panels import (
+    BLUE,
+    DATASOURCE,
+    GREEN,
+    ORANGE,
+    RED,
+    UNKNOWN,
+    Json,
+    Panel,
+    Query,
+    Steps,
+    graph,
+    stat,
+)
 
 TAGS = ["specter", "generated"]
 GENERATED = header("specter dashboards generate", "dashboards/specter_dashboards")
@@ -72,8 +85,16 @@ def host_row_link() -> Json:
     return _link_to("${__data.fields.instance}", "instance", "This host only")
 
 
+def server_state(
+    title: str, description: str, query: str, unit: str, *steps: tuple[str, float], no_value: str
+) -> Panel:
+    """Return a number of each server, green until the first of `steps`; see `panels.stat`."""
+    known: Steps = ((UNKNOWN, None), (GREEN, 0), *steps)
+    return stat(title, description, [Query(query, "{{server}}")], unit=unit, steps=known, no_value=no_value)
+
+
 def server_graph(title: str, description: str, targets: list[Query], *, unit: str) -> Panel:
-    """Return a graph of database servers, each of which can be chosen in it; see `panels.graph`."""
+    """Return a graph of databases or brokers, each of which can be chosen in it; see `panels.graph`."""
     link = _link_to("${__field.labels.server}", "server", "This server only")
     return graph(title, description, targets, unit=unit, links=[link])
 

@@ -1,5 +1,6 @@
 """Queues and workers: what waits and since when, who works on it, and the caches beside it."""
 
+from functools import partial
 from typing import Any
 
 from specter_core import metrics
@@ -10,6 +11,7 @@ from specter_dashboards.house import (
     dashboard,
     datasource,
     server_graph,
+    server_state,
     service_variable,
 )
 from specter_dashboards.layout import Line, Section
@@ -18,9 +20,7 @@ from specter_dashboards.panels import (
     RED,
     UNKNOWN,
     YELLOW,
-    Panel,
     Query,
-    Steps,
     row,
     stat,
     table,
@@ -32,6 +32,8 @@ SERVER = "{{server}}"
 QUEUE = "{{queue}} ({{system}}) {{server}}"
 SYSTEM = "{{system}} {{server}}"
 UNASKED = "Unknown: no broker was asked"
+
+_state = partial(server_state, no_value=UNASKED)
 
 
 def queues_board() -> Any:
@@ -46,11 +48,6 @@ def queues_board() -> Any:
         sections=[_now(), _queues(), _work(), _workers(), _caches(), _exporter()],
         variables=[datasource(), service_variable(), server],
     )
-
-
-def _state(title: str, description: str, query: str, unit: str, *steps: tuple[str, float]) -> Panel:
-    known: Steps = ((UNKNOWN, None), (GREEN, 0), *steps)
-    return stat(title, description, [Query(query, SERVER)], unit=unit, steps=known, no_value=UNASKED)
 
 
 def _now() -> Section:
