@@ -1,10 +1,9 @@
 """The rules on PostgreSQL read what is exposed; a real server, its standby and real troubles fire them."""
 
-import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +13,17 @@ import pytest
 
 from specter_alerts import promql
 from specter_alerts.database import groups
-from specter_alerts.model import AlertRule, Rule, RuleGroup
+from specter_alerts.model import Rule
 from specter_alerts.promql import kind
 from specter_alerts.settings import DEFAULTS
-from specter_alerts.writer import render_rules
 from specter_core import metrics
-from specter_core.metrics import Metric
-from specter_core.web import WebOptions
 from specter_exporters.postgres.command import run
 from specter_exporters.postgres.model import Server, Watched
+from tests.alert_rules.live import DECLARED, exporting, exposed, firing, scraping
 from tests.exporters.postgres.asking import ROLE, ROLE_PASSWORD, connect
 from tests.exporters.serving import until
 from tests.servers.postgres import PostgresServer, running_postgres
-from tests.servers.prometheus import Prometheus, free_port, running_prometheus
 
-DECLARED = {
-    metric.name: set(metric.labels) for metric in vars(metrics).values() if isinstance(metric, Metric)
-}
 # Of 17 connections that ordinary roles can have.
 SETTINGS = {"max_connections": "20", "wal_level": "replica"}
 # As shipped, but a second is long, and a slot may keep nothing.
@@ -101,55 +94,6 @@ def test_only_what_stops_users_or_soon_will_pages() -> None:
         "PostgresSequenceEndingCritical",
         "PgbouncerDown",
     }
-
-
-def at_once(group: RuleGroup) -> RuleGroup:
-    """Return the group, in which nobody waits."""
-    rules = (
-        replace(rule, wait="", keep_firing="") if isinstance(rule, AlertRule) else rule
-        for rule in group.rules
-    )
-    return replace(group, rules=tuple(rules))
-
-
-@contextmanager
-def exporter(*servers: Server) -> Iterator[str]:
-    """Run the exporter as its command does, and yield its address."""
-    port, ended = free_port(), threading.Event()
-    serving = threading.Thread(target=run, args=(Watched(servers), WebOptions("127.0.0.1", port), ended.wait))
-    serving.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        ended.set()
-        serving.join(20)
-
-
-@contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    config = {
-        # The exporter wants two seconds for each of two connections, and half a second for the answer.
-        "global": {"scrape_interval": "3s", "scrape_timeout": "3s", "evaluation_interval": "1s"},
-        "rule_files": ["*.rules.yml"],
-        "scrape_configs": [
-            {
-                "job_name": "postgres",
-                "static_configs": [{"targets": [target], "labels": {"service": "postgres"}}],
-            }
-        ],
-    }
-    rules = {"database.rules.yml": render_rules([at_once(group) for group in groups(IN_SECONDS)])}
-    with running_prometheus(folder, config=json.dumps(config), files=rules) as server:
-        yield server
-
-
-def firing(server: Prometheus) -> set[str]:
-    found = server.query('ALERTS{alertstate="firing"}')
-    return {row["metric"]["alertname"] for row in found}  # type: ignore[index]
-
-
-def exposed(server: Prometheus) -> set[str]:
-    return {row["metric"]["__name__"] for row in server.query('{job="postgres"}')}  # type: ignore[index]
 
 
 def execute(connection: "psycopg.Connection[Any]", *statements: str) -> None:
@@ -234,24 +178,32 @@ def test_ordinary_life_is_silent_and_troubles_fire_on_what_is_really_exposed(
         standby = ExitStack()
         copy = standby.enter_context(running_postgres(SETTINGS, primary=primary))
         stack.push(standby)
-        watched = stack.enter_context(
-            exporter(
+        watched = Watched(
+            (
                 Server("main", f"{place} user={ROLE}", secret, idle_limit=0.5, plans=50),
                 Server("renamed", f"{place} user=other", secret),
                 Server("copy", f"host=127.0.0.1 dbname=postgres port={copy.port} user={ROLE}", secret),
             )
         )
-        server = stack.enter_context(prometheus(tmp_path / "prometheus", watched))
+        target, _ = stack.enter_context(exporting(lambda web, wait: run(watched, web, wait)))
+        # The exporter wants two seconds for each of two connections, and half a second for the answer.
+        server = stack.enter_context(
+            scraping(
+                *(tmp_path / "prometheus", target, "postgres", groups(IN_SECONDS)),
+                service="postgres",
+                seconds=3,
+            )
+        )
         server.wait_for(f'{metrics.PG_STANDBY_LAG_BYTES.name}{{stage="replayed"}}')
         server.wait_for(f"{metrics.PG_RECEIVER_UP.name} == 1")
         server.wait_for(metrics.SERVER_CONNECTIONS_USED)
         assert firing(server) == set()
-        seen = exposed(server)
+        seen = exposed(server, "postgres")
         standby.close()
         holder = make_trouble(primary, stack)
         until(lambda: firing(server) >= TROUBLES, "the alerts")
         assert firing(server) == TROUBLES
-        assert READ - seen - exposed(server) == NOT_HERE
+        assert READ - seen - exposed(server, "postgres") == NOT_HERE
         assert root_blockers(primary) == [holder]
         with connect(primary) as superuser:
             superuser.execute("SELECT pg_terminate_backend(%s)", [holder])

@@ -5,15 +5,12 @@ from specter_alerts.dependencies import groups
 from specter_alerts.promql import kind
 from specter_alerts.settings import DEFAULTS
 from specter_core import metrics
-from specter_core.metrics import Metric
 from specter_exporters.dependencies.blackbox import EXPORTER_JOB, PROBE_JOB
+from tests.alert_rules.live import DECLARED
 
 # What a generated target adds to what blackbox_exporter says.
 PROBES = {metrics.PROBE_SUCCESS, metrics.PROBE_DURATION, metrics.PROBE_CERTIFICATE_EXPIRY}
 OF_TARGET = {metrics.DEPENDENCY, metrics.CRITICALITY}
-DECLARED = {
-    metric.name: set(metric.labels) for metric in vars(metrics).values() if isinstance(metric, Metric)
-}
 
 
 def test_every_selector_names_a_metric_and_labels_that_are_exposed() -> None:

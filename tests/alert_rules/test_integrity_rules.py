@@ -1,11 +1,8 @@
 """The rules on checks of data read what is exposed; real checks of a real database fire each of them."""
 
-import json
+import functools
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +10,15 @@ import pytest
 
 from specter_alerts import promql
 from specter_alerts.integrity import groups
-from specter_alerts.model import AlertRule, RuleGroup
 from specter_alerts.settings import DEFAULTS
-from specter_alerts.writer import render_rules
 from specter_core import metrics
-from specter_core.metrics import Metric
-from specter_core.web import WebOptions
 from specter_detector.presets.catalogue import PRESETS
 from specter_exporters.sql.command import run
 from specter_exporters.sql.config import load
+from tests.alert_rules.live import DECLARED, exporting, exposed, scraping
 from tests.exporters.serving import silent, until
-from tests.servers.prometheus import Prometheus, free_port, running_prometheus
+from tests.servers.prometheus import Prometheus
 
-DECLARED = {
-    metric.name: set(metric.labels) for metric in vars(metrics).values() if isinstance(metric, Metric)
-}
 RULES = {rule.alert for group in groups(DEFAULTS) for rule in group.alerts}
 SELECTORS = [
     node
@@ -103,41 +94,6 @@ def configured(folder: Path, slow: int) -> Path:
     return file
 
 
-@contextmanager
-def exporter(config: Path) -> Iterator[tuple[str, threading.Event]]:
-    """Run the exporter as its command does; yield its address, and what ends it."""
-    port, ended = free_port(), threading.Event()
-    serving = threading.Thread(target=run, args=(load(config), WebOptions("127.0.0.1", port), ended.wait))
-    serving.start()
-    try:
-        yield f"127.0.0.1:{port}", ended
-    finally:
-        ended.set()
-        serving.join(20)
-
-
-def at_once(group: RuleGroup) -> RuleGroup:
-    """Return the group, in which nobody waits."""
-    rules = (
-        replace(rule, wait="", keep_firing="") if isinstance(rule, AlertRule) else rule
-        for rule in group.rules
-    )
-    return replace(group, rules=tuple(rules))
-
-
-@contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    static = [{"targets": [target], "labels": {"service": "shop"}}]
-    config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["*.rules.yml"],
-        "scrape_configs": [{"job_name": "sql", "static_configs": static}],
-    }
-    rules = {"integrity.rules.yml": render_rules([at_once(group) for group in groups(DEFAULTS)])}
-    with running_prometheus(folder, config=json.dumps(config), files=rules) as server:
-        yield server
-
-
 def firing(server: Prometheus) -> dict[str, set[str]]:
     """Return what fires: the checks, or databases, of each alert."""
     found: dict[str, set[str]] = {}
@@ -161,14 +117,14 @@ def test_data_that_is_whole_is_silent_and_every_trouble_fires_on_what_is_really_
         write(tmp_path / f"{name}.db", WHOLE)
     with (
         silent() as port,
-        exporter(configured(tmp_path, port)) as (target, ended),
-        prometheus(tmp_path / "prometheus", target) as server,
+        exporting(functools.partial(run, load(configured(tmp_path, port)))) as (target, ended),
+        scraping(tmp_path / "prometheus", target, "sql", groups(DEFAULTS), service="shop") as server,
     ):
         server.wait_for(f"count({metrics.SQL_CHECK_LAST_SUCCESS.name}) == 7")
         for query in PRESETS["sql"].queries:
             assert [server.query(source.expr) for source in query.sources] != [[]], query.alias
         assert firing(server).keys() <= {"SqlCheckStale"}
-        seen = exposed(server)
+        seen = exposed(server, "sql")
         write(tmp_path / "shop.db", TROUBLE)
         (tmp_path / "gone.db").unlink()
         expected = {
@@ -182,11 +138,7 @@ def test_data_that_is_whole_is_silent_and_every_trouble_fires_on_what_is_really_
             "SqlDatabaseDown": {"gone"},
         }
         until(lambda: firing(server) == expected, "the alerts")
-        assert {each.name for each in SELECTORS} - seen - exposed(server) == set()
+        assert {each.name for each in SELECTORS} - seen - exposed(server, "sql") == set()
         ended.set()
         until(lambda: firing(server) == {"SqlExporterDown": {"sql"}}, "the exporter's own alert")
         assert {*expected, "SqlExporterDown"} == RULES
-
-
-def exposed(server: Prometheus) -> set[str]:
-    return {row["metric"]["__name__"] for row in server.query('{job="sql"}')}  # type: ignore[index]

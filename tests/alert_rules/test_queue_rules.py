@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,16 @@ import pytest
 import redis
 
 from specter_alerts import caches, promql, queues, workers
-from specter_alerts.model import AlertRule, RecordingRule, RuleGroup
+from specter_alerts.model import AlertRule, RecordingRule
 from specter_alerts.promql import kind
 from specter_alerts.settings import DEFAULTS
-from specter_alerts.writer import render_rules
 from specter_core import metrics
-from specter_core.metrics import Metric
-from specter_core.web import WebOptions
 from specter_exporters.queues.command import run
-from specter_exporters.queues.config import Server
 from specter_exporters.queues.on_redis.model import Key, RedisServer
+from tests.alert_rules.live import DECLARED, exporting, exposed, firing, scraping
 from tests.exporters.serving import until
-from tests.servers.prometheus import Prometheus, free_port, running_prometheus
 from tests.servers.redis import RedisProcess, running_redis
 
-DECLARED = {
-    metric.name: set(metric.labels) for metric in vars(metrics).values() if isinstance(metric, Metric)
-}
 GROUPS = [group for family in (queues, workers, caches) for group in family.groups(DEFAULTS)]
 RULES = [rule for group in GROUPS for rule in group.rules]
 RECORDED = {rule.record for rule in RULES if isinstance(rule, RecordingRule)}
@@ -77,51 +69,6 @@ def test_only_what_stops_work_pages() -> None:
         "QueueMessageOldCritical",
         "QueueWithoutConsumers",
     }
-
-
-def at_once(group: RuleGroup) -> RuleGroup:
-    """Return the group, in which nobody waits."""
-    rules = (
-        replace(rule, wait="", keep_firing="") if isinstance(rule, AlertRule) else rule
-        for rule in group.rules
-    )
-    return replace(group, rules=tuple(rules), interval="")
-
-
-@contextmanager
-def exporter(*servers: Server) -> Iterator[str]:
-    """Run the exporter as its command does, and yield its address."""
-    port, ended = free_port(), threading.Event()
-    options = (servers, None, WebOptions("127.0.0.1", port), ended.wait)
-    serving = threading.Thread(target=run, args=options)
-    serving.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        ended.set()
-        serving.join(20)
-
-
-@contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["*.rules.yml"],
-        "scrape_configs": [
-            {
-                "job_name": "queues",
-                "static_configs": [{"targets": [target], "labels": {"service": "queues"}}],
-            }
-        ],
-    }
-    rules = {"queues.rules.yml": render_rules([at_once(group) for group in GROUPS])}
-    with running_prometheus(folder, config=json.dumps(config), files=rules) as server:
-        yield server
-
-
-def firing(server: Prometheus) -> set[str]:
-    found = server.query('ALERTS{alertstate="firing"}')
-    return {row["metric"]["alertname"] for row in found}  # type: ignore[index]
 
 
 def tell(client: redis.Redis, kind_of: str, **more: object) -> None:
@@ -195,15 +142,16 @@ def test_ordinary_life_is_silent_and_troubles_fire_on_what_is_really_exposed(tmp
         )
         worker = stack.enter_context(ExitStack())
         worker.enter_context(beating(main))
-        watched = stack.enter_context(
-            exporter(
-                RedisServer("main", main.url, queues=keys, max_queues=2),
-                RedisServer("mortal", mortal.url),
-                RedisServer("cache", cache.url, discover=()),
-                RedisServer("guarded", guarded.url, secret),
-            )
+        watched = (
+            RedisServer("main", main.url, queues=keys, max_queues=2),
+            RedisServer("mortal", mortal.url),
+            RedisServer("cache", cache.url, discover=()),
+            RedisServer("guarded", guarded.url, secret),
         )
-        server = stack.enter_context(prometheus(tmp_path / "prometheus", watched))
+        target, _ = stack.enter_context(exporting(lambda web, wait: run(watched, None, web, wait)))
+        server = stack.enter_context(
+            scraping(tmp_path / "prometheus", target, "queues", GROUPS, service="queues")
+        )
         server.wait_for(f'{metrics.QUEUE_WORKERS.name}{{state="idle"}} == 1')
         # Nobody has consumers, or reads what waits: the stream's group is nobody's trouble yet.
         client.xreadgroup("readers", "one", {"events": ">"}, count=1)
@@ -225,8 +173,7 @@ def test_ordinary_life_is_silent_and_troubles_fire_on_what_is_really_exposed(tmp
             growing.set()
             filling.join()
         assert firing(server) == TROUBLES
-        found = {row["metric"]["__name__"] for row in server.query('{job="queues"}')}  # type: ignore[index]
-        assert READ - found == set()
+        assert READ - exposed(server, "queues") == set()
 
 
 def guarded_client(server: RedisProcess) -> redis.Redis:
