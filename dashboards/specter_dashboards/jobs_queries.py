@@ -69,11 +69,7 @@ def missed() -> str:
 
 def mean_duration() -> str:
     """Return the mean duration of the runs of each job that ended, in seconds."""
-    total, count = (
-        f"sum by ({LEVEL}) (rate({name}{{{CHOSEN}}}{RATE}))"
-        for name in (metrics.JOB_DURATION.sum, metrics.JOB_DURATION.count)
-    )
-    return f"{total} / {count}"
+    return _mean(metrics.JOB_DURATION, LEVEL, CHOSEN)
 
 
 def pings() -> str:
@@ -83,9 +79,12 @@ def pings() -> str:
 
 def commit() -> str:
     """Return the mean seconds of a write to the store, of each service."""
+    return _mean(metrics.JOB_COMMITS, metrics.SERVICE, SERVICES)
+
+
+def _mean(summary: Metric, level: str, matchers: str) -> str:
     total, count = (
-        f"sum by ({metrics.SERVICE}) (rate({name}{{{SERVICES}}}{RATE}))"
-        for name in (metrics.JOB_COMMITS.sum, metrics.JOB_COMMITS.count)
+        f"sum by ({level}) (rate({name}{{{matchers}}}{RATE}))" for name in (summary.sum, summary.count)
     )
     return f"{total} / {count}"
 

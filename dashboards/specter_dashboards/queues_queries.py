@@ -2,7 +2,7 @@
 
 from specter_core import metrics
 from specter_core.metrics import Metric
-from specter_dashboards.database_queries import highest, of, rate
+from specter_dashboards.database_queries import LEVEL, highest, of, rate
 
 QUEUE = f"{metrics.SYSTEM}, {metrics.QUEUE}"
 MOST = 20
@@ -55,14 +55,14 @@ def memory_used() -> str:
 
 def lost() -> str:
     """Return how many workers of a server are lost."""
-    return f"sum by ({metrics.SERVICE}, {metrics.SERVER}) ({workers('lost')})"
+    return f"sum by ({LEVEL}) ({workers('lost')})"
 
 
 def oldest() -> str:
     """Return the age of the oldest message of a server."""
-    return f"max by ({metrics.SERVICE}, {metrics.SERVER}) ({of(metrics.QUEUE_AGE)})"
+    return f"max by ({LEVEL}) ({of(metrics.QUEUE_AGE)})"
 
 
 def total(metric: Metric) -> str:
     """Return a gauge's sum over the queues of a server."""
-    return f"sum by ({metrics.SERVICE}, {metrics.SERVER}) ({highest(metric, by=QUEUE)})"
+    return f"sum by ({LEVEL}) ({highest(metric, by=QUEUE)})"
