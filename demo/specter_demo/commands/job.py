@@ -30,7 +30,7 @@ def digest() -> None:
     from specter_demo.jobs.table import DIGEST  # noqa: PLC0415
     from specter_demo.jobs.trouble import ALL_WELL  # noqa: PLC0415
     from specter_demo.mail import mailer  # noqa: PLC0415
-    from specter_demo.shop.database import connect  # noqa: PLC0415
+    from specter_demo.shop.database import connect, reason_of  # noqa: PLC0415
 
     settings = load_settings(os.environ)
     broken = DIGEST in read_state(settings.jobs_file, ALL_WELL).broken
@@ -38,13 +38,9 @@ def digest() -> None:
         with connect(settings, statement_timeout="60s") as connection:
             click.echo(send_digest(connection, mailer(settings), broken=broken))
     except psycopg.Error as error:
-        raise SpecterError(f"the digest cannot be read from the database: {_reason(error)}") from error
+        raise SpecterError(f"the digest cannot be read from the database: {reason_of(error)}") from error
     except requests.RequestException as error:
         raise SpecterError(f"the inbox did not take the digest: {type(error).__name__}") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 @job.command()

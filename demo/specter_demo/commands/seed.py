@@ -23,7 +23,7 @@ def seed() -> None:
     from specter_core.config import read_secret_file  # noqa: PLC0415
     from specter_demo.faults import FAULTS  # noqa: PLC0415
     from specter_demo.faults.control import Control  # noqa: PLC0415
-    from specter_demo.shop.database import DatabaseError, connect  # noqa: PLC0415
+    from specter_demo.shop.database import DatabaseError, connect, reason_of  # noqa: PLC0415
     from specter_demo.shop.schema import seed as create  # noqa: PLC0415
     from specter_demo.shop.watching import let_check, let_watch  # noqa: PLC0415
 
@@ -37,8 +37,7 @@ def seed() -> None:
             if checks is not None:
                 let_check(connection, read_secret_file(checks, what="SHOP_DATABASE_CHECKS_PASSWORD_FILE"))
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DatabaseError(f"the shop's database cannot be seeded: {reason}") from error
+        raise DatabaseError(f"the shop's database cannot be seeded: {reason_of(error)}") from error
     click.echo("already seeded" if seconds is None else f"seeded in {seconds:.1f} s")
     control = Control(settings, SystemClock())
     for fault in FAULTS:

@@ -14,7 +14,7 @@ from specter_demo.files import read_state, write_atomically, write_state
 from specter_demo.jobs.trouble import ALL_WELL, JobTrouble
 from specter_demo.provider import Trouble, read_trouble, write_trouble
 from specter_demo.settings import Settings
-from specter_demo.shop.database import DatabaseError, connect
+from specter_demo.shop.database import DatabaseError, connect, reason_of
 from specter_demo.shop.defects import read_defect
 from specter_demo.shop.release import read_release
 from specter_demo.tasks.trouble import WORKING, QueueTrouble
@@ -203,5 +203,4 @@ def _ask(settings: Settings, statement: str, what: str) -> list[tuple[Any, ...]]
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DatabaseError(f"{what}: {reason}") from error
+        raise DatabaseError(f"{what}: {reason_of(error)}") from error

@@ -58,6 +58,12 @@ def connect(settings: Settings, *, statement_timeout: str = STATEMENT_TIMEOUT) -
     return psycopg.connect(make_conninfo("", **parameters), autocommit=True, prepare_threshold=None)
 
 
+def reason_of(error: psycopg.Error) -> str:
+    """Return the first line of what the server or libpq says, the kind of the error where that is nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
+
+
 class Pool:
     """At most `size` connections, opened when first needed, each used by one thread at a time."""
 
