@@ -1,9 +1,11 @@
 """The digest asks for a column that the database does not have, and fails each time."""
 
+from dataclasses import replace
+
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
 from specter_demo.jobs.table import DIGEST
-from specter_demo.jobs.trouble import JobTrouble
+from specter_demo.jobs.trouble import without
 
 
 def inject(control: Control) -> str:
@@ -11,7 +13,7 @@ def inject(control: Control) -> str:
     if active(control):
         return "the digest is broken already"
     trouble = control.jobs
-    control.let_jobs(JobTrouble((*trouble.broken, DIGEST), trouble.forgotten))
+    control.let_jobs(replace(trouble, broken=(*trouble.broken, DIGEST)))
     return "the digest asks for a column that is not there"
 
 
@@ -20,18 +22,13 @@ def clear(control: Control) -> str:
     if not active(control):
         return "the digest works"
     trouble = control.jobs
-    control.let_jobs(JobTrouble(without(trouble.broken, DIGEST), trouble.forgotten))
+    control.let_jobs(replace(trouble, broken=without(trouble.broken, DIGEST)))
     return "the digest works again"
 
 
 def active(control: Control) -> bool:
     """Tell whether the digest is broken."""
     return DIGEST in control.jobs.broken
-
-
-def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """Return `names` without `name`."""
-    return tuple(each for each in names if each != name)
 
 
 FAULT = Fault(

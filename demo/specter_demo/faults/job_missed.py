@@ -1,10 +1,11 @@
 """The scheduler does not start the backup any more, as when a line of a crontab is lost."""
 
+from dataclasses import replace
+
 from specter_demo.faults.control import Control
 from specter_demo.faults.fault import Fault
-from specter_demo.faults.job_failure import without
 from specter_demo.jobs.table import BACKUP
-from specter_demo.jobs.trouble import JobTrouble
+from specter_demo.jobs.trouble import without
 
 
 def inject(control: Control) -> str:
@@ -12,7 +13,7 @@ def inject(control: Control) -> str:
     if active(control):
         return "the backup is forgotten already"
     trouble = control.jobs
-    control.let_jobs(JobTrouble(trouble.broken, (*trouble.forgotten, BACKUP)))
+    control.let_jobs(replace(trouble, forgotten=(*trouble.forgotten, BACKUP)))
     return "the scheduler starts no backup any more"
 
 
@@ -21,7 +22,7 @@ def clear(control: Control) -> str:
     if not active(control):
         return "the scheduler starts the backup"
     trouble = control.jobs
-    control.let_jobs(JobTrouble(trouble.broken, without(trouble.forgotten, BACKUP)))
+    control.let_jobs(replace(trouble, forgotten=without(trouble.forgotten, BACKUP)))
     return "the scheduler starts the backup again"
 
 

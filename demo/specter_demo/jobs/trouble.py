@@ -17,3 +17,8 @@ class JobTrouble:
 
 
 ALL_WELL = JobTrouble()
+
+
+def without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return `names` without `name`."""
+    return tuple(each for each in names if each != name)
