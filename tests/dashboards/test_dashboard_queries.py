@@ -497,6 +497,7 @@ def test_checks_that_are_violated_and_those_not_known_are_counted(server: str) -
     assert values(ask(server, integrity_queries.busy()), "check") == {"paid": 0.05}
 
 
+@pytest.mark.integration
 def test_queues_and_workers_of_a_broker(server: str) -> None:
     [gone] = ask(server, queues_queries.unreachable())
     assert (gone["metric"]["server"], gone["metric"]["reason"]) == ("gone", "refused")
