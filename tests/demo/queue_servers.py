@@ -16,9 +16,9 @@ from specter_demo.inbox import Journal, create_inbox
 from specter_demo.settings import Settings
 from specter_demo.shop.database import Connection, connect
 from specter_demo.shop.schema import LATER, TABLES
-from specter_stack.programs import find_program
-from tests.demo.shop_server import environment_of, free_port
+from tests.demo.shop_server import environment_of
 from tests.servers.postgres import running_postgres
+from tests.servers.redis import running_redis
 
 WITHIN = 20.0
 CUSTOMER = "insert into customers values (1, 'ada@shop.example', '', '')"
@@ -31,27 +31,6 @@ def until(ask: Callable[[], bool], what: str) -> None:
     while not ask():
         assert time.monotonic() < deadline, f"{what} did not happen within {WITHIN:g} s"
         time.sleep(0.02)
-
-
-@contextmanager
-def running_redis(port: int) -> Iterator[Redis]:
-    """Start Redis on `port`, yield a client of it, and stop it; nothing of it is kept."""
-    command = [str(find_program("redis-server")), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/") as process:
-        client = Redis(port=port, decode_responses=True)
-        try:
-            until(lambda: answers(client), "an answer of Redis")
-            yield client
-        finally:
-            client.close()
-            process.terminate()
-
-
-def answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except ConnectionError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +76,14 @@ def running_backstage(state: Path) -> Iterator[Backstage]:
         create_inbox(alerts, journal, token.read_text(encoding="utf-8"), SystemClock()),
         WebOptions("127.0.0.1", 0),
     )
-    port = free_port()
-    with running_postgres() as postgres, running_redis(port) as redis:
+    with running_postgres() as postgres, running_redis() as server, server.client() as redis:
         inbox.start()
         try:
             settings = Settings(
                 state_dir=state,
                 database_dsn=postgres.dsn,
                 database_password_file=postgres.password_file,
-                queue_url=f"redis://127.0.0.1:{port}/0",
+                queue_url=server.url,
                 inbox_url=inbox.url,
             )
             with connect(settings) as connection:

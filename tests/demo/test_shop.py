@@ -20,8 +20,9 @@ from specter_demo.shop import goods
 from specter_demo.shop.database import connect
 from specter_demo.shop.schema import seed
 from specter_demo.traffic.shape import ROUTES
-from tests.demo.queue_servers import running_redis, until
+from tests.demo.queue_servers import until
 from tests.demo.shop_server import RunningShop, free_port, running_shop
+from tests.servers.redis import running_redis
 
 pytestmark = pytest.mark.integration
 
@@ -176,7 +177,7 @@ def test_what_is_sold_while_redis_is_away_is_published_when_it_is_back_and_nothi
     number, reference = placed["order_id"], placed["payment_reference"]
     url = urlsplit(shop.settings.queue_url)
     assert url.port
-    with running_redis(int(url.port)) as redis:
+    with running_redis(port=int(url.port)) as server, server.client() as redis:
         until(lambda: [number, reference] in published(redis, "webhooks"), "publishing")
         assert [number] in published(redis, "mails")
         assert [declined.json()["order_id"]] not in published(redis, "mails")

@@ -20,8 +20,9 @@ from specter_demo.tasks.orders import MOST_RETRIES, register
 from specter_demo.tasks.publisher import Publisher, Unqueued, queues_of
 from specter_demo.tasks.trouble import WORKING, QueueTrouble
 from specter_demo.tasks.worker import NAME
-from tests.demo.queue_servers import Backstage, running_backstage, running_redis, until
+from tests.demo.queue_servers import Backstage, running_backstage, until
 from tests.demo.shop_server import free_port
+from tests.servers.redis import running_redis
 
 pytestmark = pytest.mark.integration
 
@@ -151,7 +152,7 @@ def test_tasks_wait_while_redis_is_away_and_too_many_are_lost() -> None:
         publisher.publish(CONFIRM, number)
     # One is under way, three wait.
     assert 6 <= publisher.lost <= 7
-    with running_redis(port) as redis:
+    with running_redis(port=port) as server, server.client() as redis:
         until(lambda: redis.llen("mails") + publisher.lost == 10, "the publishing of what waited")
     before = publisher.lost
     publisher.publish(CONFIRM, 11)

@@ -76,10 +76,10 @@ class RedisProcess:
 
 
 @contextmanager
-def running_redis(*flags: str) -> Iterator[RedisProcess]:
-    """Run a server with further flags until the end of the block."""
+def running_redis(*flags: str, port: int = 0) -> Iterator[RedisProcess]:
+    """Run a server with further flags until the end of the block, at `port` or where nobody listens."""
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisProcess(Path(folder), flags)
+        server = RedisProcess(Path(folder), flags, port)
         server.start()
         try:
             yield server
