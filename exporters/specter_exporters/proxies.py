@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from specter_core.errors import SpecterError
 from specter_exporters.addresses import INVALID, packed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_HOPS = 20
 UNIX = "unix:"  # as nginx writes it
@@ -74,6 +78,10 @@ class TrustedProxies:
             if not self._trusted(client):
                 return client
         return client
+
+    def client_of(self, environ: "WSGIEnvironment") -> str:
+        """Return the client's address of a WSGI request."""
+        return self.client(environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR", ""))
 
     def _trusted(self, text: str) -> bool:
         if not text:

@@ -151,9 +151,7 @@ class Beacon:
                 "Add the site's origin to allowed_origins.",
                 reason="origin",
             )
-        client = self._options.proxies.client(
-            environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
-        )
+        client = self._options.proxies.client_of(environ)
         # A client's own limit first: what it stops takes nothing away from the others.
         _wait(self._limits.client_wait(client), "client_rate", "this client sends")
         _wait(self._limits.total_wait(), "total_rate", "all clients together send")

@@ -93,10 +93,7 @@ class Listener:
     def _known(self, known: bool, environ: "WSGIEnvironment", serve: Callable[[], Answer]) -> Answer:
         if known:
             return serve()
-        client = self._config.proxies.client(
-            environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
-        )
-        seconds = self._strangers.client_wait(client)
+        seconds = self._strangers.client_wait(self._config.proxies.client_of(environ))
         if seconds > 0:
             return text(429, "rate limit exceeded", ("Retry-After", str(math.ceil(seconds))))
         return text(401, "show the token", ("WWW-Authenticate", 'Bearer realm="specter"'))

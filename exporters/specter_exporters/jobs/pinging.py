@@ -150,7 +150,7 @@ class Pinging:
             entry, made = self._by_slug(first, slug, _said(environ), make=make)
         if entry is None:
             # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
-            _limited(self._failures.client_wait(self._client(environ)))
+            _limited(self._failures.client_wait(self._config.proxies.client_of(environ)))
             raise PingError("not_found", 404, "not found")
         if len(rest) > 1:
             raise PingError("invalid", 400, "invalid url format")
@@ -171,11 +171,6 @@ class Pinging:
             raise PingError("full", 404, "not found") from None
         except ValueError as error:
             raise PingError("invalid", 400, f"invalid {error}") from error
-
-    def _client(self, environ: "WSGIEnvironment") -> str:
-        return self._config.proxies.client(
-            environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
-        )
 
     def _of_job(self, entry: Entry) -> TokenBucket:
         bucket = self._of_jobs.get(entry.place)

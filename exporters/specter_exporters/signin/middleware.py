@@ -23,7 +23,7 @@ AsgiApp = Callable[
 
 def source_of_environ(environ: "WSGIEnvironment", proxies: TrustedProxies) -> str:
     """Return the client's address of a WSGI request."""
-    return proxies.client(environ.get("REMOTE_ADDR") or "", environ.get("HTTP_X_FORWARDED_FOR", ""))
+    return proxies.client_of(environ)
 
 
 def source_of_scope(scope: Scope, proxies: TrustedProxies) -> str:
