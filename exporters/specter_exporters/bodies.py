@@ -32,8 +32,10 @@ class NoJsonError(Exception):
     """The body is no JSON; the message says why and quotes nothing of it."""
 
 
-def read_body(environ: "WSGIEnvironment", limit: int, types: Container[str] = frozenset({JSON})) -> bytes:
-    """Return the body of a request, of one of `types` and at most `limit` bytes.
+def read_body(
+    environ: "WSGIEnvironment", limit: int, types: Container[str] | None = frozenset({JSON})
+) -> bytes:
+    """Return the body of a request, of one of `types` (None: of any) and at most `limit` bytes.
 
     Raises:
         BodyTypeError: it is of another type, or compressed.
@@ -41,7 +43,8 @@ def read_body(environ: "WSGIEnvironment", limit: int, types: Container[str] = fr
         BodyBrokenError: it cannot be read to its end.
     """
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind not in types or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+    other = types is not None and kind not in types
+    if other or environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise BodyTypeError
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length[:20]) > limit:

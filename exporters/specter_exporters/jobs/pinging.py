@@ -61,13 +61,6 @@ _PREVIEWERS = re.compile(
 _PREFETCHING = ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 
 
-class _Everything:
-    """Content types that are taken: all."""
-
-    def __contains__(self, _kind: object) -> bool:
-        return True
-
-
 @dataclass
 class PingError(Exception):
     """Ends a request that is not counted."""
@@ -248,7 +241,7 @@ def _output(environ: "WSGIEnvironment") -> tuple[str, int | None]:
     if environ["REQUEST_METHOD"] != "POST" or environ.get("CONTENT_LENGTH") == "0":
         return "", None
     try:
-        body = bodies.read_body(environ, MAX_BODY_BYTES, _Everything())
+        body = bodies.read_body(environ, MAX_BODY_BYTES, types=None)
     except BodyTypeError:
         raise PingError("invalid", 415, "compressed output is not taken") from None
     except BodyTooLargeError:
