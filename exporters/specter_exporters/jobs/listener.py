@@ -1,7 +1,6 @@
 """The WSGI application that jobs, those who look at them, and providers reach: who is asked for what."""
 
 import logging
-import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from specter_exporters.jobs.pinging import Pinging
 from specter_exporters.jobs.pushing import Pushing
 from specter_exporters.jobs.reading import Reading
 from specter_exporters.jobs.store import StoreError
-from specter_exporters.jobs.texts import text
+from specter_exporters.jobs.texts import RefusedError, limited, text
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -65,6 +64,8 @@ class Listener:
         """Serve one request."""
         try:
             answer = self._answer(environ)
+        except RefusedError as error:
+            answer = error.answer()
         except StoreError:
             answer = text(503, "the store does not answer, try again", ("Retry-After", "5"))
         except Exception:
@@ -93,9 +94,7 @@ class Listener:
     def _known(self, known: bool, environ: "WSGIEnvironment", serve: Callable[[], Answer]) -> Answer:
         if known:
             return serve()
-        seconds = self._strangers.client_wait(self._config.proxies.client_of(environ))
-        if seconds > 0:
-            return text(429, "rate limit exceeded", ("Retry-After", str(math.ceil(seconds))))
+        limited(self._strangers.client_wait(self._config.proxies.client_of(environ)))
         return text(401, "show the token", ("WWW-Authenticate", 'Bearer realm="specter"'))
 
 

@@ -6,7 +6,6 @@ a chat is no run of a job.
 
 import hmac
 import logging
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from specter_exporters.jobs.config import NAME, JobsConfig
 from specter_exporters.jobs.described import Said
 from specter_exporters.jobs.model import Event, EventKind
 from specter_exporters.jobs.store import StoreError
-from specter_exporters.jobs.texts import text
+from specter_exporters.jobs.texts import RefusedError, limited, text
 from specter_exporters.logs.secrets import mask_secrets
 from specter_exporters.token_bucket import TokenBucket
 
@@ -59,16 +58,6 @@ _PREVIEWERS = re.compile(
     re.IGNORECASE,
 )
 _PREFETCHING = ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
-
-
-@dataclass
-class PingError(Exception):
-    """Ends a request that is not counted."""
-
-    result: str
-    status: int
-    text: str
-    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +96,9 @@ class Pinging:
             return text(405, "method not allowed", ("Allow", ", ".join(METHODS)))
         try:
             result, status, said = self._ping(environ.get("PATH_INFO", "").removeprefix(PREFIX), environ)
-        except PingError as error:
-            self._counts[error.result].inc()
-            later = [("Retry-After", str(math.ceil(error.retry_after)))] if error.retry_after else []
-            return text(error.status, error.text, *later)
+        except RefusedError as error:
+            self._counts[error.reason].inc()
+            return error.answer()
         except StoreError:
             self._counts["store"].inc()
             return text(503, "not kept, try again", ("Retry-After", "5"))
@@ -125,9 +113,9 @@ class Pinging:
         event = _event(target.action, query, _happened(environ))
         if previews:
             return "preview", 200, "OK (not counted)"
-        _limited(self._of_job(target.entry).take(1))
+        limited(self._of_job(target.entry).take(1))
         # Last: what finds no job, or comes too often of one, takes nothing away from the others.
-        _limited(self._all.take(1))
+        limited(self._all.take(1))
         output, size = _output(environ)
         if environ["REQUEST_METHOD"] == "POST" and size is not None:
             event = replace(event, output_bytes=size)
@@ -143,10 +131,10 @@ class Pinging:
             entry, made = self._by_slug(first, slug, _said(environ), make=make)
         if entry is None:
             # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
-            _limited(self._failures.client_wait(self._config.proxies.client_of(environ)))
-            raise PingError("not_found", 404, "not found")
+            limited(self._failures.client_wait(self._config.proxies.client_of(environ)))
+            raise RefusedError("not_found", 404, "not found")
         if len(rest) > 1:
-            raise PingError("invalid", 400, "invalid url format")
+            raise RefusedError("invalid", 400, "invalid url format")
         return _Target(entry, rest[0] if rest else "", made)
 
     def _by_slug(self, key: str, slug: str, said: Said, *, make: bool) -> tuple[Entry | None, bool]:
@@ -161,9 +149,9 @@ class Pinging:
                 return entry, False
             return self._book.make(slug, said), True
         except FullError:
-            raise PingError("full", 404, "not found") from None
+            raise RefusedError("full", 404, "not found") from None
         except ValueError as error:
-            raise PingError("invalid", 400, f"invalid {error}") from error
+            raise RefusedError("invalid", 400, f"invalid {error}") from error
 
     def _of_job(self, entry: Entry) -> TokenBucket:
         bucket = self._of_jobs.get(entry.place)
@@ -179,12 +167,7 @@ def _query(text: str) -> dict[str, list[str]]:
     try:
         return parse_qs(text, keep_blank_values=True, max_num_fields=20)
     except ValueError:
-        raise PingError("invalid", 400, "invalid url format") from None
-
-
-def _limited(seconds: float) -> None:
-    if seconds > 0:
-        raise PingError("rate_limited", 429, "rate limit exceeded", seconds)
+        raise RefusedError("invalid", 400, "invalid url format") from None
 
 
 def _event(action: str, query: dict[str, list[str]], at: float) -> Event:
@@ -192,13 +175,13 @@ def _event(action: str, query: dict[str, list[str]], at: float) -> Event:
     run = query.get("rid", [""])[0]
     if run:
         if not _UUID.fullmatch(run):
-            raise PingError("invalid", 400, "invalid uuid format")
+            raise RefusedError("invalid", 400, "invalid uuid format")
         run = str(UUID(run))
     attempts = _attempts(query.get("attempts", [""])[0])
     if _STATUS.fullmatch(action) and int(action) <= 255:
         return Event("failed" if int(action) else "success", at, run, int(action), attempts=attempts)
     if action not in ACTIONS:
-        raise PingError("invalid", 400, "invalid url format")
+        raise RefusedError("invalid", 400, "invalid url format")
     return Event(ACTIONS[action], at, run, attempts=attempts)
 
 
@@ -214,7 +197,7 @@ def _happened(environ: "WSGIEnvironment") -> float:
     if not text:
         return 0.0
     if not _UNIX_SECONDS.fullmatch(text):
-        raise PingError("invalid", 400, "invalid X-Specter-At")
+        raise RefusedError("invalid", 400, "invalid X-Specter-At")
     return float(text)
 
 
@@ -222,7 +205,7 @@ def _attempts(text: str) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= MOST_ATTEMPTS:
-        raise PingError("invalid", 400, "invalid attempts")
+        raise RefusedError("invalid", 400, "invalid attempts")
     return int(text)
 
 
@@ -243,11 +226,11 @@ def _output(environ: "WSGIEnvironment") -> tuple[str, int | None]:
     try:
         body = bodies.read_body(environ, MAX_BODY_BYTES, types=None)
     except BodyTypeError:
-        raise PingError("invalid", 415, "compressed output is not taken") from None
+        raise RefusedError("invalid", 415, "compressed output is not taken") from None
     except BodyTooLargeError:
-        raise PingError("too_large", 413, f"output may have {MAX_BODY_BYTES} bytes") from None
+        raise RefusedError("too_large", 413, f"output may have {MAX_BODY_BYTES} bytes") from None
     except BodyBrokenError:
-        raise PingError("invalid", 400, "the body cannot be read to its end") from None
+        raise RefusedError("invalid", 400, "the body cannot be read to its end") from None
     return tail(body), len(body) or None
 
 

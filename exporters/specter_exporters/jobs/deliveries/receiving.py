@@ -1,11 +1,9 @@
 """`POST /deliveries/<name>`: takes what a provider tells, once, and counts it."""
 
 import logging
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,7 +18,7 @@ from specter_exporters.answers import Answer
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
 from specter_exporters.jobs.deliveries.outcomes import OUTCOMES, Counted, EventError
 from specter_exporters.jobs.deliveries.verifying import Request, SignatureError, UnreachableError, Verifier
-from specter_exporters.jobs.texts import text
+from specter_exporters.jobs.texts import RefusedError, limited, text
 from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -36,16 +34,6 @@ PER_SECOND = 20.0
 """Requests of one provider, twice as many at once: a signature may take 30 ms to verify."""
 WITHIN = 5.0
 MAX_FETCHED_BYTES = 64 * 1024
-
-
-@dataclass
-class RefusedError(Exception):
-    """Ends a request of which nothing is counted; `reason` is one of `REFUSALS`."""
-
-    reason: str
-    status: int
-    text: str
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Receiving:
@@ -84,17 +72,14 @@ class Receiving:
             events = self._events(name, environ)
         except RefusedError as error:
             self._refused.labels(name, error.reason).inc()
-            return text(error.status, error.text, *error.headers)
+            return error.answer()
         for number, outcome, count in events:
             if not number or self._is_new(name, number):
                 self._counter.labels(name, outcome).inc(count)
         return text(200, "OK")
 
     def _events(self, name: str, environ: "WSGIEnvironment") -> list[Counted]:
-        seconds = self._limits[name].take(1)
-        if seconds > 0:
-            later = (("Retry-After", str(math.ceil(seconds))),)
-            raise RefusedError("rate_limited", 429, "rate limit exceeded", later)
+        limited(self._limits[name].take(1))
         try:
             # SNS says text/plain of JSON.
             body = bodies.read_body(environ, MAX_BODY_BYTES, types=None)
