@@ -237,27 +237,25 @@ def _database(schema: JobsSchema, folder: Path) -> Database | None:
 
 
 def _job(each: JobSchema, zone: str, uuid: str | None) -> Job:
-    schedule, text = _schedule(each, each.time_zone or zone)
-    return Job(each.name, each.kind, schedule, text, each.grace, each.max_duration, uuid)
+    schedule = _schedule(each, each.time_zone or zone)
+    return Job(each.name, each.kind, schedule, each.grace, each.max_duration, uuid)
 
 
-def _schedule(each: JobSchema, zone: str) -> tuple[Schedule | None, str]:
-    """Return when a job is to run, and the same as text.
+def _schedule(each: JobSchema, zone: str) -> Schedule | None:
+    """Return when a job is to run.
 
     Raises:
         ValueError: the expression is none; the message says of which key.
     """
     try:
         if each.cron is not None:
-            return Cron(each.cron, ZoneInfo(zone)), f"cron {each.cron} {zone}"
+            return Cron(each.cron, ZoneInfo(zone))
         if each.on_calendar is not None:
             several = (each.on_calendar,) if isinstance(each.on_calendar, str) else each.on_calendar
-            return Calendar(several, ZoneInfo(zone)), f"on_calendar {'; '.join(several)} {zone}"
+            return Calendar(several, ZoneInfo(zone))
     except ValueError as error:
         raise ValueError(f"{'cron' if each.cron is not None else 'on_calendar'}: {error}") from error
-    if each.every is not None:
-        return Every(each.every), f"every {each.every:g}s"
-    return None, ""
+    return None if each.every is None else Every(each.every)
 
 
 def _secret(

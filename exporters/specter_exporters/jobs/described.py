@@ -44,8 +44,7 @@ def described(like: Job, said: Said) -> Job:
     """
     job = like
     if said.schedule:
-        schedule, text = _schedule(said.schedule, _zone(said.timezone or "UTC"))
-        job = replace(job, schedule=schedule, schedule_text=text)
+        job = replace(job, schedule=_schedule(said.schedule, _zone(said.timezone or "UTC")))
     if said.grace:
         job = replace(job, grace=_seconds(said.grace))
     if said.kind:
@@ -63,9 +62,7 @@ def as_kept(like: Job, kept: str) -> Job:
     try:
         grace = _seconds(found[5])
         if found[4]:
-            return replace(
-                like, schedule=Every(float(found[4])), schedule_text=f"every {found[4]}s", grace=grace
-            )
+            return replace(like, schedule=Every(float(found[4])), grace=grace)
         zone = _zone(found[3])
         schedule: Schedule = (
             Cron(found[2], zone) if found[1] == "cron" else Calendar(tuple(found[2].split("; ")), zone)
@@ -74,25 +71,22 @@ def as_kept(like: Job, kept: str) -> Job:
         ValueError
     ):  # no longer valid, as of a zone that this machine does not have: the next ping says it anew
         return like
-    return replace(like, schedule=schedule, schedule_text=f"{found[1]} {found[2]} {found[3]}", grace=grace)
+    return replace(like, schedule=schedule, grace=grace)
 
 
 def judged_by(job: Job) -> str:
     """Return what a job's state is judged by, for the store; empty without a schedule."""
-    return f"{job.schedule_text} grace {job.grace:g}" if job.schedule_text else ""
+    return "" if job.schedule is None else f"{job.schedule.text} grace {job.grace:g}"
 
 
-def _schedule(text: str, zone: ZoneInfo) -> tuple[Schedule, str]:
+def _schedule(text: str, zone: ZoneInfo) -> Schedule:
     if len(text) > MOST_TEXT:
         raise ValueError(f"X-Specter-Schedule: expected {MOST_TEXT} characters at most")
     try:
         if text.startswith("every "):
-            seconds = _bounded(parse_duration(text.removeprefix("every ").strip()))
-            return Every(seconds), f"every {seconds:g}s"
-        if _CRON.fullmatch(" ".join(text.split())):
-            expression = " ".join(text.split())
-            return Cron(expression, zone), f"cron {expression} {zone.key}"
-        return Calendar((text,), zone), f"on_calendar {text} {zone.key}"
+            return Every(_bounded(parse_duration(text.removeprefix("every ").strip())))
+        expression = " ".join(text.split())
+        return Cron(expression, zone) if _CRON.fullmatch(expression) else Calendar((text,), zone)
     except ValueError as error:
         raise ValueError(f"X-Specter-Schedule: {error}") from error
 

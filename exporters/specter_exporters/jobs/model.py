@@ -17,7 +17,6 @@ class Job:
         name: value of the label `job_name`, and the slug of its ping URL.
         kind: one of `KINDS`.
         schedule: when it is to run; None where nobody knows.
-        schedule_text: the same as the configuration says it.
         grace: seconds after which a run that has not come is missed.
         max_duration: seconds that a run may take; after twice as many it is lost.
         uuid: of its ping URL; None: the store keeps one that was made.
@@ -26,10 +25,14 @@ class Job:
     name: str
     kind: str = "other"
     schedule: Schedule | None = None
-    schedule_text: str = ""
     grace: float = 300.0
     max_duration: float = 86_400.0
     uuid: str | None = None
+
+    @property
+    def schedule_text(self) -> str:
+        """The schedule in words; empty where nobody knows one."""
+        return "" if self.schedule is None else self.schedule.text
 
 
 @dataclass(frozen=True, slots=True)

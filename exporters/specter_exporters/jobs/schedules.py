@@ -34,6 +34,10 @@ class Schedule(Protocol):
     def anchored(self) -> bool:
         """Whether it counts from the last run and not from the clock."""
 
+    @property
+    def text(self) -> str:
+        """The same in words: for people, and for the store."""
+
     def next_after(self, moment: float) -> float | None:
         """Return the first Unix time after `moment` at which the job is to run; None when there is none."""
 
@@ -66,6 +70,11 @@ class Cron:
             CronSim(self._fields, datetime.now(self.zone))
         except CronSimError as error:
             raise ValueError(f"is no cron expression: {error}") from error
+
+    @property
+    def text(self) -> str:
+        """The same in words; see `Schedule`."""
+        return f"cron {self.expression} {self.zone.key}"
 
     @property
     def _fields(self) -> str:
@@ -106,6 +115,11 @@ class Calendar:
                 BaseIterator(expression, datetime.now(zone).replace(tzinfo=None))
             except OnCalendarError as error:
                 raise ValueError(f"{expression!r} is no OnCalendar expression: {error}") from error
+
+    @property
+    def text(self) -> str:
+        """The same in words; see `Schedule`."""
+        return f"on_calendar {'; '.join(self.expressions)} {self.zone.key}"
 
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
@@ -177,6 +191,11 @@ class Every:
 
     seconds: float
     anchored: bool = field(default=True, init=False)
+
+    @property
+    def text(self) -> str:
+        """The same in words; see `Schedule`."""
+        return f"every {self.seconds:g}s"
 
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""

@@ -20,7 +20,7 @@ from tests.exporters.serving import until
 BERLIN = ZoneInfo("Europe/Berlin")
 # The night in which clocks go back.
 NIGHT = datetime(2026, 10, 24, 12, 0, tzinfo=BERLIN).timestamp()
-NIGHTLY = Job("nightly", schedule=Cron("30 2 * * *", BERLIN), schedule_text="cron 30 2 * * *", grace=600)
+NIGHTLY = Job("nightly", schedule=Cron("30 2 * * *", BERLIN), grace=600)
 DAY = 86_400.0
 
 
@@ -77,7 +77,7 @@ def test_what_time_brought_is_kept_by_itself(tmp_path: Path) -> None:
     book.save()
     book.close()
     # Another schedule forgets what is waited for, so that what is counted must have been kept.
-    other = Job("nightly", schedule=Cron("0 5 * * *", BERLIN), schedule_text="cron 0 5 * * *")
+    other = Job("nightly", schedule=Cron("0 5 * * *", BERLIN))
     again = opened(tmp_path, clock, other)
     assert state(again).missed == 1
     again.close()
