@@ -18,7 +18,7 @@ from specter_core.config import ConfigError, Problem, Schema, load_config, read_
 from specter_core.errors import SpecterError
 from specter_exporters.business.senders import MAX_TOKEN, MIN_TOKEN
 from specter_exporters.jobs.deliveries.der import p256_key
-from specter_exporters.jobs.model import Job
+from specter_exporters.jobs.model import Job, Kind
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.proxies import TrustedProxies, valid_network
@@ -30,7 +30,6 @@ MIN_KEY = 16
 MAX_KEY = 128
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _KEY_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_")
-Kind = Literal["backup", "mail_digest", "webhook_delivery", "sync", "cache_warming", "invalidation", "other"]
 
 
 def _name(text: str) -> str:

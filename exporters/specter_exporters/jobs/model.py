@@ -1,11 +1,12 @@
 """What a job is, and what is told of its runs."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from specter_exporters.jobs.schedules import Schedule
 
-KINDS = ("backup", "mail_digest", "webhook_delivery", "sync", "cache_warming", "invalidation", "other")
+Kind = Literal["backup", "mail_digest", "webhook_delivery", "sync", "cache_warming", "invalidation", "other"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 EventKind = Literal["start", "success", "failed", "log"]
 
 
