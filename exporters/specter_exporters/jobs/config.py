@@ -1,7 +1,6 @@
 """Read which jobs there are and when they are to run: one file, every error at once."""
 
 import base64
-import re
 import string
 from collections import Counter
 from collections.abc import Callable
@@ -22,18 +21,18 @@ from specter_exporters.jobs.model import Job, Kind
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.proxies import TrustedProxies, valid_network
+from specter_exporters.run.pings import JOB_NAME
 
 MOST_JOBS = 20_000
 MOST_MADE = 10_000
 MOST_PROVIDERS = 20
 MIN_KEY = 16
 MAX_KEY = 128
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _KEY_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_")
 
 
 def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
+    if not JOB_NAME.fullmatch(text):
         raise ValueError("expected lower-case letters, digits, - and _, at most 100: it is part of a URL")
     return text
 

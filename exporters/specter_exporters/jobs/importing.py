@@ -11,6 +11,7 @@ import yaml
 
 from specter_exporters.jobs.schedules import Calendar, Cron
 from specter_exporters.logs.secrets import mask_secrets
+from specter_exporters.run.pings import slug
 
 _ASSIGNED = re.compile(r"(\w+)\s*=\s*(.*)")
 _FIELDS = re.compile(r"(@\w+|(?:\S+\s+){4}\S+)\s+(.*)")
@@ -23,6 +24,8 @@ _NO_NAMES = frozenset(
     {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
 )
 GRACE = 300.0
+LONGEST_NAME = 90
+"""Leaves room for the number of one that comes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _timer(said: dict[str, list[str]], zone: str) -> Found | Skipped:
         return Skipped(unit, "runs after an event, at no time of its own")
     if late > GRACE:
         settings.append(("grace", f"{late + GRACE:g}s"))
-    return Found(slug(unit.removesuffix(".timer")), unit, tuple(settings))
+    return Found(_name(unit.removesuffix(".timer")), unit, tuple(settings))
 
 
 def _of(name: str, values: Sequence[str]) -> list[str]:
@@ -133,10 +136,14 @@ def name_of(command: str) -> str:
     line = command.partition("%")[0]
     said = re.search(r"--job[ =](\S+)", line)
     if said is not None:
-        return slug(said[1])
+        return _name(said[1])
     # The last of several is the job: `cd` and `test` come before it.
     names = [name for part in re.split(r"&&|\|\||;", line) if (name := _program(part)) is not None]
-    return slug(names[-1] if names else "job")
+    return _name(names[-1] if names else "job")
+
+
+def _name(text: str) -> str:
+    return slug(text)[:LONGEST_NAME]
 
 
 def _program(line: str) -> str | None:
@@ -152,11 +159,6 @@ def _program(line: str) -> str | None:
         if not word.startswith(("-", "/dev/", "[", "&", "|", ">", "(")) and "=" not in word
     )
     return next((name for name in names if name not in _NO_NAMES and not name.isdigit()), None)
-
-
-def slug(text: str) -> str:
-    """Return `text` as the name of a job."""
-    return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:90] or "job"
 
 
 def configuration(found: Iterable[Found | Skipped], zone: str) -> str:

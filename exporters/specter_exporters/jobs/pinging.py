@@ -21,12 +21,13 @@ from specter_exporters.answers import Answer
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
 from specter_exporters.browser.clients import ClientLimits
 from specter_exporters.jobs.book import Book, Entry, FullError
-from specter_exporters.jobs.config import NAME, JobsConfig
+from specter_exporters.jobs.config import JobsConfig
 from specter_exporters.jobs.described import Said
 from specter_exporters.jobs.model import Event, EventKind
 from specter_exporters.jobs.store import StoreError
 from specter_exporters.jobs.texts import RefusedError, limited, text
 from specter_exporters.logs.secrets import mask_secrets
+from specter_exporters.run.pings import JOB_NAME
 from specter_exporters.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Pinging:
         try:
             if entry is not None:
                 self._book.describe(entry, said)
-            if entry is not None or not make or not NAME.fullmatch(slug):
+            if entry is not None or not make or not JOB_NAME.fullmatch(slug):
                 return entry, False
             return self._book.make(slug, said), True
         except FullError:

@@ -20,7 +20,6 @@ from specter_exporters.answers import Answer
 from specter_exporters.bodies import BodyBrokenError, BodyTooLargeError, BodyTypeError
 from specter_exporters.business.senders import Senders
 from specter_exporters.jobs.book import Book, Entry, FullError
-from specter_exporters.jobs.config import NAME
 from specter_exporters.jobs.model import Event, EventKind
 from specter_exporters.jobs.pushed import (
     LONGEST_LABEL,
@@ -37,6 +36,7 @@ from specter_exporters.jobs.pushed import (
 )
 from specter_exporters.jobs.store import KeptPush
 from specter_exporters.jobs.texts import text
+from specter_exporters.run.pings import JOB_NAME
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -157,7 +157,7 @@ class Pushing(Collector):
 
     def _run(self, job: str, said: Told) -> tuple[Entry, Event] | None:
         """Return what a push says of a run, for a job that is known, or may be made."""
-        if said.succeeded is None or not NAME.fullmatch(job):
+        if said.succeeded is None or not JOB_NAME.fullmatch(job):
             return None
         try:
             entry = self._book.by_name(job) or self._book.make(job)

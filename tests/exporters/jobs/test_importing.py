@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.command import jobs
 from specter_exporters.jobs.config import load
-from specter_exporters.jobs.importing import name_of, slug, span
+from specter_exporters.jobs.importing import name_of, span
+from specter_exporters.run.pings import slug
 
 CRONTAB = """\
 # m h dom mon dow command
