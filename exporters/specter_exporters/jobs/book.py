@@ -80,7 +80,6 @@ class Book:
         clock: the time.
         most_made: how many more jobs pings may make.
         forgotten: names of those that pings made and that are no more.
-        made: what a job is that a ping makes, but for its name.
         new_uuid: returns one.
     """
 
@@ -92,7 +91,6 @@ class Book:
         *,
         most_made: int = 0,
         forgotten: Container[str] = (),
-        made: Job | None = None,
         new_uuid: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self._jobs = jobs
@@ -100,7 +98,6 @@ class Book:
         self._clock = clock
         self._most_made = most_made
         self._forgotten = forgotten
-        self._made = made or Job("")
         self._new_uuid = new_uuid
         self._entries: list[Entry] = []
         self._by_name: dict[str, Entry] = {}
@@ -129,7 +126,7 @@ class Book:
         now = self._clock.time()
         known = {job.name for job in self._jobs}
         made = [
-            as_kept(self._made_like(name), each.schedule)
+            as_kept(Job(name), each.schedule)
             for name, each in kept.items()
             if each.made and name not in known and name not in self._forgotten
         ]
@@ -177,7 +174,7 @@ class Book:
             if entry is None:
                 if sum(each.made for each in self._entries) >= self._most_made:
                     raise FullError(f"pings may make {self._most_made} jobs, and have")
-                job = described(self._made_like(name), said)
+                job = described(Job(name), said)
                 state = begun(job, self._clock.time())
                 entry = Entry(job, self._new_uuid(), made=True, place=len(self._entries), state=state)
                 self._add(entry)
@@ -191,7 +188,7 @@ class Book:
         """
         if not entry.made or said == NOTHING_SAID:
             return
-        job = described(self._made_like(entry.job.name), said)
+        job = described(Job(entry.job.name), said)
         with self._lock:
             before, entry.job = entry.job, job
             if job == before:
@@ -265,9 +262,6 @@ class Book:
     def events(self, name: str) -> list[KeptEvent]:
         """Return what is kept of a job's events; see `Store.events`."""
         return self._store.events(name)
-
-    def _made_like(self, name: str) -> Job:
-        return replace(self._made, name=name)
 
     def _add(self, entry: Entry) -> None:
         self._entries.append(entry)
