@@ -11,14 +11,15 @@ from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.store import (
     EVENT_COLUMNS,
+    EVENT_FIELDS,
     JOB_COLUMNS,
     KeptEvent,
     KeptJob,
     KeptPush,
     StoreError,
-    decoded,
     event_row,
     job_row,
+    kept_job,
 )
 
 # Taken for as long as the session lives: of all exporters, one writes.
@@ -57,6 +58,7 @@ def _upsert(table: str, columns: str, key: str) -> sql.Composed:
 _JOB = _upsert("specter_job", JOB_COLUMNS, "name")
 _EVENT = _upsert("specter_job_event", EVENT_COLUMNS, "name, place")
 _PUSH = _upsert("specter_job_push", "key, content", "key")
+_EVENTS = f"SELECT {EVENT_FIELDS} FROM specter_job_event WHERE name = %s ORDER BY number DESC"  # noqa: S608
 
 
 class PostgresStore:
@@ -86,10 +88,7 @@ class PostgresStore:
                 rows = connection.execute(f"SELECT {JOB_COLUMNS} FROM specter_job".encode()).fetchall()  # noqa: S608
         except psycopg.Error as error:
             raise StoreError(_reason(error)) from error
-        return [
-            KeptJob(name, uuid, bool(made), schedule, decoded(state))
-            for name, uuid, made, schedule, state in rows
-        ]
+        return list(map(kept_job, rows))
 
     def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all or none; see `Store`."""
@@ -109,12 +108,7 @@ class PostgresStore:
 
     def events(self, name: str) -> list[KeptEvent]:
         """Return a job's newest events; see `Store`."""
-        rows = self._read(
-            "SELECT name, number, at, kind, run, exit_status, output FROM specter_job_event "
-            "WHERE name = %s ORDER BY number DESC",
-            name,
-        )
-        return [KeptEvent(*row) for row in rows]
+        return [KeptEvent(*row) for row in self._read(_EVENTS, name)]
 
     def pushes(self) -> list[str]:
         """Return what was pushed; see `Store`."""

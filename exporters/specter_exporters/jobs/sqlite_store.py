@@ -10,14 +10,15 @@ from typing import Any
 from specter_core.files import HeldError, hold
 from specter_exporters.jobs.store import (
     EVENT_COLUMNS,
+    EVENT_FIELDS,
     JOB_COLUMNS,
     KeptEvent,
     KeptJob,
     KeptPush,
     StoreError,
-    decoded,
     event_row,
     job_row,
+    kept_job,
 )
 
 FILE = "jobs.db"
@@ -37,9 +38,7 @@ CREATE TABLE IF NOT EXISTS push (key TEXT PRIMARY KEY, content TEXT NOT NULL) WI
 """
 _JOB = f"INSERT OR REPLACE INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
 _EVENT = f"INSERT OR REPLACE INTO event ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_EVENTS = (
-    "SELECT name, number, at, kind, run, exit_status, output FROM event WHERE name = ? ORDER BY number DESC"
-)
+_EVENTS = f"SELECT {EVENT_FIELDS} FROM event WHERE name = ? ORDER BY number DESC"  # noqa: S608
 
 
 class SqliteStore:
@@ -68,8 +67,7 @@ class SqliteStore:
             raise StoreError(f"{self._folder}: is used by another exporter, {error}") from error
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self._folder / FILE}: {error}") from error
-        return [KeptJob(name, uuid, bool(made), schedule, decoded(state))
-                for name, uuid, made, schedule, state in rows]  # fmt: skip
+        return list(map(kept_job, rows))
 
     def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all or none; see `Store`."""

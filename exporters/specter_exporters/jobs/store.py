@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.state import State
@@ -113,11 +113,19 @@ def decoded(text: str) -> State:
 
 JOB_COLUMNS = "name, uuid, made, schedule, state"
 EVENT_COLUMNS = "name, place, number, at, kind, run, exit_status, output"
+EVENT_FIELDS = "name, number, at, kind, run, exit_status, output"
+"""Of `KeptEvent`, in its order."""
 
 
 def job_row(job: KeptJob) -> tuple[object, ...]:
     """Return a job's values in the order of `JOB_COLUMNS`."""
     return (job.name, job.uuid, int(job.made), job.schedule, encoded(job.state))
+
+
+def kept_job(row: tuple[Any, ...]) -> KeptJob:
+    """Return the job whose values are `row`, in the order of `JOB_COLUMNS`."""
+    name, uuid, made, schedule, state = row
+    return KeptJob(name, uuid, bool(made), schedule, decoded(state))
 
 
 def event_row(event: KeptEvent) -> tuple[object, ...]:
