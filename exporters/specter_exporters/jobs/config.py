@@ -17,6 +17,7 @@ from specter_core.config import ConfigError, Problem, Schema, load_config, read_
 from specter_core.errors import SpecterError
 from specter_exporters.business.senders import MAX_TOKEN, MIN_TOKEN
 from specter_exporters.jobs.deliveries.der import p256_key
+from specter_exporters.jobs.deliveries.signatures import hmac_key
 from specter_exporters.jobs.model import Job, Kind
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.logs.schema import Seconds
@@ -310,14 +311,7 @@ def _sendgrid_key(text: str) -> str:
 
 
 def _webhook_secret(text: str) -> str:
-    if text.startswith("whsec_"):
-        try:
-            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
-        except ValueError:
-            raise ValueError("expected base64 behind whsec_") from None
-    else:
-        key = text.encode()
-    if len(key) < MIN_KEY:
+    if len(hmac_key(text)) < MIN_KEY:
         raise ValueError(f"expected {MIN_KEY} bytes or more; make one: openssl rand -hex 32")
     return text
 

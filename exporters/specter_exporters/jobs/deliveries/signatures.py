@@ -28,6 +28,20 @@ _DIGEST_INFO = {
 LEAST_RSA_BITS = 2048
 
 
+def hmac_key(secret: str) -> bytes:
+    """Return the key that a shared secret is: itself, or what is in base64 behind `whsec_`.
+
+    Raises:
+        ValueError: that is none.
+    """
+    if not secret.startswith("whsec_"):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        raise ValueError("expected base64 behind whsec_") from None
+
+
 def hmac_matches(key: bytes, signed: bytes, header: str) -> bool:
     """Return whether a `webhook-signature` header (`v1,<base64>`, several with blanks) has one of `key`."""
     expected = base64.b64encode(hmac.digest(key, signed, "sha256"))

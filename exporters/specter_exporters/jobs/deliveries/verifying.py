@@ -1,6 +1,5 @@
 """Who sent what: each kind of provider signs in its own way, and says when; it is good for a while."""
 
-import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -11,7 +10,13 @@ from specter_exporters.bodies import NoJsonError, load_json
 from specter_exporters.jobs.deliveries import outcomes, sns
 from specter_exporters.jobs.deliveries.der import DerError, rsa_key_of
 from specter_exporters.jobs.deliveries.outcomes import Counted, EventError
-from specter_exporters.jobs.deliveries.signatures import Point, ecdsa_matches, hmac_matches, rsa_matches
+from specter_exporters.jobs.deliveries.signatures import (
+    Point,
+    ecdsa_matches,
+    hmac_key,
+    hmac_matches,
+    rsa_matches,
+)
 
 OLDEST = 300.0
 """Seconds that a signature is good for, either way: clocks differ."""
@@ -55,15 +60,11 @@ class StandardWebhooks:
     """Whoever signs by https://www.standardwebhooks.com: HMAC-SHA256 of number, time and body.
 
     Args:
-        secret: the shared secret; with `whsec_` before it, in base64.
+        secret: the shared secret; see `hmac_key`.
     """
 
     def __init__(self, secret: str) -> None:
-        self._key = (
-            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-            if secret.startswith("whsec_")
-            else secret.encode()
-        )
+        self._key = hmac_key(secret)
 
     def events(self, request: Request) -> list[Counted]:
         """Return what a request tells; see `Verifier`."""
