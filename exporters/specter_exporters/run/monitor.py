@@ -12,9 +12,7 @@ from specter_core.durations import format_duration
 from specter_exporters.run.masking import Secrets
 from specter_exporters.run.options import DEFAULT_PING_TIMEOUT, PingOptions, default_state
 from specter_exporters.run.pings import FAIL, LOG, START, Check, Ping
-from specter_exporters.run.receiver import Receiver
 from specter_exporters.run.sender import Sender
-from specter_exporters.run.spool import Spool
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +81,7 @@ class Monitor:
         # each makes one: they share the spool, and its lock keeps them apart.
         if self._sender is None or self._process != os.getpid():
             self._process = os.getpid()
-            receiver = Receiver(self._pings.url, self._pings.key, seconds=self._pings.timeout)
-            spool = Spool(self._state / "spool" / self._pings.project)
-            self._sender = Sender(receiver, spool, seconds=self._pings.timeout)
+            self._sender = Sender.of(self._pings, self._state)
         return self._sender
 
 

@@ -82,12 +82,9 @@ def _job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> Job:
 def _sender(pings: PingOptions, state: Path) -> "Sender | None":
     if not pings.url:
         return None
-    from specter_exporters.run.receiver import Receiver  # noqa: PLC0415  (not without a receiver)
-    from specter_exporters.run.sender import Sender  # noqa: PLC0415
-    from specter_exporters.run.spool import Spool  # noqa: PLC0415
+    from specter_exporters.run.sender import Sender  # noqa: PLC0415  (not without a receiver)
 
-    receiver = Receiver(pings.url, pings.key, seconds=pings.timeout)
-    return Sender(receiver, Spool(state / "spool" / pings.project), seconds=pings.timeout)
+    return Sender.of(pings, state)
 
 
 def _all_of(takers: Sequence[Callable[[Ping], None]]) -> Callable[[Ping], None]:

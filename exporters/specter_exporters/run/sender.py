@@ -4,8 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Self
 
 from specter_core.errors import SpecterError
+from specter_exporters.run.options import PingOptions
 from specter_exporters.run.pings import Ping
 from specter_exporters.run.receiver import LaterError, Receiver, RefusedError
 from specter_exporters.run.spool import Spool, job_of
@@ -38,6 +41,16 @@ class Sender:
         self._deadline: float | None = None
         self._trouble = ""
         self._thread: threading.Thread | None = None
+
+    @classmethod
+    def of(cls, pings: PingOptions, state: Path) -> Self:
+        """Return one for the receiver of `pings`, whose spool is in the folder `state`.
+
+        Raises:
+            UsageError: the receiver's URL is none.
+        """
+        receiver = Receiver(pings.url, pings.key, seconds=pings.timeout)
+        return cls(receiver, Spool(state / "spool" / pings.project), seconds=pings.timeout)
 
     def put(self, ping: Ping) -> None:
         """Take `ping`, and return at once."""
