@@ -77,12 +77,20 @@ def metrics_app(
 ) -> "WSGIApplication":
     """Return a WSGI application that exposes `registry`, or the one made for a request, at every path."""
 
-    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
+    def answered(environ: "WSGIEnvironment") -> Answer:
         shown = registry if isinstance(registry, CollectorRegistry) else registry(environ)
-        result = answer(shown, method, environ.get("HTTP_ACCEPT", ""))
+        return answer(shown, environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", ""))
+
+    return answering_app(answered)
+
+
+def answering_app(answered: Callable[["WSGIEnvironment"], Answer]) -> "WSGIApplication":
+    """Return a WSGI application that answers every request with what `answered` makes of it."""
+
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        result = answered(environ)
         start_response(REASONS[result.status], result.headers)
-        return [b"" if method == "HEAD" else result.body]
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else result.body]
 
     return app
 

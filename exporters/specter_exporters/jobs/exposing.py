@@ -12,13 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from specter_core import metrics
 from specter_core.metrics import FAILED, LOST, SUCCESS, Metric
-from specter_exporters.app.exposition import Answer, answer, wants_openmetrics
+from specter_exporters.app.exposition import Answer, answer, answering_app, wants_openmetrics
 from specter_exporters.jobs.book import Book
 from specter_exporters.jobs.model import Job
 from specter_exporters.jobs.state import State
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 END = b"# EOF\n"
 Lines = Callable[[Job, State], Iterable[tuple[str, float | None]]]
@@ -153,11 +153,8 @@ def _escaped(text: str) -> str:
 def jobs_app(exposition: Exposition) -> "WSGIApplication":
     """Return the application that answers scrapes, at every path."""
 
-    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def answered(environ: "WSGIEnvironment") -> Answer:
         names = parse_qs(environ.get("QUERY_STRING", "")).get("name[]", [])
-        method = environ["REQUEST_METHOD"]
-        result = exposition.answer(method, environ.get("HTTP_ACCEPT", ""), names)
-        start_response("200 OK" if result.status == 200 else "405 Method Not Allowed", result.headers)
-        return [b"" if method == "HEAD" else result.body]
+        return exposition.answer(environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", ""), names)
 
-    return app
+    return answering_app(answered)
