@@ -10,14 +10,7 @@ from pathlib import Path
 
 from tests.servers.ping_receiver import KEY, PingReceiver
 
-# The real root command, also where the checkout was installed before it had this subcommand.
-MAIN = (
-    "import sys\n"
-    "from specter_core.cli import main, root\n"
-    "from specter_exporters.run.command import run\n"
-    "root.add_command(run)\n"
-    "main()\n"
-)
+SPECTER = (sys.executable, "-m", "specter_core")
 WITHIN = 20.0
 
 
@@ -36,7 +29,7 @@ class Wrapper:
 
     def command(self, *command: str) -> list[str]:
         state = ["--state-dir", str(self.state)]
-        return [sys.executable, "-c", MAIN, "run", "--job", self.job, *state, *self.options, "--", *command]
+        return [*SPECTER, "run", "--job", self.job, *state, *self.options, "--", *command]
 
     def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -53,7 +46,7 @@ class Wrapper:
     def letters(self, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
         name, *rest = arguments
         state = ["--state-dir", str(self.state)]
-        return self.call([sys.executable, "-c", MAIN, "run", "dead-letters", name, *state, *rest])
+        return self.call([*SPECTER, "run", "dead-letters", name, *state, *rest])
 
     def call(self, command: list[str]) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
