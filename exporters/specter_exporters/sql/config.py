@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from specter_core.config import ConfigError, Problem, load_config
-from specter_core.errors import SpecterError
 from specter_exporters.sql.dsn import Dsn, DsnError, Secret, parse_url, secret_in
 from specter_exporters.sql.model import (
     BusinessQuery,
@@ -32,17 +31,6 @@ def load(path: Path) -> Plan:
         raise ConfigError(problems)
     folder = path.parent.resolve()
     return Plan(tuple(_database(each, folder) for each in schema.databases), tuple(_checks(schema)))
-
-
-def secret_problems(plan: Plan) -> list[str]:
-    """Return which secrets cannot be read now, or hold no URL; never with a value."""
-    problems = []
-    for each in plan.databases:
-        try:
-            each.dsn.resolve()
-        except SpecterError as error:
-            problems.append(str(error))
-    return problems
 
 
 def _problems(schema: SqlSchema) -> Iterator[tuple[str, str]]:
