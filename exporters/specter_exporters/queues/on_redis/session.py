@@ -1,7 +1,7 @@
 """A connection to a Redis server that answers many commands at once, in time or not at all."""
 
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -159,9 +159,9 @@ class Known:
     def __init__(self) -> None:
         self.problem: Problem | None = None
 
-    def value(self, reply: Reply, make: Callable[[Any], Any] = lambda reply: reply) -> Any:
-        """Return what `make` makes of a reply; None, which is unknown, of a refusal."""
+    def value(self, reply: Reply) -> Any:
+        """Return a reply as it is; None, which is unknown, of a refusal."""
         if isinstance(reply, exceptions.ResponseError):
             self.problem = self.problem or refusal(reply)
             return None
-        return make(reply)
+        return reply
