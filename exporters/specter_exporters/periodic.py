@@ -16,12 +16,12 @@ class PeriodicJob:
     Attributes:
         interval: seconds from one planned time to the next.
         run: does it; must not raise.
-        planned: is told the Unix time at which it is due next.
+        planned: is told the Unix time at which it is due next; None where nobody wants to know.
     """
 
     interval: float
     run: Callable[[], None]
-    planned: Callable[[float], None]
+    planned: Callable[[float], None] | None = None
 
 
 @dataclass(order=True, slots=True)
@@ -72,7 +72,8 @@ class Periodic:
 
     def _plan(self, job: PeriodicJob, at: float) -> None:
         heapq.heappush(self._due, _Due(at, next(self._numbers), job))
-        job.planned(self._clock.time() + at - self._clock.monotonic())
+        if job.planned is not None:
+            job.planned(self._clock.time() + at - self._clock.monotonic())
 
     def _work(self) -> None:
         while (due := self._take()) is not None:

@@ -24,7 +24,6 @@ class Run:
 
     Attributes:
         began: from when on it should have run.
-        next_run: when it is due next.
         outcome: what the newest completed run found.
         failure: why the newest run was not completed, None if it was.
         last_run, last_success: when the newest run ended, and the newest completed one.
@@ -34,7 +33,6 @@ class Run:
     """
 
     began: float
-    next_run: float
     outcome: Outcome | None = None
     failure: Failure | None = None
     last_run: float | None = None
@@ -72,13 +70,8 @@ class Results:
 
     def __init__(self, checks: Iterable[Check], began: float) -> None:
         self._lock = threading.Lock()
-        self._runs = {check.name: Run(began, began) for check in checks}
+        self._runs = {check.name: Run(began) for check in checks}
         self._states: dict[str, State] = {}
-
-    def plan(self, check: str, next_run: float) -> None:
-        """Say when the next run is due."""
-        with self._lock:
-            self._runs[check] = replace(self._runs[check], next_run=next_run)
 
     def put(self, check: Check, result: Outcome | CheckError, seconds: float, now: float) -> tuple[Run, Run]:
         """Keep what a run came to; return what was known before it, and what is now."""

@@ -50,7 +50,7 @@ class Schedule:
 
     def _job(self, check: Check) -> PeriodicJob:
         run = partial(run_once, check, self._checker, self._results, self._clock)
-        return PeriodicJob(check.timing.interval, run, partial(self._results.plan, check.name))
+        return PeriodicJob(check.timing.interval, run)
 
 
 def _of(plan: Plan, database: str) -> list[Check]:
