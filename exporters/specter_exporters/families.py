@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
+from specter_core import metrics as vocabulary
 from specter_core.metrics import Metric
+
+
+def named(*prefixes: str) -> tuple[Metric, ...]:
+    """Return the metrics whose names in the vocabulary's module begin so, such as `SQL_`, in its order."""
+    return tuple(
+        value
+        for name, value in vars(vocabulary).items()
+        if name.startswith(prefixes) and isinstance(value, Metric)
+    )
 
 
 class Families:

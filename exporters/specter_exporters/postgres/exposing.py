@@ -8,21 +8,15 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from specter_core import metrics
 from specter_core.clock import Clock
-from specter_core.metrics import Metric
 from specter_exporters.deadlines import HEADER, answer_within
-from specter_exporters.families import Families
+from specter_exporters.families import Families, named
 from specter_exporters.postgres.model import Fact
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-EXPOSED: tuple[Metric, ...] = tuple(
-    value
-    for name, value in vars(metrics).items()
-    if name.startswith(("PG_", "PGBOUNCER_")) and isinstance(value, Metric)
-)
+EXPOSED = named("PG_", "PGBOUNCER_")
 
 
 class Asked(Protocol):

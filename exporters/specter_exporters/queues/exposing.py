@@ -11,11 +11,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from specter_core import metrics
 from specter_core.clock import Clock
-from specter_core.metrics import Metric
 from specter_exporters.deadlines import HEADER, answer_within
-from specter_exporters.families import Families
+from specter_exporters.families import Families, named
 from specter_exporters.queues.ledger import Ledger
 from specter_exporters.queues.model import Problem, Source, Told
 from specter_exporters.queues.telling import Telling
@@ -24,11 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger(__name__)
-EXPOSED: tuple[Metric, ...] = tuple(
-    value
-    for name, value in vars(metrics).items()
-    if name.startswith(("QUEUE_", "CACHE_", "BROKER_")) and isinstance(value, Metric)
-)
+EXPOSED = named("QUEUE_", "CACHE_", "BROKER_")
 
 
 class Asking:

@@ -7,15 +7,12 @@ from prometheus_client.registry import Collector
 
 from specter_core import metrics
 from specter_core.clock import Clock
-from specter_core.metrics import Metric
-from specter_exporters.families import Families
+from specter_exporters.families import Families, named
 from specter_exporters.sql.model import BusinessQuery, Check, IntegrityCheck, Plan, SyncCheck
 from specter_exporters.sql.outcomes import BusinessOutcome, IntegrityOutcome, SyncOutcome
 from specter_exporters.sql.results import Results, Run, State, databases_of
 
-EXPOSED: tuple[Metric, ...] = tuple(
-    value for name, value in vars(metrics).items() if name.startswith("SQL_") and isinstance(value, Metric)
-)
+EXPOSED = named("SQL_")
 
 
 class SqlCollector(Collector):
