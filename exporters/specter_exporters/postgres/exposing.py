@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from specter_core.clock import Clock
-from specter_exporters.deadlines import HEADER, answer_within
+from specter_exporters.deadlines import answer_by
 from specter_exporters.families import Families, named
 from specter_exporters.postgres.model import Fact
 
@@ -82,8 +82,7 @@ class Exposition:
         registry = CollectorRegistry()
         for each in self._process:
             registry.register(each)
-        deadline = self._clock.monotonic() + answer_within(environ.get(HEADER, ""))
-        registry.register(Servers(self._scrapers, self._pool, deadline))
+        registry.register(Servers(self._scrapers, self._pool, answer_by(environ, self._clock)))
         return registry
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from specter_core.clock import Clock
 from specter_exporters.app.exposition import metrics_app
-from specter_exporters.deadlines import HEADER, answer_within
+from specter_exporters.deadlines import answer_by
 from specter_exporters.postgres.collectors import standard
 from specter_exporters.postgres.exposing import Servers
 from specter_exporters.postgres.model import Module
@@ -76,8 +76,7 @@ class Probes:
         asked = parse_qs(environ.get("QUERY_STRING", ""))
         scraper = self._scraper(_one(asked, "module", "default"), _one(asked, "target", ""))
         registry = CollectorRegistry()
-        deadline = self._clock.monotonic() + answer_within(environ.get(HEADER, ""))
-        registry.register(Servers([scraper], self._pool, deadline))
+        registry.register(Servers([scraper], self._pool, answer_by(environ, self._clock)))
         return registry
 
     def close(self) -> None:

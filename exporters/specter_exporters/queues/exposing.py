@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from specter_core.clock import Clock
-from specter_exporters.deadlines import HEADER, answer_within
+from specter_exporters.deadlines import answer_by
 from specter_exporters.families import Families, named
 from specter_exporters.queues.ledger import Ledger
 from specter_exporters.queues.model import Problem, Source, Told
@@ -117,7 +117,7 @@ class Exposition:
         registry = CollectorRegistry()
         for each in self._process:
             registry.register(each)
-        deadline = self._clock.monotonic() + answer_within(environ.get(HEADER, ""))
+        deadline = answer_by(environ, self._clock)
         registry.register(Sources(lambda board: self._fill(board, deadline)))
         return registry
 
