@@ -1,12 +1,13 @@
 """What the configuration file may say."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import Schema
 from specter_exporters.logs.schema import Seconds
+from specter_exporters.sql.model import MarkKind, Sample, Severity
 from specter_exporters.sql.statements import problem
 
 MOST_DATABASES = 20
@@ -36,7 +37,6 @@ Interval = Annotated[Seconds, Field(ge=1, le=7 * 86_400)]
 Timeout = Annotated[Seconds, Field(ge=0.1, le=600)]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Most = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Severity = Literal["critical", "warning"]
 
 
 class DatabaseSchema(Schema):
@@ -74,7 +74,7 @@ class IntegritySchema(TimedSchema):
     query: Query
     at_most: Bound | None = None
     at_least: Bound | None = None
-    sample: Literal["shown", "masked", "none"] = "masked"
+    sample: Sample = "masked"
     key: Text | None = None
     severity: Severity = "warning"
 
@@ -110,7 +110,7 @@ class SyncSchema(TimedSchema):
 
     source: SideSchema
     target: SideSchema
-    mark: Literal["time", "number"] = "time"
+    mark: MarkKind = "time"
     most_lag: Annotated[Seconds, Field(gt=0)] | None = None
     most_mark_difference: Most | None = None
     most_row_difference: Most | None = None
