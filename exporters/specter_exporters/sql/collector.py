@@ -28,6 +28,13 @@ class SqlCollector(Collector):
         self._plan = plan
         self._results = results
         self._clock = clock
+        self._patience = {
+            database.name: max(
+                (each.timing.stale_after for each in plan.checks if database.name in databases_of(each)),
+                default=0.0,
+            )
+            for database in plan.databases
+        }
 
     def describe(self) -> Iterable[Family]:
         """Yield the families without series."""
@@ -47,10 +54,7 @@ class SqlCollector(Collector):
     def _databases(self, board: Families, states: Mapping[str, State], now: float) -> None:
         for database in self._plan.databases:
             state = states.get(database.name)
-            patience = [
-                each.timing.stale_after for each in self._plan.checks if database.name in databases_of(each)
-            ]
-            if state is None or now - state.at > max(patience, default=0.0):
+            if state is None or now - state.at > self._patience[database.name]:
                 continue
             board.add(metrics.SQL_UP, [database.name], state.reason is None)
             for reason in metrics.SQL_FAILURE_REASONS:
