@@ -9,7 +9,7 @@ import psycopg
 from specter_core import metrics
 from specter_core.clock import Clock
 from specter_exporters.postgres import plans
-from specter_exporters.postgres.collectors.statements import chosen, texts_of
+from specter_exporters.postgres.collectors.statements import as_label, chosen, texts_of
 from specter_exporters.postgres.failures import UnsupportedError, query_reason
 from specter_exporters.postgres.model import Fact, facts
 from specter_exporters.postgres.plans import Plan
@@ -152,7 +152,7 @@ class Plans:
             known = self._known.get(identifier)
             if known is None:
                 continue
-            labels = [f"{identifier & 0xFFFF_FFFF_FFFF_FFFF:016x}", database]
+            labels = [as_label(identifier), database]
             if known.reason is not None:
                 unknown[known.reason] += 1
             if known.plan is None:

@@ -64,7 +64,7 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
                 if text
             )
         for identifier, database, calls, seconds, returned, blocks in rows:
-            labels = [f"{identifier & 0xFFFF_FFFF_FFFF_FFFF:016x}", database]
+            labels = [as_label(identifier), database]
             if identifier in texts:
                 texts.move_to_end(identifier)
                 yield Fact(metrics.PG_STATEMENT_INFO, [*labels, texts[identifier]], 1)
@@ -78,6 +78,11 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
             texts.popitem(last=False)
 
     return collect
+
+
+def as_label(identifier: int) -> str:
+    """Return a queryid as the value of the label `statement`: 16 hexadecimal digits, without a sign."""
+    return f"{identifier & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 def chosen(session: Session, most: int) -> list[int]:
