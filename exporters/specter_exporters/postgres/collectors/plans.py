@@ -80,7 +80,7 @@ class Plans:
             for statement, (digest, changes) in (file.load() if file is not None else {}).items()
         )
         self._listed: list[int] = []
-        self._waiting: list[int] = []
+        self._waiting: list[tuple[int, str | None]] = []
         self._again = 0.0
         self._changed = False
 
@@ -93,8 +93,7 @@ class Plans:
                 "as a superuser no statement is explained: give the exporter a role of its own"
             )
         if not self._waiting and self._clock.monotonic() >= self._again:
-            self._again = self._clock.monotonic() + self._every
-            self._listed = self._waiting = chosen(session, self._most)
+            self._list(session)
         now, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
         self._ask(session, now)
         while len(self._known) > REMEMBERED:
@@ -105,12 +104,19 @@ class Plans:
         self._changed = False
         return list(self._told(session.database))
 
-    def _ask(self, session: Session, identifiers: Sequence[int]) -> None:
-        texts = texts_of(session, identifiers) if identifiers else {}
-        for identifier in identifiers:
+    def _list(self, session: Session) -> None:
+        """Choose whom to ask about, with texts: the server reads the file of all texts for any."""
+        began = self._clock.monotonic()
+        listed = chosen(session, self._most)
+        texts = texts_of(session, listed) if listed else {}
+        self._listed = listed
+        self._waiting = [(each, texts.get(each)) for each in listed]
+        self._again = began + self._every
+
+    def _ask(self, session: Session, statements: Sequence[tuple[int, str | None]]) -> None:
+        for identifier, text in statements:
             known = self._known.setdefault(identifier, Known())
             self._known.move_to_end(identifier)
-            text = texts.get(identifier)
             if text is None or not plans.explainable(text):
                 known.reason = "unsupported"
                 continue
