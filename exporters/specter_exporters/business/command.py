@@ -9,6 +9,7 @@ import click
 from specter_core.config import ConfigError, Problem
 from specter_core.errors import UsageError
 from specter_core.web import WebOptions, parse_listen_address, web_options
+from specter_exporters.commands import storage_option
 
 EVENTS_ADDRESS = "127.0.0.1:9848"
 
@@ -48,16 +49,7 @@ EVENTS_ADDRESS = "127.0.0.1:9848"
     type=click.Path(path_type=Path),
     help="File with the key under which users are hashed. Without one, it is made and kept in the storage.",
 )
-@click.option(
-    "--storage.path",
-    "storage_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data-app"),
-    show_default=True,
-    envvar="SPECTER_APP_STORAGE_PATH",
-    show_envvar=True,
-    help="Folder in which the users' counts outlive a restart.",
-)
+@storage_option("app", "Folder in which the users' counts outlive a restart.", Path("data-app"))
 @web_options(9840)
 def app(
     token_files: tuple[str, ...],

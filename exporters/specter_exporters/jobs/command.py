@@ -11,6 +11,7 @@ import click
 from specter_core.errors import SpecterError, UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, parse_listen_address, web_options
+from specter_exporters.commands import storage_option
 
 if TYPE_CHECKING:
     from specter_exporters.jobs.config import JobsConfig
@@ -31,15 +32,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="HOST:PORT on which pings are taken, apart from /metrics; TLS is that of --web.config.file.",
 )
-@click.option(
-    "--storage.path",
-    "storage_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data-jobs"),
-    show_default=True,
-    envvar="SPECTER_JOBS_STORAGE_PATH",
-    show_envvar=True,
-    help="Folder that keeps what is known of the jobs, unless the configuration names a database.",
+@storage_option(
+    "jobs",
+    "Folder that keeps what is known of the jobs, unless the configuration names a database.",
+    Path("data-jobs"),
 )
 @web_options(9844)
 @click.pass_context

@@ -9,6 +9,7 @@ import click
 from specter_core.config import ConfigError
 from specter_core.errors import UsageError
 from specter_core.web import WebOptions, web_options
+from specter_exporters.commands import storage_option
 
 CONFIG_OPTION = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Configuration file (YAML)."
@@ -17,16 +18,7 @@ CONFIG_OPTION = click.option(
 
 @click.group(invoke_without_command=True)
 @CONFIG_OPTION
-@click.option(
-    "--storage.path",
-    "storage_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data-logs"),
-    show_default=True,
-    envvar="SPECTER_LOGS_STORAGE_PATH",
-    show_envvar=True,
-    help="Folder for read offsets, counters and error templates.",
-)
+@storage_option("logs", "Folder for read offsets, counters and error templates.", Path("data-logs"))
 @web_options(9847)
 @click.pass_context
 def logs(context: click.Context, config_file: Path | None, storage_path: Path, web: WebOptions) -> None:

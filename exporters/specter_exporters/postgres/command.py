@@ -8,6 +8,7 @@ import click
 
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
+from specter_exporters.commands import storage_option
 
 if TYPE_CHECKING:
     from specter_exporters.postgres.model import Watched
@@ -21,14 +22,7 @@ if TYPE_CHECKING:
     required=True,
     help="Which servers (YAML), see docs/exporters-postgres.md.",
 )
-@click.option(
-    "--storage.path",
-    "storage_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="SPECTER_POSTGRES_STORAGE_PATH",
-    show_envvar=True,
-    help="Folder in which plans are remembered over restarts; without it, none are.",
-)
+@storage_option("postgres", "Folder in which plans are remembered over restarts; without it, none are.")
 @web_options(9841)
 def postgres(config_file: Path, storage_path: Path | None, web: WebOptions) -> None:
     """Expose what PostgreSQL servers are doing; a part that fails is left out, and said.
