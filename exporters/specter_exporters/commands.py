@@ -1,10 +1,13 @@
-"""What the commands of exporters have in common."""
+"""What the commands of exporters have in common: a folder to keep things in, and servers while they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from specter_core.web import WebServer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,3 +30,18 @@ def storage_option(exporter: str, text: str, default: Path | None = None) -> Cal
         show_envvar=True,
         help=text,
     )
+
+
+@contextmanager
+def listening(server: WebServer, what: str = "metrics") -> Iterator[None]:
+    """Serve until the end of the block, and say on standard error where `what` is.
+
+    Raises:
+        SpecterError: the address cannot be listened on.
+    """
+    server.start()
+    try:
+        click.echo(f"{what}: {server.url}", err=True)
+        yield
+    finally:
+        server.stop()

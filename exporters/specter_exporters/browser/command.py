@@ -9,6 +9,7 @@ import click
 from specter_core.http_limits import Limits
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
+from specter_exporters.commands import listening
 
 if TYPE_CHECKING:
     from specter_exporters.browser.config import BrowserConfig
@@ -66,17 +67,9 @@ def run(config: "BrowserConfig", web: WebOptions, beacon: WebOptions, wait: Call
 
     vitals = Vitals(hold_seconds=config.hold_seconds, templates=config.beacon.pages.templates)
     site = exporter_site(vitals.registry, title="Specter browser exporter", telemetry_path=web.telemetry_path)
-    servers = [
-        WebServer(site, web, threads=4),
-        WebServer(beacon_app(vitals, config.beacon), beacon, max_body_bytes=MAX_READ_BYTES, limits=LIMITS),
-    ]
-    started: list[WebServer] = []
-    try:
-        for server, what in zip(servers, ("metrics", "beacon"), strict=True):
-            server.start()
-            started.append(server)
-            click.echo(f"{what}: {server.url}", err=True)
+    metrics = WebServer(site, web, threads=4)
+    taking = WebServer(
+        beacon_app(vitals, config.beacon), beacon, max_body_bytes=MAX_READ_BYTES, limits=LIMITS
+    )
+    with listening(metrics), listening(taking, "beacon"):
         wait()
-    finally:
-        for server in started:
-            server.stop()

@@ -1,6 +1,7 @@
 """Watch third parties, and write what blackbox_exporter probes of them."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 from specter_core.errors import SpecterError, UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
+from specter_exporters.commands import listening
 
 if TYPE_CHECKING:
     from specter_exporters.dependencies.model import Dependencies
@@ -74,16 +76,12 @@ def run(config: "Dependencies", web: WebOptions, wait: Callable[[], object]) -> 
     site = exporter_site(registry, title="Specter dependency exporter", telemetry_path=web.telemetry_path)
     searcher = Searcher()
     runner = Runner(jobs(config, searcher.search), results, concurrency=config.concurrency)
-    server = WebServer(site, web, threads=4)
-    server.start()
-    try:
-        click.echo(f"metrics: {server.url}", err=True)
-        runner.start()
-        wait()
-    finally:
-        runner.stop()
-        server.stop()
-        searcher.close()
+    with closing(searcher), listening(WebServer(site, web, threads=4)):
+        try:
+            runner.start()
+            wait()
+        finally:
+            runner.stop()
 
 
 @dependencies.command("check")

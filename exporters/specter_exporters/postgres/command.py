@@ -1,6 +1,7 @@
 """Ask PostgreSQL servers, and expose what they are doing."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
-from specter_exporters.commands import storage_option
+from specter_exporters.commands import listening, storage_option
 
 if TYPE_CHECKING:
     from specter_exporters.postgres.model import Watched
@@ -63,11 +64,5 @@ def run(watched: "Watched", web: WebOptions, wait: Callable[[], object], storage
     site = exporter_site(exposition, title="Specter PostgreSQL exporter", telemetry_path=web.telemetry_path)
     # A probe of a server that hangs waits for its own scrape's time.
     server = WebServer(with_probes(site, probes), web, threads=4 + (AT_ONCE if watched.modules else 0))
-    server.start()
-    try:
-        click.echo(f"metrics: {server.url}", err=True)
+    with closing(probes), closing(exposition), listening(server):
         wait()
-    finally:
-        server.stop()
-        exposition.close()
-        probes.close()

@@ -1,6 +1,7 @@
 """Ask brokers what waits in their queues, and expose it."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 from specter_core.errors import UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
+from specter_exporters.commands import listening
 
 if TYPE_CHECKING:
     from specter_exporters.queues.config import Server
@@ -100,15 +102,9 @@ def run(
             [ProcessCollector(registry=None)],
         )
         site = exporter_site(exposition, title="Specter queue exporter", telemetry_path=web.telemetry_path)
-        server = WebServer(site, web, threads=4)
-        server.start()
-        try:
-            click.echo(f"metrics: {server.url}", err=True)
+        with closing(exposition), listening(WebServer(site, web, threads=4)):
             exposition.start()
             wait()
-        finally:
-            server.stop()
-            exposition.close()
     finally:
         if folder is not None:
             folder.close()

@@ -8,6 +8,7 @@ import click
 
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, parse_listen_address, web_options
+from specter_exporters.commands import listening
 
 if TYPE_CHECKING:
     from specter_exporters.signin.config import SignInConfig
@@ -55,17 +56,7 @@ def run(config: "SignInConfig", web: WebOptions, events: WebOptions, wait: Calla
     signins = SignIns(settings=config.settings)
     title = "Specter sign-in exporter"
     site = exporter_site(signins.registry, title=title, telemetry_path=web.telemetry_path)
-    servers = [
-        WebServer(site, web, threads=4),
-        WebServer(signin_api(signins, config.api), events),
-    ]
-    started: list[WebServer] = []
-    try:
-        for server, what in zip(servers, ("metrics", "events"), strict=True):
-            server.start()
-            started.append(server)
-            click.echo(f"{what}: {server.url}", err=True)
+    metrics = WebServer(site, web, threads=4)
+    taking = WebServer(signin_api(signins, config.api), events)
+    with listening(metrics), listening(taking, "events"):
         wait()
-    finally:
-        for server in started:
-            server.stop()

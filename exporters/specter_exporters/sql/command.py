@@ -11,6 +11,7 @@ import click
 from specter_core.errors import UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
+from specter_exporters.commands import listening
 
 if TYPE_CHECKING:
     from specter_exporters.sql.model import Plan
@@ -73,15 +74,12 @@ def run(plan: "Plan", web: WebOptions, wait: Callable[[], object]) -> None:
         shown={"/checks": pages.as_html, "/api/v1/checks": pages.as_json},
     )
     schedule = Schedule(plan, Checker(plan, Sessions(plan.databases).open), results, clock)
-    server = WebServer(site, web, threads=4)
-    server.start()
-    try:
-        click.echo(f"metrics: {server.url}", err=True)
-        schedule.start()
-        wait()
-    finally:
-        schedule.stop()
-        server.stop()
+    with listening(WebServer(site, web, threads=4)):
+        try:
+            schedule.start()
+            wait()
+        finally:
+            schedule.stop()
 
 
 @sql.command("check")
