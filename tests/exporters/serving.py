@@ -1,6 +1,7 @@
 """Real servers for applications: gunicorn and uvicorn, on ports that the system chooses."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -127,6 +128,30 @@ def serving(
             for child in left:
                 child.kill()
             process.wait(WITHIN)
+
+
+@contextmanager
+def exporter(
+    folder: Path, *arguments: str, **environment: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
+    """Run `specter exporter` in `folder` as a user would; yield its URL, its process and its log."""
+    log = folder / "log"
+    command = [sys.executable, "-m", "specter_core", "exporter", *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--web.listen-address", "127.0.0.1:0"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+            stderr=output,
+            stdout=output,
+        )
+    try:
+        url = until(lambda: re.search(r"http://\S+", log.read_text()), "listening")[0]
+        yield url, process, log
+    finally:
+        process.terminate()
+        process.wait(20)
+    assert process.returncode == 0
 
 
 def listening_port(server: Server) -> int | None:

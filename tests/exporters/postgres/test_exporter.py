@@ -2,9 +2,7 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -13,31 +11,12 @@ import requests
 
 from specter_exporters.postgres.exposing import EXPOSED
 from specter_stack.programs import find_program
-from tests.exporters.serving import samples, until
+from tests.exporters.serving import exporter, samples
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.prometheus import free_port
 
 PAGE = (Path(__file__).parents[3] / "docs" / "exporters-postgres.md").read_text("utf-8")
 PASSWORD = "pass-word-of-the-watcher"
-
-
-@contextmanager
-def exporter(folder: Path, config: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
-    """Run the command as a user would; yield its URL, its process and its log."""
-    (folder / "postgres.yml").write_text(config)
-    log = folder / "log"
-    command = [sys.executable, "-m", "specter_core", "exporter", "postgres", "--config", "postgres.yml"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--web.listen-address", "127.0.0.1:0"], cwd=folder, stderr=output, stdout=output
-        )
-    try:
-        url = until(lambda: re.search(r"http://\S+", log.read_text()), "listening")[0]
-        yield url, process, log
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +40,8 @@ modules:
 pgbouncers:
   - {{name: pool, dsn: "host=127.0.0.1 port={gone} user=me"}}
 """
-    with exporter(tmp_path, config) as (url, process, log):
+    (tmp_path / "postgres.yml").write_text(config)
+    with exporter(tmp_path, "postgres", "--config", "postgres.yml") as (url, process, log):
         text = requests.get(f"{url}/metrics", timeout=20).text
         probe = requests.get(f"{url}/probe?target=127.0.0.1:{postgres.port}", timeout=20).text
         shown = " ".join([*psutil.Process(process.pid).cmdline(), log.read_text(), text, probe])

@@ -3,9 +3,6 @@
 import json
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -15,30 +12,12 @@ import requests
 
 from specter_exporters.queues.exposing import EXPOSED
 from specter_stack.programs import find_program
-from tests.exporters.serving import samples, until
+from tests.exporters.serving import exporter, samples, until
 from tests.servers.prometheus import free_port
 from tests.servers.redis import running_redis
 
 PAGE = (Path(__file__).parents[3] / "docs" / "exporters-queues.md").read_text("utf-8")
 PASSWORD = "pass-word-of-the-watcher"
-
-
-@contextmanager
-def exporter(folder: Path, *options: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
-    """Run the command as a user would; yield its URL, its process and its log."""
-    log = folder / "log"
-    command = [sys.executable, "-m", "specter_core", "exporter", "queues", *options]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--web.listen-address", "127.0.0.1:0"], cwd=folder, stderr=output, stdout=output
-        )
-    try:
-        url = until(lambda: re.search(r"http://\S+", log.read_text()), "listening")[0]
-        yield url, process, log
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert process.returncode == 0
 
 
 @pytest.mark.integration
@@ -83,7 +62,7 @@ redis:
   - {{name: gone, url: "redis://127.0.0.1:{free_port()}"}}
 """)
         state = tmp_path / "state"
-        with exporter(tmp_path, "--config", "queues.yml", "--storage.path", str(state)) as (
+        with exporter(tmp_path, "queues", "--config", "queues.yml", "--storage.path", str(state)) as (
             url,
             process,
             log,
@@ -133,14 +112,14 @@ def test_failures_survive_the_worker_and_the_end_of_the_exporter(tmp_path: Path)
             for _ in range(times):
                 client.publish("/0.celeryev/task.failed", json.dumps({"body": json.dumps(event)}))
 
-        with exporter(tmp_path, "--redis.url", server.url, *options) as (url, process, _):
+        with exporter(tmp_path, "queues", "--redis.url", server.url, *options) as (url, process, _):
             fail(3)
             until(lambda: failed(url) == {"mail": 3}, "failures told")
             process.kill()
             process.wait(20)
             process.returncode = 0
         until(lambda: client.pubsub_numpat() == 0, "the end of the exporter")
-        with exporter(tmp_path, "--redis.url", server.url, *options) as (url, _, _):
+        with exporter(tmp_path, "queues", "--redis.url", server.url, *options) as (url, _, _):
             assert failed(url) == {"mail": 3}
             fail(1)
             until(lambda: failed(url) == {"mail": 4}, "one more")

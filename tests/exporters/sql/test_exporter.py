@@ -1,13 +1,11 @@
 """The running exporter: documented as it is, silent about passwords, held up by no database."""
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from click.testing import CliRunner
 from specter_exporters.sql.collector import EXPOSED
 from specter_exporters.sql.command import sql
 from specter_stack.programs import find_program
-from tests.exporters.serving import samples, silent, until
+from tests.exporters.serving import exporter, samples, silent, until
 from tests.servers.prometheus import free_port
 
 PAGE = (Path(__file__).parents[3] / "docs" / "exporters-sql.md").read_text("utf-8")
@@ -62,28 +60,6 @@ sync:
 COMPARED = "source rows 3, target rows 2, row difference 1, lag seconds 60"
 
 
-@contextmanager
-def exporter(folder: Path, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]", Path]]:
-    """Run the command as a user would; yield its URL, its process and its log."""
-    log = folder / "log"
-    command = [sys.executable, "-m", "specter_core", "exporter", "sql", "--config", "sql.yml"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--web.listen-address", "127.0.0.1:0"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": ":".join(sys.path), **environment},
-            stderr=output,
-            stdout=output,
-        )
-    try:
-        url = until(lambda: re.search(r"http://\S+", log.read_text()), "listening")[0]
-        yield url, process, log
-    finally:
-        process.terminate()
-        process.wait(20)
-    assert process.returncode == 0
-
-
 def found(text: str, name: str) -> dict[tuple[str, ...], float]:
     """Return a family's values by its labels, in the order of the labels' names."""
     return {labels: value for (family, labels), value in samples(text).items() if family == name}
@@ -95,7 +71,7 @@ def test_what_is_known_is_told_at_once_and_the_rest_when_it_is_there(tmp_path: P
     url_of_gone = f"mysql://me:{PASSWORD}@127.0.0.1:{free_port()}/shop"
     with silent() as port, requests.Session() as client:
         (tmp_path / "sql.yml").write_text(CONFIG.replace("HUNG", str(port)))
-        with exporter(tmp_path, GONE_URL=url_of_gone) as (url, process, log):
+        with exporter(tmp_path, "sql", "--config", "sql.yml", GONE_URL=url_of_gone) as (url, process, log):
 
             def scrape() -> str:
                 return client.get(f"{url}/metrics", timeout=5).text
