@@ -6,11 +6,9 @@ is scraped in turn with ours.
 """
 
 import os
-import re
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,11 +17,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-import psutil
 import psycopg
 import requests
 
 from benchmarks import report
+from benchmarks.apps.exporting import exporter
 from benchmarks.apps.job_runs import report_runs
 from benchmarks.apps.jobs import JOBS, SECONDS, report_jobs
 from benchmarks.apps.queues import report_queues
@@ -49,7 +47,11 @@ def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
     with running_postgres() as server, ExitStack() as stack:
         fill(server)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        ours, process = stack.enter_context(ours_running(server, folder))
+        config = folder / "postgres.yml"
+        config.write_text(
+            f'servers: [{{name: main, dsn: "{server.dsn}", password_file: "{server.password_file}"}}]\n'
+        )
+        ours, process = stack.enter_context(exporter(folder, "postgres", "--config", str(config)))
         peer = stack.enter_context(peer_running(server))
         times = alternate({"ours": ours, **({"peer": peer} if peer else {})}, runs)
         baseline = statistics.median(times["peer"]) if peer else None
@@ -84,22 +86,6 @@ def connect(server: PostgresServer) -> "psycopg.Connection[tuple[object, ...]]":
 
 
 @contextmanager
-def ours_running(server: PostgresServer, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Run our exporter; yield where it is scraped."""
-    config, log = folder / "postgres.yml", folder / "log"
-    config.write_text(
-        f'servers: [{{name: main, dsn: "{server.dsn}", password_file: "{server.password_file}"}}]\n'
-    )
-    command = [sys.executable, "-m", "specter_core", "exporter", "postgres", "--config", str(config)]
-    with (
-        log.open("wb") as output,
-        running([*command, "--web.listen-address", "127.0.0.1:0"], output) as process,
-    ):
-        url = waited(lambda: re.search(r"http://\S+", log.read_text()))
-        yield f"{url[0]}/metrics", psutil.Process(process.pid)
-
-
-@contextmanager
 def peer_running(server: PostgresServer) -> Iterator[str | None]:
     """Run postgres_exporter with its defaults; yield where, None if it is not installed."""
     program = shutil.which(PEER) or shutil.which(f"prometheus-{PEER.replace('_', '-')}")
@@ -113,20 +99,16 @@ def peer_running(server: PostgresServer) -> Iterator[str | None]:
         "DATA_SOURCE_USER": server.user,
         "DATA_SOURCE_PASS_FILE": str(server.password_file),
     }
-    with running([program, f"--web.listen-address=127.0.0.1:{port}"], subprocess.DEVNULL, environment):
-        url = f"http://127.0.0.1:{port}/metrics"
-        waited(lambda: answers(url))
-        yield url
-
-
-@contextmanager
-def running(
-    command: list[str], output: object, environment: dict[str, str] | None = None
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program until the end of the block."""
-    process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        [program, f"--web.listen-address=127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
     try:
-        yield process
+        url = f"http://127.0.0.1:{port}/metrics"
+        wait(lambda: answers(url))
+        yield url
     finally:
         process.terminate()
         process.wait(WITHIN)
@@ -140,14 +122,13 @@ def answers(url: str) -> bool:
         return False
 
 
-def waited(ask: Callable[[], object]) -> "re.Match[str]":
-    """Poll `ask` until it answers something true."""
+def wait(ask: Callable[[], bool]) -> None:
+    """Poll `ask` until it says yes."""
     deadline = time.monotonic() + WITHIN
-    while not (found := ask()):
+    while not ask():
         if time.monotonic() > deadline:
             raise TimeoutError(f"nothing came within {WITHIN:g} s")
         time.sleep(0.05)
-    return found  # type: ignore[return-value]
 
 
 def alternate(urls: dict[str, str], runs: int) -> dict[str, list[float]]:
@@ -182,7 +163,7 @@ def locked(server: PostgresServer) -> Iterator[None]:
             session = stack.enter_context(connect(server))
             threads.append(threading.Thread(target=session.execute, args=(b"SELECT FROM t1",)))
             threads[-1].start()
-        waited(lambda: _waiting(holder) == 3)
+        wait(lambda: _waiting(holder) == 3)
         yield
         holder.execute("ROLLBACK")
         for thread in threads:

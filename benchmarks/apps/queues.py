@@ -7,23 +7,18 @@ address alone. A scrape is a whole HTTP request on a warm connection.
 import json
 import re
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psutil
 import requests
 
 from benchmarks import report
+from benchmarks.apps.exporting import WITHIN, exporter
 from tests.servers.redis import RedisProcess, running_redis
 
 QUEUES = 100
 WAITING, TAKEN = 10, 3
 """Messages of each queue: ready in each of two priorities, and in progress."""
 WARM = 6
-WITHIN = 30.0
 
 
 def report_queues(runs: int, queues: int = QUEUES) -> None:
@@ -35,7 +30,8 @@ def report_queues(runs: int, queues: int = QUEUES) -> None:
     """
     with running_redis() as server, requests.Session() as session:
         fill(server, queues)
-        with exporter(server) as (url, process):
+        options = ["--redis.url", server.url, "--storage.path", str(server.folder / "state")]
+        with exporter(server.folder, "queues", *options) as (url, process):
             times = [scrape(session, url, queues) for _ in range(runs + WARM)][WARM:]
             report("queue_scrape_ms", statistics.median(times), "ms")
             report("queue_exporter_rss_mb", process.memory_info().rss / 1e6, "MB")
@@ -54,28 +50,6 @@ def fill(server: RedisProcess, queues: int) -> None:
                 batch.hset("unacked", f"{name}-{taken}", f'[{message}, "", "{name}"]')
                 batch.zadd("unacked_index", {f"{name}-{taken}": 1.7e9 + number})
         batch.execute()
-
-
-@contextmanager
-def exporter(server: RedisProcess) -> Iterator[tuple[str, psutil.Process]]:
-    """Run the exporter; yield where it is scraped."""
-    log = server.folder / "exporter.log"
-    command = [
-        *(sys.executable, "-m", "specter_core", "exporter", "queues", "--redis.url", server.url),
-        *("--storage.path", str(server.folder / "state"), "--web.listen-address", "127.0.0.1:0"),
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
-        deadline = time.monotonic() + WITHIN
-        while (found := re.search(r"http://\S+", log.read_text())) is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the exporter did not start: {log.read_text()}")
-            time.sleep(0.05)
-        yield f"{found[0]}/metrics", psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(WITHIN)
 
 
 def scrape(session: requests.Session, url: str, queues: int) -> float:

@@ -7,19 +7,15 @@ is the connection, the read-only transaction and its time-outs.
 import json
 import re
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psutil
 import requests
 
 from benchmarks import report
 from benchmarks.apps.business import WITHIN, processor_time
+from benchmarks.apps.exporting import exporter
 from tests.servers.postgres import PostgresServer
 
 CHECKS = 200
@@ -37,17 +33,21 @@ def report_sql(server: PostgresServer, seconds: float, checks: int = CHECKS) -> 
         seconds: for which runs are counted.
         checks: that there are.
     """
-    with TemporaryDirectory() as folder, exporter(server, Path(folder), checks) as (url, process):
-        while min(runs(url)) < 1:
-            time.sleep(0.1)
-        took, done = processor_time(process), sum(runs(url))
-        ends = time.monotonic() + seconds
-        while sum(runs(url)) == done or time.monotonic() < ends:
-            time.sleep(0.2)
-        ran, took = sum(runs(url)) - done, processor_time(process) - took
-        report("sql_run_cpu_ms", took / ran * 1000, "ms")
-        report("sql_rss_mb", process.memory_info().rss / 1e6, "MB")
-        report(f"sql_{checks}_checks_scrape_ms", statistics.median(scrape(url) for _ in range(SCRAPES)), "ms")
+    with TemporaryDirectory() as name:
+        file = Path(name) / "sql.yml"
+        configure(server, checks, file)
+        with exporter(file.parent, "sql", "--config", str(file)) as (url, process):
+            while min(runs(url)) < 1:
+                time.sleep(0.1)
+            took, done = processor_time(process), sum(runs(url))
+            ends = time.monotonic() + seconds
+            while sum(runs(url)) == done or time.monotonic() < ends:
+                time.sleep(0.2)
+            ran, took = sum(runs(url)) - done, processor_time(process) - took
+            report("sql_run_cpu_ms", took / ran * 1000, "ms")
+            report("sql_rss_mb", process.memory_info().rss / 1e6, "MB")
+            scrapes = [scrape(url) for _ in range(SCRAPES)]
+            report(f"sql_{checks}_checks_scrape_ms", statistics.median(scrapes), "ms")
 
 
 def runs(url: str) -> list[float]:
@@ -62,9 +62,8 @@ def scrape(url: str) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-@contextmanager
-def exporter(server: PostgresServer, folder: Path, checks: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Run the exporter; yield the URL of its metrics, and it."""
+def configure(server: PostgresServer, checks: int, file: Path) -> None:
+    """Write the exporter's configuration."""
     at = f"{server.user}@{server.host}:{server.port}/{server.database}"
     config = {
         "databases": [
@@ -86,18 +85,4 @@ def exporter(server: PostgresServer, folder: Path, checks: int) -> Iterator[tupl
         ],
     }
     # JSON is YAML.
-    (folder / "sql.yml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "specter_core", "exporter", "sql", "--config", str(folder / "sql.yml")]
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen([*command, "--web.listen-address", "127.0.0.1:0"], stderr=output)
-    try:
-        deadline = time.monotonic() + WITHIN
-        while (found := re.search(r"metrics: (\S+)", log.read_text())) is None:
-            if time.monotonic() > deadline or process.poll() is not None:
-                raise RuntimeError(f"the exporter does not listen: {log.read_text()}")
-            time.sleep(0.05)
-        yield f"{found[1]}/metrics", psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(WITHIN)
+    file.write_text(json.dumps(config))
