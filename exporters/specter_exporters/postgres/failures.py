@@ -56,6 +56,19 @@ def connection_reason(error: psycopg.Error) -> str:
     return next((reason for reason, pattern in _BY_TEXT if re.search(pattern, text)), "other")
 
 
+def asking_reason(error: Exception) -> str:
+    """Return one of `metrics.PG_FAILURE_REASONS` for a server or pgbouncer that could not be asked."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    # Otherwise it is the file with the password.
+    return connection_reason(error) if isinstance(error, psycopg.Error) else "auth"
+
+
+def line(error: Exception) -> str:
+    """Return what an error says, as one line."""
+    return " ".join(str(error).split())
+
+
 def query_reason(error: Exception) -> str:
     """Return why a collector failed: lock_timeout, privilege, timeout, unsupported, connection or other."""
     if isinstance(error, errors.LockNotAvailable):

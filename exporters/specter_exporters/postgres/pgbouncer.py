@@ -14,7 +14,7 @@ from specter_core.clock import Clock
 from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
 from specter_exporters.cutting import cut_after
-from specter_exporters.postgres.failures import connection_reason
+from specter_exporters.postgres.failures import asking_reason, line
 from specter_exporters.postgres.model import Fact, PgBouncer, facts
 from specter_exporters.postgres.session import APPLICATION
 
@@ -80,15 +80,10 @@ class Console:
                 break
             try:
                 found = self._asked(within)
-            except TimeoutError as error:
+            except (psycopg.Error, TimeoutError, SpecterError) as error:
                 self._forget()
-                reason, why = "timeout", str(error)
-                break
-            except (psycopg.Error, SpecterError) as error:
-                self._forget()
-                reason = connection_reason(error) if isinstance(error, psycopg.Error) else "auth"
-                why = " ".join(str(error).split())
-                if not kept:
+                reason, why = asking_reason(error), line(error)
+                if not kept or isinstance(error, TimeoutError):
                     break
             else:
                 self._say(None)

@@ -12,7 +12,7 @@ import psycopg
 from specter_core import metrics
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
-from specter_exporters.postgres.failures import UnsupportedError, connection_reason, query_reason
+from specter_exporters.postgres.failures import UnsupportedError, asking_reason, line, query_reason
 from specter_exporters.postgres.model import Collector, Fact, Server, facts
 from specter_exporters.postgres.session import Session
 
@@ -88,7 +88,7 @@ class Scraper:
         try:
             self._session(_MAIN, deadline)
         except (psycopg.Error, TimeoutError, SpecterError) as error:
-            return self._failed(_why(error), _line(error))
+            return self._failed(asking_reason(error), line(error))
         aside = self._aside.submit(self._run_all, True, deadline)
         outcomes = self._run_all(False, deadline) | aside.result()
         self._say(None)
@@ -124,7 +124,7 @@ class Scraper:
                 outcome.facts += self._ask(collector, database, deadline)
             except (psycopg.Error, UnsupportedError, TimeoutError, SpecterError) as error:
                 outcome.reason = query_reason(error)
-                self._say(f"{outcome.reason}: {_line(error)}", what)
+                self._say(f"{outcome.reason}: {line(error)}", what)
             else:
                 self._say(None, what)
         outcome.seconds = self._clock.monotonic() - began
@@ -178,17 +178,6 @@ def _answers(session: Session) -> bool:
         session.close()
         return False
     return True
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    # Otherwise it is the file with the password.
-    return connection_reason(error) if isinstance(error, psycopg.Error) else "auth"
 
 
 def _state(reason: str | None) -> list[Fact]:
