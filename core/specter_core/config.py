@@ -18,18 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from specter_core.errors import SpecterError
-from specter_core.secret_files import read_secret_file
-
-__all__ = [
-    "ConfigError",
-    "Problem",
-    "Schema",
-    "load_config",
-    "locate",
-    "parse_config",
-    "read_secret_file",
-    "without_credentials",
-]
 
 SECRET_WORDS = (
     "passw",

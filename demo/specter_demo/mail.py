@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 
 import requests
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_demo.settings import Settings
 
 TIMEOUT = 5.0

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from specter_core.durations import format_duration, parse_duration
 from specter_core.metrics import (
     ANOMALY_BAND_NAMES,
     ANOMALY_CONFIDENCE,
@@ -19,7 +20,6 @@ from specter_core.metrics import (
     Y,
 )
 from specter_detector import defaults
-from specter_detector.durations import format_duration, parse_duration
 from specter_detector.promql import metric_names
 from specter_detector.promql_scan import scan
 from specter_detector.promql_tokens import ScanError

@@ -4,16 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from specter_core.durations import format_duration, parse_duration
-
-__all__ = [
-    "Duration",
-    "PositiveDuration",
-    "StepDuration",
-    "WholeDuration",
-    "format_duration",
-    "parse_duration",
-]
+from specter_core.durations import parse_duration
 
 
 def _positive(seconds: float) -> float:

@@ -2,7 +2,7 @@
 
 import re
 
-from specter_detector.durations import parse_duration
+from specter_core.durations import parse_duration
 from specter_detector.promql import BARE_SELECTOR, SELECTOR
 
 # Functions of one range that return one value a series and keep its labels.

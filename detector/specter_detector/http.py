@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_detector.config import Connection
 
 USER_AGENT = "specter-detector"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from specter_core.durations import format_duration
 from specter_detector.config import Reader
 from specter_detector.datasource import RefusedError
-from specter_detector.durations import format_duration
 from specter_detector.http import open_session
 from specter_detector.request_telemetry import ReadObserver
 from specter_detector.transport import Transport

@@ -8,7 +8,7 @@ is a syntax error other than a bracket or a string without its end: the server s
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from specter_detector.durations import parse_duration
+from specter_core.durations import parse_duration
 from specter_detector.promql_tokens import PAIRS, ScanError, Token, tokens, unquoted
 
 AGGREGATIONS = frozenset(

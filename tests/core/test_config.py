@@ -6,8 +6,9 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, Field
 
-from specter_core.config import ConfigError, Schema, load_config, parse_config, read_secret_file
+from specter_core.config import ConfigError, Schema, load_config, parse_config
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
 

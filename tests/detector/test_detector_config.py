@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from specter_core import metrics
 from specter_core.config import ConfigError, parse_config
+from specter_core.durations import format_duration, parse_duration
 from specter_core.errors import UsageError
 from specter_detector.cli import detector
 from specter_detector.config import DetectorConfig, load, resolve
-from specter_detector.durations import format_duration, parse_duration
 from specter_detector.formats import OutputFormat
 from specter_detector.models.calendar import NO_HOLIDAYS, Holidays
 from specter_detector.models.policy import Policy

@@ -17,8 +17,9 @@ import pytest
 import requests
 from prometheus_client import CollectorRegistry
 
-from specter_core.config import ConfigError, parse_config, read_secret_file
+from specter_core.config import ConfigError, parse_config
 from specter_core.errors import SpecterError, UsageError
+from specter_core.secret_files import read_secret_file
 from specter_detector.config import Connection, DetectorConfig, load, resolve
 from specter_detector.fitting import FitError, FitRequest, PoolFitter
 from specter_detector.http import open_session

@@ -20,7 +20,7 @@ def seed() -> None:
     import psycopg  # noqa: PLC0415  (not for --help)
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
-    from specter_core.config import read_secret_file  # noqa: PLC0415
+    from specter_core.secret_files import read_secret_file  # noqa: PLC0415
     from specter_demo.faults import FAULTS  # noqa: PLC0415
     from specter_demo.faults.control import Control  # noqa: PLC0415
     from specter_demo.shop.database import DatabaseError, connect, reason_of  # noqa: PLC0415

@@ -72,7 +72,7 @@ def serve_payments(listen: str | None) -> None:
     import random  # noqa: PLC0415
 
     from specter_core.clock import SystemClock  # noqa: PLC0415
-    from specter_core.config import read_secret_file  # noqa: PLC0415
+    from specter_core.secret_files import read_secret_file  # noqa: PLC0415
     from specter_demo.payments import TOKEN_SECONDS, create_payments  # noqa: PLC0415  (flask: not for --help)
     from specter_demo.provider import read_trouble  # noqa: PLC0415
     from specter_demo.status_page import create_status_page  # noqa: PLC0415
@@ -104,7 +104,7 @@ def serve_payments(listen: str | None) -> None:
 def serve_inbox(listen: str | None) -> None:
     """Serve the inbox that Alertmanager delivers to."""
     from specter_core.clock import SystemClock  # noqa: PLC0415
-    from specter_core.config import read_secret_file  # noqa: PLC0415
+    from specter_core.secret_files import read_secret_file  # noqa: PLC0415
     from specter_demo.inbox import Journal, create_inbox  # noqa: PLC0415  (flask: not for --help)
 
     settings = load_settings(os.environ)

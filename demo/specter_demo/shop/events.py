@@ -7,8 +7,8 @@ from typing import Protocol, Unpack
 
 import requests
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_demo.settings import Settings
 from specter_demo.shop.sign_ins import Reporter, SignInReporter, Untold
 from specter_exporters.business import BusinessClient

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from specter_core.durations import format_duration
 from specter_detector.backtesting.explain import Explanation, warming
 from specter_detector.backtesting.stored import Stored
 from specter_detector.backtesting.times import format_time
-from specter_detector.durations import format_duration
 from specter_detector.models.online import WARM_UP
 
 SIDES = {-1: "below", 0: "at", 1: "above"}

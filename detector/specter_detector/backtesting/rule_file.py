@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from specter_core.durations import parse_duration
 from specter_core.errors import SpecterError
-from specter_detector.durations import parse_duration
 
 
 class RuleFileError(SpecterError):

@@ -7,8 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from specter_core.durations import format_duration
 from specter_detector.backtesting.size_probe import Probe
-from specter_detector.durations import format_duration
 from specter_detector.models.replay import DAY
 
 FEW, MANY = 200, 1_000

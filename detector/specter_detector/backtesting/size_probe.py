@@ -17,8 +17,8 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
+from specter_core.durations import format_duration
 from specter_detector.config import DetectorConfig, resolve
-from specter_detector.durations import format_duration
 from specter_detector.identities import Identities
 from specter_detector.jobs import Job
 from specter_detector.models.arrays import Floats

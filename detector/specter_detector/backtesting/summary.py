@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from specter_core.durations import format_duration
 from specter_detector.backtesting.chunk import Row, Scored
 from specter_detector.backtesting.outcome import (
     ALARM_ABOVE,
@@ -15,7 +16,6 @@ from specter_detector.backtesting.outcome import (
     total,
     warm_up_samples,
 )
-from specter_detector.durations import format_duration
 from specter_detector.models.replay import DAY
 
 MOST_LINES = 20

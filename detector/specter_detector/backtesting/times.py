@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from specter_core.durations import format_duration, parse_duration
 from specter_core.errors import UsageError
 from specter_detector.crosschecks import LEAST_STEPS_A_DAY
-from specter_detector.durations import format_duration, parse_duration
 from specter_detector.models.replay import DAY
 
 MILLISECONDS_FROM = 1e11

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from specter_core.clock import align_down
+from specter_core.durations import format_duration
 from specter_detector.backtesting.chunk import Scored, Setting, Task, score
 from specter_detector.backtesting.outcome import ALARM_ABOVE, events_in, warm_up_samples
 from specter_detector.backtesting.seasons import Gain, Losses, losses
@@ -24,7 +25,6 @@ from specter_detector.backtesting.tune_candidates import (
     range_of,
 )
 from specter_detector.config import DetectorConfig
-from specter_detector.durations import format_duration
 from specter_detector.models.arrays import Floats
 from specter_detector.models.replay import DAY
 from specter_detector.reader import SeriesReader

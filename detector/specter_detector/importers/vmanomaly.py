@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from specter_core.durations import format_duration, parse_duration
 from specter_detector import defaults
 from specter_detector.crosschecks import DAY, LEAST_STEPS_A_DAY, MIN_FIT_WINDOW
-from specter_detector.durations import format_duration, parse_duration
 from specter_detector.importers.connection import CONNECTION_KEYS, take_connection
 from specter_detector.importers.document import alias_of, section
 from specter_detector.importers.notes import Imported, Path

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from specter_core.durations import format_duration
 from specter_core.metrics import ANOMALY_SCORE, DETECTOR_SERIES
 from specter_detector.crosschecks import OUTPUTS
-from specter_detector.durations import format_duration
 from specter_detector.lints.model import NOTHING_KNOWN, Facts, Lint
 from specter_detector.promql_scan import AGGREGATIONS, Selector, scan
 

@@ -2,7 +2,7 @@
 
 import math
 
-from specter_detector.durations import format_duration
+from specter_core.durations import format_duration
 
 _SMALL_SECONDS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"))
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

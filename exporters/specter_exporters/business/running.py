@@ -8,10 +8,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from specter_core.catalogue import load_catalogue, platform_catalogue
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError, UsageError
 from specter_core.files import HeldError, hold
 from specter_core.http_limits import Limits
+from specter_core.secret_files import read_secret_file
 from specter_core.signals import StopSignals
 from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.business.business import Business

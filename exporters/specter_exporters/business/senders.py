@@ -7,8 +7,8 @@ from hashlib import blake2b
 from pathlib import Path
 from secrets import token_bytes
 
-from specter_core.config import read_secret_file
 from specter_core.errors import UsageError
+from specter_core.secret_files import read_secret_file
 
 MIN_TOKEN = 16
 MAX_TOKEN = 512

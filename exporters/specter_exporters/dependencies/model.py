@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 
 Criticality = Literal["critical", "important", "optional"]
 Reason = Literal["dns", "connect", "tls", "timeout", "status", "body", "redirect", "invalid", "auth"]

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
-from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
+from specter_core.config import ConfigError, Problem, Schema, load_config
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_exporters.business.senders import MAX_TOKEN, MIN_TOKEN
 from specter_exporters.jobs.deliveries.der import p256_key
 from specter_exporters.jobs.deliveries.signatures import hmac_key

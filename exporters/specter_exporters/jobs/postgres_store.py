@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_exporters.jobs.store import (
     EVENT_COLUMNS,
     EVENT_FIELDS,

@@ -11,8 +11,8 @@ import psycopg
 
 from specter_core import metrics
 from specter_core.clock import Clock
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_exporters.cutting import cut_after
 from specter_exporters.postgres.failures import asking_reason, line
 from specter_exporters.postgres.model import Fact, PgBouncer, facts

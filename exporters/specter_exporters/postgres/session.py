@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from specter_core.config import read_secret_file
+from specter_core.secret_files import read_secret_file
 from specter_exporters.cutting import cut_after
 
 APPLICATION = "specter_exporter"

@@ -15,7 +15,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it is public
 
-from specter_core.config import read_secret_file
+from specter_core.secret_files import read_secret_file
 from specter_exporters.queues.kafka import ClusterError, KafkaServer, Partition
 
 logger = logging.getLogger(__name__)

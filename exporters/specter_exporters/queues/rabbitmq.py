@@ -14,8 +14,8 @@ from typing import Any, Literal
 import requests
 
 from specter_core.clock import Clock
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_exporters.queues.messages import unix_seconds
 from specter_exporters.queues.model import Answer, Counter, Outcome, Problem, Queue, Told
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from specter_core.config import ConfigError, Problem, Schema, load_config, read_secret_file
+from specter_core.config import ConfigError, Problem, Schema, load_config
+from specter_core.secret_files import read_secret_file
 from specter_exporters.logs.schema import Pattern
 from specter_exporters.proxies import TrustedProxies, valid_network
 from specter_exporters.signin.api import ApiOptions

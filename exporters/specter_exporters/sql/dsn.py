@@ -7,8 +7,9 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from specter_core.config import SECRET_WORDS, read_secret_file
+from specter_core.config import SECRET_WORDS
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 
 DRIVERS = {
     "postgresql": "postgresql+psycopg",

@@ -10,8 +10,8 @@ from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool
 from redis.retry import Retry
 
-from specter_core.config import read_secret_file
 from specter_core.errors import SpecterError
+from specter_core.secret_files import read_secret_file
 from specter_exporters.queues.model import Problem
 from specter_exporters.queues.on_redis.model import RedisServer
 
