@@ -95,11 +95,11 @@ def _now() -> Section:
         ),
         _state(
             "Standby behind",
-            "How old what a standby shows may be. Alert at five minutes. Absent on a primary.",
+            "How old what a standby shows may be. Alert above a minute, for two. Absent on a primary.",
             queries.highest(metrics.PG_REPLAY_LAG),
             "s",
-            (YELLOW, 60),
-            (RED, 300),
+            (YELLOW, 30),
+            (RED, 60),
         ),
         _state(
             "Oldest rows not frozen",
