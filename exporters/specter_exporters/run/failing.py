@@ -3,21 +3,11 @@
 import logging
 import os
 
-from specter_core.errors import SpecterError
 from specter_exporters.run.dead_letters import Attempt, DeadLetter, DeadLetters
 from specter_exporters.run.job import Job, Outcome
 from specter_exporters.run.masking import Secrets
-from specter_exporters.run.options import PingOptions
 
 logger = logging.getLogger(__name__)
-
-
-def secrets_of(pings: PingOptions) -> Secrets:
-    """Return what is masked in a job of this process' environment."""
-    try:
-        return Secrets(os.environ, [pings.key()])
-    except SpecterError:  # no key, nothing to mask; whoever delivers says so
-        return Secrets(os.environ)
 
 
 def bury(job: Job, outcome: Outcome, secrets: Secrets) -> None:

@@ -1,8 +1,11 @@
 """Mask secrets in a job's output and command: what looks like one, and what the environment names so."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from specter_core.errors import SpecterError
 from specter_exporters.logs.secrets import MASK, mask_secrets
+from specter_exporters.run.options import PingOptions
 
 SHORTEST = 6  # a value of the environment that is shorter is too likely a word of the output
 
@@ -35,6 +38,14 @@ class Secrets:
             shown.append(MASK if secret else self.masked(argument))
             option = "" if secret else argument
         return shown
+
+
+def secrets_of(pings: PingOptions) -> Secrets:
+    """Return what is masked in a job of this process' environment."""
+    try:
+        return Secrets(os.environ, [pings.key()])
+    except SpecterError:  # no key, nothing to mask; whoever delivers says so
+        return Secrets(os.environ)
 
 
 def _names_a_secret(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from specter_core.clock import Clock, SystemClock
 from specter_core.durations import format_duration
-from specter_exporters.run.masking import Secrets
+from specter_exporters.run.masking import secrets_of
 from specter_exporters.run.options import DEFAULT_PING_TIMEOUT, PingOptions, default_state
 from specter_exporters.run.pings import FAIL, LOG, START, Check, Ping
 from specter_exporters.run.sender import Sender
@@ -68,7 +68,8 @@ class Monitor:
 
     def masked(self, text: str) -> str:
         """Return the end of `text` without its secrets."""
-        return Secrets(os.environ).masked(text[-MOST_TEXT:])
+        # With a margin, so that a secret at the cut is seen whole.
+        return secrets_of(self._pings).masked(text[-2 * MOST_TEXT :])[-MOST_TEXT:]
 
     def close(self, seconds: float) -> None:
         """Wait until what was told is delivered, `seconds` at most."""

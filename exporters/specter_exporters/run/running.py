@@ -102,13 +102,14 @@ def _chance() -> float:
 
 
 def _masked(text: str, pings: PingOptions) -> str:
-    from specter_exporters.run.failing import secrets_of  # noqa: PLC0415  (only when there is output to tell)
+    from specter_exporters.run.masking import secrets_of  # noqa: PLC0415  (only when there is output to tell)
 
     return secrets_of(pings).masked(text)
 
 
 def _bury(job: Job, outcome: Outcome, pings: PingOptions) -> None:
-    from specter_exporters.run.failing import bury, secrets_of  # noqa: PLC0415  (only when it failed)
+    from specter_exporters.run.failing import bury  # noqa: PLC0415  (only when it failed)
+    from specter_exporters.run.masking import secrets_of  # noqa: PLC0415
 
     bury(job, outcome, secrets_of(pings))
 

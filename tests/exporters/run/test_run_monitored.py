@@ -76,6 +76,21 @@ def test_each_call_is_a_run_and_what_it_raises_goes_on_its_way(
     assert "hunter2" not in failed.body.replace('password = "hunter2-in-a-message"', "")
 
 
+def test_the_ping_key_is_masked_and_a_secret_at_the_cut_is_no_less(
+    monitor: Monitor, receiver: PingReceiver
+) -> None:
+    def job() -> None:
+        raise ValueError(f"token=cut-{'s' * 40}-in-two {KEY} {'x' * 9_950}")
+
+    with pytest.raises(ValueError, match="token"):
+        monitored("job", monitor=monitor)(job)()
+    monitor.close(5.0)
+    body = receiver.pings[-1].body
+    assert body.endswith(f"token=… … {'x' * 9_950}\n")
+    assert KEY not in body
+    assert "-in-two" not in body
+
+
 def test_a_coroutine_is_told_when_it_has_run_and_threads_do_not_mix(
     monitor: Monitor, receiver: PingReceiver
 ) -> None:
