@@ -91,6 +91,8 @@ def test_a_batch_of_events_is_recorded() -> None:
         ([{"event": "attempt"}], "[0].attempt.source: Field required"),
         ([{**ATTEMPT, "time": -1}], "[0].attempt.time"),
         ([{**ATTEMPT, "time": "soon"}], "[0].attempt.time"),
+        ([{**ATTEMPT, "time": "5"}], "[0].attempt.time"),
+        ([{**ATTEMPT, "time": True}], "[0].attempt.time"),
         ([{**ATTEMPT, "source": "x" * 65}], "[0].attempt.source"),
         ([{**ATTEMPT, "account": "x" * 129}], "[0].attempt.account"),
         ([{**ATTEMPT, "source": None}], "[0].attempt.source"),

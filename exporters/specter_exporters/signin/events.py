@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from specter_core.errors import SpecterError
 from specter_exporters.proxies import TrustedProxies
@@ -32,7 +32,7 @@ ForwardedFor = Annotated[
 ]
 UserAgent = Annotated[str | None, Field(max_length=2048, description="The User-Agent header.")]
 Time = Annotated[
-    float | None,
+    Annotated[float, Strict()] | None,
     Field(ge=0, le=1e11, allow_inf_nan=False, description="Unix seconds; the time of arrival by default."),
 ]
 
