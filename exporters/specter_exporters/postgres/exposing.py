@@ -1,5 +1,6 @@
 """What a scrape is answered with: every server asked at once, within the time that Prometheus waits."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,7 @@ from specter_exporters.postgres.model import Fact
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+logger = logging.getLogger(__name__)
 EXPOSED = named("PG_", "PGBOUNCER_")
 
 
@@ -56,6 +58,11 @@ class Servers(Collector):
         board = Families(EXPOSED)
         found = [(each.name, self._pool.submit(each.scrape, self._deadline)) for each in self._scrapers]
         for name, future in found:
+            error = future.exception()
+            if error is not None:
+                # A defect of ours costs this server, of which nothing is known, and not the others.
+                logger.error("%s: cannot be asked", name, exc_info=error)
+                continue
             for fact in future.result():
                 board.add(fact.metric, [name, *fact.labels], fact.value)
         return board

@@ -63,6 +63,8 @@ class ConfluentCluster:
             .topics[topic]
             .partitions
         ]
+        if topics and not named:  # none of them exists
+            return []
         asked = [ConsumerGroupTopicPartitions(group, named or None)]
         offsets = self._result(
             self._call(admin.list_consumer_group_offsets, asked, request_timeout=self._server.timeout)[group]

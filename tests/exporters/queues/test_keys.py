@@ -22,6 +22,20 @@ def watched(server: RedisProcess, *keys: Key) -> RedisServer:
     return RedisServer("main", server.url, queues=keys, discover=())
 
 
+def test_two_kinds_of_one_name_have_dead_letters_of_their_own(
+    server: RedisProcess, client: redis.Redis
+) -> None:
+    client.rpush("dead-list", "1", "2")
+    client.rpush("dead-set", "1")
+    keys = (
+        Key("mail", "list", "mail", dead_letters="dead-list"),
+        Key("mail", "sorted_set", "later", dead_letters="dead-set"),
+    )
+    with asking(watched(server, *keys)) as scrape:
+        seen = scrape()
+    assert found(seen, "dead_letters") == {("mail", "list"): 2, ("mail", "sorted_set"): 1}
+
+
 def test_a_list_is_told_with_its_dead_letters_and_without_an_age_while_it_is_empty(
     server: RedisProcess, client: redis.Redis
 ) -> None:

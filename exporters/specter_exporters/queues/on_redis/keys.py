@@ -43,14 +43,14 @@ class KeysCollector:
             queues += read(session, keys, dead, now, known)
         return Answer(queues, problem=known.problem)
 
-    def _dead_letters(self, session: Session, known: Known) -> dict[str, float | None]:
+    def _dead_letters(self, session: Session, known: Known) -> dict[Key, float | None]:
         keys = [key for key in self._keys if key.dead_letters]
         replies = session.ask([(_LENGTH[key.dead_letter_kind], key.dead_letters) for key in keys])
-        return {key.name: known.value(reply) for key, reply in zip(keys, replies, strict=True)}
+        return {key: known.value(reply) for key, reply in zip(keys, replies, strict=True)}
 
 
 def _lists(
-    session: Session, keys: Sequence[Key], dead: dict[str, float | None], now: float, known: Known
+    session: Session, keys: Sequence[Key], dead: dict[Key, float | None], now: float, known: Known
 ) -> list[Queue]:
     replies = session.ask(
         [
@@ -72,7 +72,7 @@ def _lists(
                 "list",
                 key.name,
                 ready=ready,
-                dead_letters=dead.get(key.name),
+                dead_letters=dead.get(key),
                 oldest=None if oldest is None else min(oldest, now),
                 head=head,
             )
@@ -91,7 +91,7 @@ def _next(nearest: Sequence[bytes]) -> tuple[float | None, int | None]:
 
 
 def _sorted_sets(
-    session: Session, keys: Sequence[Key], dead: dict[str, float | None], now: float, known: Known
+    session: Session, keys: Sequence[Key], dead: dict[Key, float | None], now: float, known: Known
 ) -> list[Queue]:
     commands: list[Command] = []
     for key in keys:
@@ -114,7 +114,7 @@ def _sorted_sets(
                 ready=ready,
                 scheduled=total - ready if due and None not in {total, ready} else None,
                 whole=total is not None,
-                dead_letters=dead.get(key.name),
+                dead_letters=dead.get(key),
                 oldest=_moment(key, first, now),
                 head=identity(first[0]) if first and key.score == "priority" else None,
             )
@@ -131,7 +131,7 @@ def _moment(key: Key, first: Sequence[bytes] | None, now: float) -> float | None
 
 
 def _streams(
-    session: Session, keys: Sequence[Key], dead: dict[str, float | None], now: float, known: Known
+    session: Session, keys: Sequence[Key], dead: dict[Key, float | None], now: float, known: Known
 ) -> list[Queue]:
     return Streams(session, known, now).read(keys, dead)
 

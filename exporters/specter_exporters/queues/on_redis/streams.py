@@ -28,7 +28,7 @@ class Streams:
         self._known = known
         self._now = now
 
-    def read(self, keys: Sequence[Key], dead: Mapping[str, float | None]) -> list[Queue]:
+    def read(self, keys: Sequence[Key], dead: Mapping[Key, float | None]) -> list[Queue]:
         """Return the queues: `stream/group`, or the stream's name alone where it has no group.
 
         Raises:
@@ -46,14 +46,14 @@ class Streams:
         for (key, length), info, groups in zip(there, replies[::2], replies[1::2], strict=True):
             if _absent(info):
                 # A stream that does not exist holds nothing: XLEN has said so.
-                queues.append(Queue(SYSTEM, key.name, ready=0, dead_letters=dead.get(key.name)))
+                queues.append(Queue(SYSTEM, key.name, ready=0, dead_letters=dead.get(key)))
                 continue
             stream = _pairs(self._known.value(info))
             listed = [_pairs(each) for each in self._known.value(groups) or []]
             queues += (
-                self._groups(key, stream, listed, length, dead.get(key.name))
+                self._groups(key, stream, listed, length, dead.get(key))
                 if listed
-                else [self._plain(key, stream, length, dead.get(key.name))]
+                else [self._plain(key, stream, length, dead.get(key))]
             )
         return queues
 
