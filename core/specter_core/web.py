@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import click
@@ -218,20 +219,32 @@ class WebServer:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def start(self) -> None:
-        """Bind and serve in a background thread.
+        """Bind and serve in background threads, which do not keep the process alive.
 
         Raises:
             SpecterError: the address cannot be bound.
         """
-        try:
-            self._server.prepare()
-        except OSError as error:
+        bound: SimpleQueue[Exception | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, args=(bound,), name="web", daemon=True)
+        self._thread.start()
+        error = bound.get()
+        if isinstance(error, OSError):
             address = f"{self.options.host}:{self.options.port}"
             raise SpecterError(
                 f"cannot listen on {address}: {_reason(error)}; choose another --web.listen-address"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
-        self._thread.start()
+        if error is not None:
+            raise error
+
+    def _serve(self, bound: "SimpleQueue[Exception | None]") -> None:
+        """Tell how binding went, and serve. What a daemon thread starts, as cheroot does, are daemons too."""
+        try:
+            self._server.prepare()
+        except Exception as error:  # noqa: BLE001  (it is raised where the server was started)
+            bound.put(error)
+            return
+        bound.put(None)
+        self._server.serve()
 
     def stop(self) -> None:
         """Stop serving and wait for the requests under way."""

@@ -3,6 +3,7 @@
 import gc
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -317,3 +318,23 @@ def test_an_encrypted_key_is_an_error_and_no_question(tmp_path: Path) -> None:
         WebServer(
             app, WebOptions("127.0.0.1", 0, config=tls(TlsServerConfig(cert_file=own.cert, key_file=locked)))
         )
+
+
+PROGRAM = """
+import requests
+from specter_core.web import WebOptions, WebServer
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"served"]
+
+server = WebServer(app, WebOptions("127.0.0.1", 0))
+server.start()
+print(requests.get(server.url).text)
+"""
+
+
+def test_a_program_that_does_not_stop_its_server_ends_all_the_same() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("served\n", "", 0)
