@@ -39,9 +39,7 @@ UP = "specter_pg_collector_success"
 @click.option("--runs", default=40, show_default=True, help="Scrapes of each exporter, in turn.")
 @click.option("--jobs", default=JOBS, show_default=True, help="Scheduled jobs that are pinged.")
 @click.option("--checks", default=CHECKS, show_default=True, help="Checks of the server's data.")
-@click.option(
-    "--seconds", default=SECONDS, show_default=True, help="For which they run, and jobs are pinged."
-)
+@click.option("--seconds", default=SECONDS, show_default=True, help="For which jobs are pinged.")
 def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
     """Time scrapes of a thousand tables and of a hundred queues, checks of data, pings of jobs, runs."""
     with running_postgres() as server, ExitStack() as stack:
@@ -65,7 +63,7 @@ def suite(runs: int, jobs: int, checks: int, seconds: float) -> None:
         report("postgres_rss_mb", process.memory_info().rss / 1e6, "MB")
         with locked(server):
             report("postgres_locked_scrape_ms", scrape(ours), "ms")
-        report_sql(server, seconds, checks)
+        report_sql(server, checks)
     report_queues(runs)
     report_jobs(seconds, jobs)
     report_runs(runs)

@@ -25,12 +25,11 @@ RATE = 20
 RUNS = re.compile(r"^specter_sql_check_runs_total\{.*\} (\S+)$", re.MULTILINE)
 
 
-def report_sql(server: PostgresServer, seconds: float, checks: int = CHECKS) -> None:
+def report_sql(server: PostgresServer, checks: int = CHECKS) -> None:
     """Print processor time and memory of the exporter while `checks` run, and milliseconds of a scrape.
 
     Args:
         server: that is asked.
-        seconds: for which runs are counted.
         checks: that there are.
     """
     with TemporaryDirectory() as name:
@@ -39,12 +38,11 @@ def report_sql(server: PostgresServer, seconds: float, checks: int = CHECKS) -> 
         with exporter(file.parent, "sql", "--config", str(file)) as (url, process):
             while min(runs(url)) < 1:
                 time.sleep(0.1)
-            took, done = processor_time(process), sum(runs(url))
-            ends = time.monotonic() + seconds
-            while sum(runs(url)) == done or time.monotonic() < ends:
-                time.sleep(0.2)
-            ran, took = sum(runs(url)) - done, processor_time(process) - took
-            report("sql_run_cpu_ms", took / ran * 1000, "ms")
+            done, took = sum(runs(url)), processor_time(process)
+            # Each check runs once in that time, whenever in it, and no scrape is counted with them.
+            time.sleep(checks / RATE)
+            took = processor_time(process) - took
+            report("sql_run_cpu_ms", took / (sum(runs(url)) - done) * 1000, "ms")
             report("sql_rss_mb", process.memory_info().rss / 1e6, "MB")
             scrapes = [scrape(url) for _ in range(SCRAPES)]
             report(f"sql_{checks}_checks_scrape_ms", statistics.median(scrapes), "ms")
