@@ -71,5 +71,5 @@ lock: ## resolve requirements.lock anew (needs uv)
 clean: ## end a running demo and remove everything that was generated locally
 	@if [ -d .specter ] && [ -x $(BIN)/specter ]; then $(BIN)/specter stack clean; fi
 	@rm -rf .specter
-	@rm -rf $(VENV) .npm-packages dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@rm -rf $(VENV) .npm-packages .maven-packages dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

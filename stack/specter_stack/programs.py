@@ -47,6 +47,8 @@ TEST_PROGRAMS = (
     Program("mariadbd", "mariadb-server", folders=("/usr/sbin",)),
     Program("pgbouncer", "pgbouncer", folders=("/usr/sbin",)),
     Program("rabbitmqctl", "rabbitmq-server", folders=("/usr/lib/rabbitmq/bin",)),
+    Program("java", "default-jre-headless"),
+    Program("mvn", "maven"),
 )
 """What only the tests run."""
 
