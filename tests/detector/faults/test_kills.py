@@ -61,7 +61,7 @@ def kill_in_a_loop(folder: Path, times: int, seed: int) -> None:
             assert detector.metric("samples_dropped_total") == 0
         wait_for_ticks(server, 2)
         ticks = assert_gapless(server, SERIES)
-        assert len(ticks) > 3 * times
+        assert len(ticks) > times  # each run but those cut short at once wrote one
         assert detector.metric("samples_dropped_total") == 0
         assert detector.metric("ticks_caught_up_total") >= 1
         assert "refused" not in detector.whole_log()
