@@ -529,7 +529,8 @@ JOB_MISSED = Metric(
     "specter_job_missed_runs_total",
     "counter",
     "Scheduled runs of which none had begun (where starts are not told: ended) when the grace was over; "
-    "each is counted once, also one that was due while the exporter was down.",
+    "each is counted once, also one that was due while the exporter was down, in the 366 days before its "
+    "start.",
     (JOB_NAME,),
 )
 JOB_OVERDUE = Metric(
@@ -560,8 +561,9 @@ JOB_ATTEMPTS = Metric(
 JOB_PINGS = Metric(
     "specter_job_pings_total",
     "counter",
-    "Requests to the ping endpoint by what became of them: counted, preview (of a link, not counted), "
-    "not_found, invalid, too_large, rate_limited, full (no job more is made), store (it could not be kept).",
+    "Requests to the ping endpoint by what became of them: counted, repeated (told before with the same rid, "
+    "not counted again), preview (of a link, not counted), not_found, invalid, too_large, rate_limited, full "
+    "(no job more is made), store (it could not be kept).",
     ("result",),
 )
 JOB_STORE_UP = Metric(

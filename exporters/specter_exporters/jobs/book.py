@@ -50,13 +50,17 @@ class Entry:
 
 @dataclass(slots=True)
 class _Waiting:
-    """What waits to be kept. Who tells it waits for `kept`, a lock that is free when it is done."""
+    """What waits to be kept. Who tells it waits for `kept`, a lock that is free when it is done.
+
+    `new` is false of what was told before.
+    """
 
     told: tuple[Entry, Event, str] | None
     push: KeptPush | None
     arrived: float
     kept: threading.Lock = field(default_factory=threading.Lock)
     error: StoreError | None = None
+    new: bool = True
 
 
 @dataclass(slots=True)
@@ -197,32 +201,33 @@ class Book:
             self._set(entry, entry.state if same else rescheduled(job, entry.state, self._clock.time()))
             self._unsaved.add(entry.place)
 
-    def tell(self, entry: Entry, event: Event, output: str = "") -> None:
-        """Return once `event` is on the disk.
+    def tell(self, entry: Entry, event: Event, output: str = "") -> bool:
+        """Return once `event` is on the disk: False if it was told before, and is not counted again.
 
         Its time is that at which this was called, unless it says an earlier one, by `MOST_LATE` at most.
 
         Raises:
             StoreError: it is not kept.
         """
-        self._wait_for(entry, event, output, None)
+        return self._wait_for(entry, event, output, None)
 
     def push(self, push: KeptPush, run: tuple[Entry, Event] | None) -> None:
         """Return once `push`, and the run that it tells of, are on the disk; see `tell`."""
         entry, event = run or (None, None)
         self._wait_for(entry, event, "", push)
 
-    def pushes(self) -> list[str]:
+    def pushes(self) -> list[KeptPush]:
         """Return what is kept of pushes; see `Store.pushes`."""
         return self._store.pushes()
 
-    def _wait_for(self, entry: Entry | None, event: Event | None, output: str, push: KeptPush | None) -> None:
+    def _wait_for(self, entry: Entry | None, event: Event | None, output: str, push: KeptPush | None) -> bool:
         with self._work:
             now = self._clock.time()
             told = None
             if entry is not None and event is not None:
-                at = event.at if now - MOST_LATE <= event.at <= now else now
-                told = (entry, replace(event, at=at), output)
+                dated = now - MOST_LATE <= event.at <= now
+                at = event.at if dated else now
+                told = (entry, replace(event, at=at, dated=dated, arrived=now), output)
             waiting = _Waiting(told, push, now)
             waiting.kept.acquire()
             self._queue.append(waiting)
@@ -231,6 +236,7 @@ class Book:
             raise StoreError(f"the store has not answered for {WITHIN:g} s")
         if waiting.error is not None:
             raise waiting.error
+        return waiting.new
 
     def save(self) -> None:
         """Let what time has brought be kept soon, and tidy the store."""
@@ -366,10 +372,14 @@ class Book:
         states: dict[int, State] = {}
         events = []
         with self._lock:
-            for entry, event, output in (each.told for each in waiting if each.told is not None):
+            for each in waiting:
+                if each.told is None:
+                    continue
+                entry, event, output = each.told
                 before = states.get(entry.place, entry.state)
                 state = told(entry.job, before, event)
-                if state is before:  # it was told a second time
+                each.new = state is not before
+                if not each.new:
                     continue
                 states[entry.place] = state
                 events.append(
@@ -404,4 +414,9 @@ def _kept(entry: Entry) -> KeptJob:
 def _restored(job: Job, old: KeptJob | None, now: float) -> State:
     if old is None:
         return begun(job, now)
-    return old.state if old.schedule == judged_by(job) else rescheduled(job, old.state, now)
+    if old.schedule != judged_by(job):
+        return rescheduled(job, old.state, now)
+    # What could not be read, and was set aside by the store, expects nothing: it begins anew.
+    return (
+        old.state if old.state.expected is not None else old.state._replace(expected=begun(job, now).expected)
+    )

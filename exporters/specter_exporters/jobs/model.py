@@ -48,6 +48,8 @@ class Event:
         output_bytes: size of the run's output, where some came.
         attempts: that the run took, where it is told.
         duration: seconds that the run took, where it is told and no start was.
+        dated: whether the job said when it happened; told again, it says the same.
+        arrived: Unix time at which it came; 0 where that is `at`.
     """
 
     kind: EventKind
@@ -57,3 +59,5 @@ class Event:
     output_bytes: int | None = None
     attempts: int | None = None
     duration: float | None = None
+    dated: bool = False
+    arrived: float = 0.0

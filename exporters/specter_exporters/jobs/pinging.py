@@ -44,7 +44,7 @@ PREFIX = "/ping/"
 METHODS = ("GET", "HEAD", "POST")
 ACTIONS: dict[str, EventKind] = {"": "success", "start": "start", "fail": "failed", "log": "log"}
 RESULTS = (
-    "counted", "preview", "not_found", "invalid", "too_large", "rate_limited", "full", "store"
+    "counted", "repeated", "preview", "not_found", "invalid", "too_large", "rate_limited", "full", "store"
 )  # fmt: skip
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATUS = re.compile(r"[0-9]{1,3}")
@@ -120,7 +120,8 @@ class Pinging:
         output, size = _output(environ)
         if environ["REQUEST_METHOD"] == "POST" and size is not None:
             event = replace(event, output_bytes=size)
-        self._book.tell(target.entry, event, output)
+        if not self._book.tell(target.entry, event, output):
+            return "repeated", 200, "OK (counted before)"
         return ("counted", 201, "Created") if target.made else ("counted", 200, "OK")
 
     def _target(self, path: str, environ: "WSGIEnvironment", *, make: bool) -> _Target:

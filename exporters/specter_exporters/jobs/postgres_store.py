@@ -1,6 +1,7 @@
 """The store in PostgreSQL: a commit is on the server's disk before a write returns."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from specter_exporters.jobs.store import (
     StoreError,
     event_row,
     job_row,
-    kept_job,
+    kept_jobs,
+    told_aside,
 )
 
 # Taken for as long as the session lives: of all exporters, one writes.
@@ -38,6 +40,14 @@ _TABLES = (
         PRIMARY KEY (name, place))""",
     "CREATE TABLE IF NOT EXISTS specter_job_push (key text PRIMARY KEY, content text NOT NULL)",
 )
+
+ASIDE = "specter_job_set_aside"
+_ASIDE = f"""CREATE TABLE IF NOT EXISTS {ASIDE} (
+    at timestamptz NOT NULL DEFAULT now(), name text NOT NULL, schedule text NOT NULL, state text NOT NULL)"""
+# Once: a job that nobody watches any more stays as it is.
+_SET_ASIDE = f"""INSERT INTO {ASIDE} (name, schedule, state) SELECT name, schedule, state FROM specter_job
+    WHERE name = %s AND NOT EXISTS (SELECT 1 FROM {ASIDE} AS kept
+        WHERE kept.name = specter_job.name AND kept.state = specter_job.state)"""  # noqa: S608
 
 
 def _upsert(table: str, columns: str, key: str) -> sql.Composed:
@@ -86,9 +96,9 @@ class PostgresStore:
                 for table in _TABLES:
                     connection.execute(table.encode())
                 rows = connection.execute(f"SELECT {JOB_COLUMNS} FROM specter_job".encode()).fetchall()  # noqa: S608
+                return kept_jobs(rows, partial(_set_aside, connection))
         except psycopg.Error as error:
             raise StoreError(_reason(error)) from error
-        return list(map(kept_job, rows))
 
     def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all or none; see `Store`."""
@@ -110,9 +120,11 @@ class PostgresStore:
         """Return a job's newest events; see `Store`."""
         return [KeptEvent(*row) for row in self._read(_EVENTS, name)]
 
-    def pushes(self) -> list[str]:
+    def pushes(self) -> list[KeptPush]:
         """Return what was pushed; see `Store`."""
-        return [content for (content,) in self._read("SELECT content FROM specter_job_push ORDER BY key")]
+        return [
+            KeptPush(*row) for row in self._read("SELECT key, content FROM specter_job_push ORDER BY key")
+        ]
 
     def tidy(self) -> None:
         """Do nothing: the server does."""
@@ -149,6 +161,15 @@ class PostgresStore:
             options=_LIMITS,
             application_name="specter-jobs",
         )
+
+
+def _set_aside(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, why: str) -> int:
+    connection.execute(_ASIDE.encode())
+    connection.execute(_SET_ASIDE.encode(), (name,))
+    told_aside(f"database {connection.info.dbname}", ASIDE, name, why)
+    query = "SELECT coalesce(max(number), 0) FROM specter_job_event WHERE name = %s"
+    [(number,)] = connection.execute(query, (name,)).fetchall()
+    return int(number)
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 
 from specter_core.metrics import JOB_NAME
 
@@ -189,20 +190,26 @@ def _listed(values: Mapping[tuple[str, Labels], float]) -> list[object]:
     return [[series, labels, value] for (series, labels), value in values.items()]
 
 
+_Sample = tuple[str, Labels, float]
+_SHAPE = TypeAdapter(
+    tuple[str, Labels, dict[str, tuple[str, str, tuple[_Sample, ...]]], float, float], config={"strict": True}
+)
+
+
 def decoded(text: str) -> Group:
-    """Return the group that `encoded` made."""
-    job, grouping, families, at, failed_at = json.loads(text)
+    """Return the group that `encoded` made.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    job, grouping, families, at, failed_at = _SHAPE.validate_json(text)
     return Group(
         job,
-        _labels(grouping),
+        grouping,
         {
-            name: Pushed(kind, said, {(series, _labels(labels)): value for series, labels, value in values})
+            name: Pushed(kind, said, {(series, labels): value for series, labels, value in values})
             for name, (kind, said, values) in families.items()
         },
         at,
         failed_at,
     )
-
-
-def _labels(pairs: Iterable[tuple[str, str]]) -> Labels:
-    return tuple((name, value) for name, value in pairs)

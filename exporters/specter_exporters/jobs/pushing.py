@@ -5,6 +5,7 @@ libraries know.
 """
 
 import binascii
+import logging
 import re
 import threading
 from base64 import b64decode, urlsafe_b64decode
@@ -41,6 +42,7 @@ from specter_exporters.run.pings import JOB_NAME
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+LOGGER = logging.getLogger(__name__)
 PREFIX = "/metrics/job"
 METHODS = ("PUT", "POST", "DELETE")
 MAX_PUSH_BYTES = 256 * 1024
@@ -77,10 +79,21 @@ class Pushing(Collector):
         self._turn = threading.Lock()
 
     def open(self) -> None:
-        """Show what the store has."""
-        for content in self._book.pushes():
-            group = decoded(content)
-            self._groups[group.job, group.grouping] = group
+        """Show what the store has, but what cannot be read, which stays there until it is pushed anew.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        for each in self._book.pushes():
+            try:
+                group = decoded(each.content or "")
+            except ValueError:
+                LOGGER.error(  # noqa: TRY400  (the trace tells nothing more)
+                    "what the store has of a push to %s cannot be read, and is not shown: push it anew",
+                    each.key,
+                )
+            else:
+                self._groups[group.job, group.grouping] = group
 
     def describe(self) -> Iterable[Family]:
         """Yield nothing: what is pushed is not known before."""

@@ -4,14 +4,17 @@ A schedule is asked for the next time after another one. The answer is later tha
 clocks do in between, and the same from every moment in between: so each scheduled run is seen once.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 from oncalendar import BaseIterator, OnCalendarError
+
+from specter_exporters.jobs.fallen import Fallen, Pattern, by_days, one_by_one
 
 _FIELDS = 5
 _SECOND = timedelta(seconds=1)
@@ -40,6 +43,9 @@ class Schedule(Protocol):
 
     def next_after(self, moment: float) -> float | None:
         """Return the first Unix time after `moment` at which the job is to run; None when there is none."""
+
+    def fallen(self, first: float, until: float, most: int) -> Fallen:
+        """Return how many times there are from `first`, which is one, to `until`, and the newest `most`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,19 @@ class Cron:
                 return seconds
         return None
 
+    def fallen(self, first: float, until: float, most: int) -> Fallen:
+        """Return the times of a stretch; see `Schedule`."""
+        return by_days(self, self.zone, [_cron_pattern(self._fields)], first, until, most)
+
+
+def _cron_pattern(fields: str) -> Pattern:
+    parsed = CronSim(fields, datetime(2000, 1, 1, tzinfo=UTC))
+
+    def runs_on(day: date) -> bool:
+        return day.month in parsed.months and parsed.match_day(day)
+
+    return Pattern(sorted(parsed.hours), sorted(parsed.minutes), sorted(parsed.seconds), runs_on)
+
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
@@ -126,11 +145,33 @@ class Calendar:
         found = [_calendar_next(expression, zone, moment) for expression, zone in self._parts()]
         return min((seconds for seconds in found if seconds is not None), default=None)
 
+    def fallen(self, first: float, until: float, most: int) -> Fallen:
+        """Return the times of a stretch; see `Schedule`."""
+        zones = {zone for _, zone in self._parts()}
+        if len(zones) > 1:  # their days are not the same
+            return one_by_one(self, first, until, most)
+        patterns = [_calendar_pattern(expression) for expression, _ in self._parts()]
+        return by_days(self, zones.pop(), patterns, first, until, most)
+
     def _parts(self) -> Iterator[tuple[str, ZoneInfo]]:
         for expression in self.expressions:
             head, _, last = expression.strip().rpartition(" ")
             zone = _zone(last) if head else None
             yield (expression.strip(), self.zone) if zone is None else (head, zone)
+
+
+def _calendar_pattern(expression: str) -> Pattern:
+    parsed = BaseIterator(expression, datetime(2000, 1, 1))  # noqa: DTZ001  (the clock on the wall)
+
+    def runs_on(day: date) -> bool:
+        return (
+            day.year in parsed.years
+            and day.month in parsed.months
+            and parsed.match_dow(day)
+            and parsed.match_dom(day)
+        )
+
+    return Pattern(sorted(parsed.hours), sorted(parsed.minutes), sorted(parsed.seconds), runs_on)
 
 
 def _zone(name: str) -> ZoneInfo | None:
@@ -200,3 +241,9 @@ class Every:
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
         return moment + self.seconds
+
+    def fallen(self, first: float, until: float, most: int) -> Fallen:
+        """Return the times of a stretch; see `Schedule`."""
+        count = math.floor((until - first) / self.seconds) + 1
+        numbers = range(max(0, count - most), count)
+        return Fallen(count, tuple(first + number * self.seconds for number in numbers))

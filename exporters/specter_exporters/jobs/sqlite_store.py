@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from specter_exporters.jobs.store import (
     StoreError,
     event_row,
     job_row,
-    kept_job,
+    kept_jobs,
+    told_aside,
 )
 
 FILE = "jobs.db"
+ASIDE = "job_set_aside"
 VERSION = 1
 MOST_PAGES = 16_384
 """Of 4 KiB: the size at which the log is moved into the file in any case, while pings wait."""
@@ -36,6 +39,13 @@ CREATE TABLE IF NOT EXISTS event (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS push (key TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID;
 """
+_ASIDE = f"""CREATE TABLE IF NOT EXISTS {ASIDE} (
+    at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, name TEXT NOT NULL, schedule TEXT NOT NULL,
+    state TEXT NOT NULL)"""
+# Byte for byte, and once: a job that nobody watches any more stays as it is.
+_SET_ASIDE = f"""INSERT INTO {ASIDE} (name, schedule, state) SELECT name, schedule, state FROM job
+    WHERE name = ? AND NOT EXISTS (
+        SELECT 1 FROM {ASIDE} AS kept WHERE kept.name = job.name AND kept.state = job.state)"""  # noqa: S608
 _JOB = f"INSERT OR REPLACE INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
 _EVENT = f"INSERT OR REPLACE INTO event ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _EVENTS = f"SELECT {EVENT_FIELDS} FROM event WHERE name = ? ORDER BY number DESC"  # noqa: S608
@@ -63,11 +73,18 @@ class SqliteStore:
                 self._connection.close()
             self._connection = _connected(self._folder / FILE)
             rows = self._connection.execute(f"SELECT {JOB_COLUMNS} FROM job").fetchall()  # noqa: S608
+            return kept_jobs(rows, partial(self._set_aside, self._connection))
         except HeldError as error:
             raise StoreError(f"{self._folder}: is used by another exporter, {error}") from error
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{self._folder / FILE}: {error}") from error
-        return list(map(kept_job, rows))
+
+    def _set_aside(self, connection: sqlite3.Connection, name: str, why: str) -> int:
+        connection.execute(_ASIDE)
+        connection.execute(_SET_ASIDE, (name,))
+        told_aside(str(self._folder / FILE), ASIDE, name, why)
+        (number,) = connection.execute("SELECT max(number) FROM event WHERE name = ?", (name,)).fetchone()
+        return number or 0
 
     def write(self, jobs: Sequence[KeptJob], events: Sequence[KeptEvent], pushes: Sequence[KeptPush]) -> None:
         """Keep all or none; see `Store`."""
@@ -88,15 +105,16 @@ class SqliteStore:
         """Return a job's newest events; see `Store`."""
         return [KeptEvent(*row) for row in self._read(_EVENTS, name)]
 
-    def pushes(self) -> list[str]:
+    def pushes(self) -> list[KeptPush]:
         """Return what was pushed; see `Store`."""
-        return [content for (content,) in self._read("SELECT content FROM push ORDER BY key")]
+        return [KeptPush(*row) for row in self._read("SELECT key, content FROM push ORDER BY key")]
 
     def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         # A connection of its own: the other one may be in the middle of a write.
         path = self._folder / FILE
         try:
             with closing(sqlite3.connect(path, timeout=5.0)) as connection:
+                connection.text_factory = _text
                 return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{path}: {error}") from error
@@ -131,8 +149,14 @@ def _pushed(push: KeptPush) -> tuple[str, tuple[str, ...]]:
     return "INSERT OR REPLACE INTO push (key, content) VALUES (?, ?)", (push.key, push.content)
 
 
+def _text(stored: bytes) -> str:
+    """Return a text also where a disk has damaged it: one job must not keep the others from being read."""
+    return stored.decode("utf-8", "replace")
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection.text_factory = _text
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # of WAL: each commit is on the disk
     # `tidy` moves the log into the file, beside the writes; this is for when it does not come to its end.

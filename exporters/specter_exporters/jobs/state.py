@@ -1,9 +1,12 @@
 """What is known of a job: a value that time and events turn into the next one. No clock, no store."""
 
 import math
+from bisect import bisect_right
 from typing import NamedTuple
 
+from specter_core.metrics import LOST
 from specter_exporters.jobs.model import Event, Job
+from specter_exporters.jobs.schedules import Schedule
 
 EARLY = 30.0
 """Seconds before its time from which on a run is the scheduled one: clocks differ."""
@@ -11,8 +14,22 @@ MOST_PENDING = 100
 """Runs that are waited for at once; beyond, the oldest is missed before its grace is over."""
 MOST_RUNNING = 10
 """Runs under way at once; beyond, the oldest is lost."""
-MOST_CAUGHT_UP = 100_000
-"""Scheduled runs that are looked at at once, after the exporter was down; older ones are not counted."""
+MOST_REMEMBERED = 20
+"""Runs that are over and have a number: what is told of them again counts once."""
+SETTLES = 120.0
+"""Seconds in which the end of a run may come behind its start, where both had to wait on the way."""
+MOST_BACK = 366 * 86_400.0
+"""Seconds that scheduled runs are looked back at, after the exporter was down; older ones are not counted."""
+STEPS = 32
+"""Times that are asked for one by one; more are counted by days."""
+
+
+class Over(NamedTuple):
+    """A run that is over: which, how (`success`, `failed`, `lost`), and when."""
+
+    run: str
+    how: str
+    at: float
 
 
 class State(NamedTuple):
@@ -27,7 +44,9 @@ class State(NamedTuple):
         due: scheduled runs since the last success.
         succeeded: runs that did; `failed` and `lost` alike.
         running: runs under way: which, and since when, the oldest first.
-        pings: events of all time.
+        settles: until when none of those under way is lost: a start has come late, its end may be behind it.
+        over: the newest runs that are over and have a number, in the order in which they were told.
+        pings: events of all time, but for those that were told again.
     """
 
     expected: float | None = None
@@ -40,6 +59,8 @@ class State(NamedTuple):
     failed: int = 0
     lost: int = 0
     running: tuple[tuple[str, float], ...] = ()
+    settles: float = 0.0
+    over: tuple[Over, ...] = ()
     last_start: float | None = None
     last_success: float | None = None
     last_failure: float | None = None
@@ -83,6 +104,7 @@ def set_right(job: Job, state: State, now: float) -> State:
         last_start=_at_most(state.last_start, latest),
         last_success=_at_most(state.last_success, latest),
         last_failure=_at_most(state.last_failure, latest),
+        settles=min(state.settles, latest + SETTLES),
     )
     return state if right == state else right
 
@@ -102,12 +124,12 @@ def next_change(job: Job, state: State) -> float:
     if state.pending:
         moments.append(state.pending[0] + job.grace)
     if state.running:
-        moments.append(state.running[0][1] + 2 * job.max_duration)
+        moments.append(_lost_at(job, state))
     return min(moments)
 
 
 def told(job: Job, state: State, event: Event) -> State:
-    """Return what is known after `event`: nothing new if it is told again, as where the answer got lost."""
+    """Return what is known after `event`: `state` itself if it was told before, as after a lost answer."""
     if _told_before(state, event):
         return state
     state = advanced(job, state, event.at)
@@ -120,46 +142,86 @@ def told(job: Job, state: State, event: Event) -> State:
 
 
 def _told_before(state: State, event: Event) -> bool:
-    if not event.run:
+    """Return whether what `event` tells is known: of a run without a number, nobody can say.
+
+    One that says when it happened says the same again. A later time of a number that was used is another
+    attempt, as when a task that was killed is given to another worker.
+    """
+    if not event.run or event.kind == "log":
         return False
+    began = [at for run, at in state.running if run == event.run]
     if event.kind == "start":
-        return (event.run, event.at) in state.running
-    if any(run == event.run for run, _ in state.running):
-        # Another run may have ended in the same moment.
-        return False
-    return event.at in {state.last_success, state.last_failure} and event.kind != "log"
+        known = [*began, *(each.at for each in state.over if each.run == event.run)]
+    elif began:
+        known = []
+    else:
+        known = [each.at for each in state.over if (each.run, each.how) == (event.run, event.kind)]
+    return bool(known) and (not event.dated or event.at <= max(known))
 
 
 def _judged(job: Job, state: State, now: float) -> State:
-    expected, pending, missed, due = state.expected, list(state.pending), state.missed, state.due
-    if (expected is None or expected > now) and not (pending and pending[0] + job.grace <= now):
+    expected = state.expected
+    if (expected is None or expected > now) and not (state.pending and state.pending[0] + job.grace <= now):
         return state
-    overdue, seen = state.overdue, 0
-    while True:
-        while pending and (pending[0] + job.grace <= now or len(pending) > MOST_PENDING):
-            missed += 1
-            overdue = overdue or state.came is None or pending[0] > state.came
-            del pending[0]
-        if job.schedule is None or expected is None or expected > now:
-            break
-        pending.append(expected)
-        due += 1
-        seen += 1
-        expected = job.schedule.next_after(max(expected, now) if seen == MOST_CAUGHT_UP else expected)
-    return state._replace(expected=expected, pending=tuple(pending), missed=missed, overdue=overdue, due=due)
+    count, newest = 0, tuple[float, ...]()
+    if job.schedule is not None and expected is not None and expected <= now:
+        count, newest, expected = _fallen(job.schedule, expected, now)
+    waiting = (*state.pending, *newest)
+    over = max(bisect_right(waiting, now, key=lambda moment: moment + job.grace), len(waiting) - MOST_PENDING)
+    missed = waiting[:over]
+    overdue = state.overdue or bool(missed and (state.came is None or missed[-1] > state.came))
+    return state._replace(
+        expected=expected,
+        pending=waiting[over:],
+        missed=state.missed + count - len(newest) + len(missed),
+        overdue=overdue,
+        due=state.due + count,
+    )
+
+
+def _fallen(schedule: Schedule, expected: float, now: float) -> tuple[int, tuple[float, ...], float | None]:
+    """Return how many runs have fallen due from `expected` on, the newest of them, and the next one."""
+    steps: list[float] = []
+    moment: float | None = expected
+    while moment is not None and moment <= now and len(steps) < STEPS:
+        steps.append(moment)
+        moment = schedule.next_after(moment)
+    if moment is not None and moment < now - MOST_BACK:
+        moment = schedule.next_after(now - MOST_BACK)
+    if moment is None or moment > now:
+        return len(steps), tuple(steps), moment
+    # One more than can wait: the newest of those that are missed says whether the job is overdue.
+    count, newest = schedule.fallen(moment, now, MOST_PENDING + 1)
+    if count == len(newest):
+        newest = (*steps, *newest)
+    return len(steps) + count, newest, schedule.next_after(newest[-1])
 
 
 def _without_lost(job: Job, state: State, now: float) -> State:
-    while state.running and state.running[0][1] + 2 * job.max_duration <= now:
-        state = _lose(state, 0, state.running[0][1] + 2 * job.max_duration)
+    while state.running and _lost_at(job, state) <= now:
+        state = _lose(state, 0, _lost_at(job, state))
     return state
 
 
+def _lost_at(job: Job, state: State) -> float:
+    """Return when the oldest of the runs under way is lost."""
+    return max(state.running[0][1] + 2 * job.max_duration, state.settles)
+
+
 def _lose(state: State, index: int, at: float) -> State:
+    run, _ = state.running[index]
     running = state.running[:index] + state.running[index + 1 :]
+    state = _remembered(state, Over(run, LOST, at))
     return state._replace(
         running=running, lost=state.lost + 1, last_failure=max(at, state.last_failure or at)
     )
+
+
+def _remembered(state: State, over: Over) -> State:
+    if not over.run:
+        return state
+    others = [each for each in state.over if (each.run, each.how) != (over.run, over.how)]
+    return state._replace(over=(*others, over)[-MOST_REMEMBERED:])
 
 
 def _started(job: Job, state: State, event: Event) -> State:
@@ -170,6 +232,8 @@ def _started(job: Job, state: State, event: Event) -> State:
         state = _lose(state, same[0], event.at)
     elif len(state.running) == MOST_RUNNING:
         state = _lose(state, 0, event.at)
+    if event.at + 2 * job.max_duration < event.arrived + SETTLES:
+        state = state._replace(settles=event.arrived + SETTLES)
     running = sorted((*state.running, (event.run, event.at)), key=lambda each: each[1])
     return state._replace(running=tuple(running), last_start=last_start)
 
@@ -191,19 +255,25 @@ def _ended(job: Job, state: State, event: Event) -> State:
         state = state._replace(
             exit_status=event.exit_status, output_bytes=event.output_bytes, attempts=event.attempts
         )
+    state = _remembered(state, Over(event.run, event.kind, event.at))
     if event.kind == "success":
-        due = 0 if state.due == 0 or _nothing_since(job, state, event.at) else state.due
-        last_success = _later(state.last_success, event.at)
-        return state._replace(succeeded=state.succeeded + 1, last_success=last_success, due=due)
+        return state._replace(
+            succeeded=state.succeeded + 1,
+            last_success=_later(state.last_success, event.at),
+            due=min(state.due, _due_since(job, state, event.at)) if state.due else 0,
+        )
     return state._replace(failed=state.failed + 1, last_failure=_later(state.last_failure, event.at))
 
 
-def _nothing_since(job: Job, state: State, at: float) -> bool:
-    """Return whether no scheduled run has fallen due after one that came `at`: it may be told much later."""
+def _due_since(job: Job, state: State, at: float) -> int:
+    """Return how many scheduled runs have fallen due after one that came `at`: it may be told much later."""
     if job.schedule is None or state.expected is None:
-        return True
+        return 0
     following = job.schedule.next_after(at + EARLY)
-    return following is None or following >= state.expected
+    if following is None or following >= state.expected:
+        return 0
+    # No schedule has two times within a second.
+    return job.schedule.fallen(following, state.expected - 0.5, 1).total
 
 
 def _later(known: float | None, at: float) -> float:
@@ -217,7 +287,7 @@ def _came(job: Job, state: State, at: float) -> State:
     taken for the one before, and none be missed, where the grace is longer than the time between two runs.
     A run that is told late, when others have fallen due since, stands for none of these.
     """
-    overdue = state.overdue and not _nothing_since(job, state, at)
+    overdue = state.overdue and _due_since(job, state, at) > 0
     state = state._replace(came=_later(state.came, at), overdue=overdue)
     if job.schedule is None or state.expected is None:
         return state

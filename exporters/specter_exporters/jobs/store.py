@@ -1,13 +1,18 @@
 """What outlives the exporter: jobs with their state, and the newest events of each."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
 
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.state import State
 
+LOGGER = logging.getLogger(__name__)
 MOST_EVENTS = 100
 """So many of a job are kept; the next takes the place of the oldest."""
 
@@ -62,6 +67,8 @@ class Store(Protocol):
     def open(self) -> list[KeptJob]:
         """Connect, anew if need be, and return every job.
 
+        A state that cannot be read is kept apart, and the job begins anew.
+
         Raises:
             StoreError: it cannot be done, or another exporter uses the store.
         """
@@ -80,8 +87,8 @@ class Store(Protocol):
             StoreError: they cannot be read.
         """
 
-    def pushes(self) -> list[str]:
-        """Return the contents of what was pushed.
+    def pushes(self) -> list[KeptPush]:
+        """Return what was pushed.
 
         Raises:
             StoreError: they cannot be read.
@@ -103,12 +110,24 @@ def encoded(state: State) -> str:
     return json.dumps(state._asdict(), separators=(",", ":"))
 
 
+_SHAPE = TypeAdapter(State, config=ConfigDict(strict=True, allow_inf_nan=False))
+
+
 def decoded(text: str) -> State:
-    """Return the state that `encoded` made; what an older version did not know has its default."""
-    values = json.loads(text)
-    values["pending"] = tuple(values.get("pending", ()))
-    values["running"] = tuple((run, at) for run, at in values.get("running", ()))
-    return State(**{name: value for name, value in values.items() if name in State._fields})
+    """Return the state that `encoded` made; what an older version did not know has its default.
+
+    Raises:
+        ValueError: it is something else; the message says where.
+    """
+    values = from_json(text)
+    if not isinstance(values, dict) or "expected" not in values:
+        raise ValueError("is no state of a job")
+    known = {name: value for name, value in values.items() if name in State._fields}
+    try:
+        return _SHAPE.validate_json(to_json(known))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 JOB_COLUMNS = "name, uuid, made, schedule, state"
@@ -122,10 +141,31 @@ def job_row(job: KeptJob) -> tuple[object, ...]:
     return (job.name, job.uuid, int(job.made), job.schedule, encoded(job.state))
 
 
-def kept_job(row: tuple[Any, ...]) -> KeptJob:
-    """Return the job whose values are `row`, in the order of `JOB_COLUMNS`."""
-    name, uuid, made, schedule, state = row
-    return KeptJob(name, uuid, bool(made), schedule, decoded(state))
+def kept_jobs(rows: Iterable[tuple[Any, ...]], set_aside: Callable[[str, str], int]) -> list[KeptJob]:
+    """Return the jobs whose values are `rows`, in the order of `JOB_COLUMNS`.
+
+    Args:
+        rows: of all jobs.
+        set_aside: keeps the state of the job of this name apart, for a reason, because it cannot be read;
+            returns the highest number of the job's events, from which its new state goes on.
+    """
+    jobs = []
+    for name, uuid, made, schedule, text in rows:
+        try:
+            state = decoded(text)
+        except ValueError as error:
+            state = State(pings=set_aside(name, str(error)))
+        jobs.append(KeptJob(name, uuid, bool(made), schedule, state))
+    return jobs
+
+
+def told_aside(place: str, table: str, name: str, why: str) -> None:
+    """Log that the state of a job is set aside in `table` of the database at `place`."""
+    LOGGER.error(
+        "%s: the state of job %s cannot be read (%s): its counts begin anew. What was there is kept in the "
+        "table %s; delete it from there when nobody needs it",
+        place, name, why, table,
+    )  # fmt: skip
 
 
 def event_row(event: KeptEvent) -> tuple[object, ...]:

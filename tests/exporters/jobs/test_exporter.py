@@ -123,6 +123,25 @@ def test_a_ping_that_had_to_wait_tells_when_it_happened(jobs: JobsProcess) -> No
         assert before <= newest <= time.time()
 
 
+def test_what_is_told_again_is_answered_and_not_counted_also_over_a_restart(tmp_path: Path) -> None:
+    config = "ping_key_file: ping.key\njobs: [{name: sync}]\n"
+    first, second = uuid4(), uuid4()
+    with running_jobs(tmp_path, config) as jobs:
+        for path in (f"start?rid={first}", f"0?rid={first}", f"start?rid={second}", f"1?rid={second}"):
+            assert jobs.ping(f"{KEY}/sync/{path}").text == "OK"
+        again = jobs.ping(f"{KEY}/sync/0?rid={first}")
+        assert (again.status_code, again.text) == (200, "OK (counted before)")
+    with running_jobs(tmp_path, config) as jobs:
+        for path in (f"start?rid={first}", f"0?rid={first}", f"1?rid={second}"):
+            assert jobs.ping(f"{KEY}/sync/{path}").text == "OK (counted before)"
+        scrape = jobs.scrape()
+        assert scrape["specter_job_pings_total", ("repeated",)] == 3
+        assert [
+            scrape["specter_job_runs_total", ("sync", outcome)] for outcome in ("success", "failed", "lost")
+        ] == [1, 1, 0]
+        assert scrape["specter_job_running", ("sync",)] == 0
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -64,6 +64,33 @@ def walls(schedule: Schedule, start: datetime, count: int) -> list[str]:
     return found
 
 
+@settings(deadline=None, derandomize=True, max_examples=150)
+@given(
+    st.one_of(
+        SCHEDULES,
+        st.builds(
+            lambda several, zone: Calendar(tuple(several), ZoneInfo(zone)),
+            st.lists(st.sampled_from([*CALENDARS, "02:30 Asia/Kolkata"]), min_size=2, max_size=3),
+            st.sampled_from(ZONES),
+        ),
+        st.just(Every(1800)),
+    ),
+    MOMENTS,
+    st.integers(0, 6 * 86_400),
+    st.integers(1, 30),
+)
+def test_times_of_a_stretch_are_those_that_are_asked_for_one_by_one(
+    schedule: Schedule, moment: float, seconds: int, most: int
+) -> None:
+    first = schedule.next_after(moment)
+    assert first is not None
+    times = [first]
+    while (after := schedule.next_after(times[-1])) is not None and after <= first + seconds:
+        times.append(after)
+    found = schedule.fallen(first, first + seconds, most)
+    assert found == (len(times), tuple(times[-most:]))
+
+
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 29, 1, 20, tzinfo=BERLIN)
 AUTUMN = datetime(2026, 10, 25, 1, 20, tzinfo=BERLIN)

@@ -1,15 +1,20 @@
 """What is known of a job after what was told, and what time alone brings."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specter_exporters.jobs.model import Event, EventKind, Job
-from specter_exporters.jobs.schedules import Calendar, Cron, Every
+from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.jobs.state import (
+    MOST_BACK,
+    MOST_REMEMBERED,
     MOST_RUNNING,
+    SETTLES,
     State,
     advanced,
     begun,
@@ -144,7 +149,7 @@ def test_a_run_that_is_told_late_ends_overdue_only_if_no_other_has_fallen_due_si
     assert (told_late.overdue, told_late.missed, told_late.due) == (False, 1, 0)
     twice = advanced(HOURLY, after(HOURLY), MIDNIGHT + 2 * HOUR + 1800)
     told_late = told(HOURLY, twice, Event("success", MIDNIGHT + HOUR + 5))
-    assert (told_late.overdue, told_late.missed, told_late.due) == (True, 2, 2), (
+    assert (told_late.overdue, told_late.missed, told_late.due) == (True, 2, 1), (
         "that of two o'clock did not run"
     )
 
@@ -171,6 +176,96 @@ def test_what_is_told_twice_counts_once() -> None:
     )
     state = after(HOURLY, *events, run="r")
     assert (state.failed, state.lost, state.running, state.last_duration) == (1, 0, (), 9.0)
+
+
+def dated(kind: EventKind, run: str, at: float, waited: float = 0.0) -> Event:
+    """Return what a run says that happened `at` so many seconds of the day, and came `waited` later."""
+    return Event(kind, MIDNIGHT + at, run, dated=True, arrived=MIDNIGHT + at + waited)
+
+
+@pytest.mark.parametrize("says_when", [False, True])
+def test_what_is_told_again_counts_once_also_when_other_runs_ended_in_between(says_when: bool) -> None:
+    runs = [
+        (kind, run, 60.0 * number + seconds)
+        for number, run in enumerate("abcd")
+        for kind, seconds in (("start", 1.0), ("failed" if run == "b" else "success", 9.0))
+    ]
+    state = begun(HOURLY, MIDNIGHT)
+    for kind, run, at in runs:
+        state = told(HOURLY, state, dated(kind, run, at))  # type: ignore[arg-type]
+    for number, (kind, run, at) in enumerate(runs):
+        again = dated(kind, run, at) if says_when else Event(kind, MIDNIGHT + 900 + number, run)  # type: ignore[arg-type]
+        assert told(HOURLY, state, again) is state
+    assert (state.succeeded, state.failed, state.lost, state.running) == (3, 1, 0, ())
+    assert told(HOURLY, decoded(encoded(state)), dated("success", "a", 9.0)) == state, "over a restart too"
+
+
+def test_a_start_that_is_told_again_while_its_run_goes_on_is_the_same_run() -> None:
+    state = told(HOURLY, begun(HOURLY, MIDNIGHT), Event("start", MIDNIGHT + 10, "a"))
+    assert told(HOURLY, state, Event("start", MIDNIGHT + 12, "a")) is state
+    state = told(HOURLY, state, Event("success", MIDNIGHT + 70, "a"))
+    assert (state.lost, state.last_duration) == (0, 60.0)
+
+
+def test_a_run_that_was_lost_may_still_tell_its_end_and_not_its_start() -> None:
+    job = Job("sync", max_duration=100)
+    state = told(job, begun(job, MIDNIGHT), Event("start", MIDNIGHT + 10, "a"))
+    state = advanced(job, state, MIDNIGHT + 300)
+    assert told(job, state, Event("start", MIDNIGHT + 310, "a")) is state
+    state = told(job, state, Event("success", MIDNIGHT + 320, "a"))
+    assert (state.lost, state.succeeded, state.last_success) == (1, 1, MIDNIGHT + 320)
+    assert told(job, state, Event("success", MIDNIGHT + 330, "a")) is state
+
+
+def test_another_end_of_a_run_and_a_later_attempt_with_its_number_are_none_that_was_told() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for event in (
+        dated("start", "task", 10),
+        dated("failed", "task", 20),
+        dated("start", "task", 30),
+        dated("success", "task", 45),
+    ):
+        state = told(HOURLY, state, event)
+    assert (state.failed, state.succeeded, state.lost) == (1, 1, 0)
+    assert (state.last_duration, state.duration_sum) == (15.0, 25.0)
+
+
+def test_runs_that_are_remembered_are_bounded() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for number in range(MOST_REMEMBERED + 1):
+        state = told(HOURLY, state, Event("success", MIDNIGHT + number, str(number)))
+    assert [each.run for each in state.over] == [str(number) for number in range(1, MOST_REMEMBERED + 1)]
+
+
+def test_a_run_of_yesterday_that_is_told_after_todays_turns_nothing_back() -> None:
+    daily = Job("backup", schedule=Cron("0 1 * * *", BERLIN), grace=600, max_duration=3600)
+    day = 86_400.0
+    state = begun(daily, MIDNIGHT)
+    for kind, at in (("start", day + HOUR), ("success", day + HOUR + 50)):
+        state = told(daily, state, dated(kind, "today", at))  # type: ignore[arg-type]
+    assert (state.missed, state.overdue) == (1, False), "that of yesterday has not come"
+    late = day + 2 * HOUR
+    for kind, at in (("start", HOUR), ("success", HOUR + 70)):
+        # A scrape comes in between: the run began so long ago that it would be lost.
+        state = advanced(daily, state, MIDNIGHT + late)
+        state = told(daily, state, dated(kind, "yesterday", at, late - at))  # type: ignore[arg-type]
+    state = advanced(daily, state, MIDNIGHT + late)
+    assert (state.succeeded, state.failed, state.lost, state.running) == (2, 0, 0, ())
+    assert (state.last_start, state.last_success) == (
+        MIDNIGHT + day + HOUR,
+        MIDNIGHT + day + HOUR + 50,
+    )
+    assert (state.last_duration, state.duration_sum) == (50.0, 120.0)
+    assert (state.missed, state.overdue, state.due) == (1, False, 0)
+    assert state.expected == MIDNIGHT + 2 * day + HOUR
+
+
+def test_a_start_that_is_told_late_and_has_no_end_is_lost_when_that_could_have_come() -> None:
+    job = Job("sync", max_duration=100)
+    state = told(job, begun(job, MIDNIGHT), dated("start", "a", 10, waited=5000))
+    assert next_change(job, state) == MIDNIGHT + 5010 + SETTLES
+    assert advanced(job, state, MIDNIGHT + 5010 + SETTLES - 1).lost == 0
+    assert advanced(job, state, MIDNIGHT + 5010 + SETTLES).lost == 1
 
 
 def test_another_schedule_forgets_what_was_due_and_keeps_what_was_counted() -> None:
@@ -232,6 +327,30 @@ def test_without_runs_every_scheduled_one_is_missed_once(job: Job, start: float,
     assert advanced(job, begun(job, start), start + length).missed == scheduled
 
 
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(JOBS, st.permutations(range(8)), st.booleans())
+def test_in_whatever_order_runs_are_told_and_how_often_they_are_counted_alike(
+    job: Job, order: list[int], twice: bool
+) -> None:
+    ends: tuple[EventKind, ...] = ("success", "failed") * 4
+    runs = [
+        [dated("start", str(number), 4000.0 * number), dated(end, str(number), 4000.0 * number + 60)]
+        for number, end in enumerate(ends)
+    ]
+
+    def counted(order: Iterable[int]) -> tuple[object, ...]:
+        state = begun(job, MIDNIGHT)
+        for number in order:
+            for event in runs[number]:
+                state = told(job, state, event)
+        return (
+            state.succeeded, state.failed, state.lost, state.running, state.last_start, state.last_success,
+            state.last_failure, state.last_duration, state.duration_count,
+        )  # fmt: skip
+
+    assert counted([*order, *(order if twice else [])]) == counted(range(8))
+
+
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(JOBS.filter(lambda job: job.name in "ac"), DAYS, st.data())
 def test_runs_that_all_come_within_the_grace_leave_none_missed(
@@ -272,3 +391,25 @@ def test_two_runs_that_end_in_the_same_moment_are_two() -> None:
     ):
         state = told(HOURLY, state, Event(kind, MIDNIGHT + seconds, run))  # type: ignore[arg-type]
     assert (state.succeeded, state.running) == (2, ())
+
+
+@pytest.mark.parametrize(
+    "schedule", [Cron("* * * * *", BERLIN), Calendar(("*:*", "02:30"), BERLIN), Every(60)], ids=str
+)
+def test_a_week_away_is_counted_as_if_it_had_been_looked_at_all_the_time(schedule: Schedule) -> None:
+    job = Job("sync", schedule=schedule, grace=3600)
+    # Clocks go back in it.
+    start = datetime(2026, 10, 22, 12, 0, 30, tzinfo=BERLIN).timestamp()
+    watched = state = told(job, begun(job, start), Event("success", start + 20))
+    for minute in range(0, 7 * 1440, 7):
+        watched = advanced(job, watched, start + 60 * minute)
+    end = start + 7 * 86_400
+    assert advanced(job, state, end) == advanced(job, watched, end)
+    assert advanced(job, state, end).missed == 7 * 1440 - 61, "one was run, sixty may still come"
+
+
+def test_more_than_a_year_away_is_counted_for_a_year() -> None:
+    state = advanced(HOURLY, begun(HOURLY, MIDNIGHT), MIDNIGHT + 3 * MOST_BACK)
+    assert abs(state.missed - MOST_BACK / HOUR) < 40
+    assert state.overdue
+    assert state.expected == MIDNIGHT + 3 * MOST_BACK + HOUR

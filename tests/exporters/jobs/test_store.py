@@ -1,16 +1,22 @@
 """What outlives the exporter, in a file and in PostgreSQL: all of a write or none, and one writer."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
 from specter_core.clock import SystemClock
-from specter_exporters.jobs.book import Book
+from specter_exporters.jobs.book import Book, Entry
 from specter_exporters.jobs.model import Event, Job
 from specter_exporters.jobs.postgres_store import PostgresStore
+from specter_exporters.jobs.pushed import Group, Pushed, encoded
+from specter_exporters.jobs.pushing import Pushing
+from specter_exporters.jobs.schedules import Cron
 from specter_exporters.jobs.sqlite_store import FILE, SqliteStore
 from specter_exporters.jobs.state import State
 from specter_exporters.jobs.store import MOST_EVENTS, KeptEvent, KeptJob, KeptPush, Store, StoreError
@@ -40,7 +46,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         return lambda: SqliteStore(tmp_path / "data")
     server: PostgresServer = request.getfixturevalue("postgres")
     with psycopg.connect(server.dsn, password=server.password, autocommit=True) as session:
-        for table in ("specter_job", "specter_job_event", "specter_job_push"):
+        for table in ("specter_job", "specter_job_event", "specter_job_push", "specter_job_set_aside"):
             session.execute(f"DROP TABLE IF EXISTS {table}".encode())
     return lambda: PostgresStore(server.dsn, server.password_file)
 
@@ -57,10 +63,113 @@ def test_what_is_written_is_there_again_and_the_newest_takes_the_place(fresh: Op
     numbers = [each.number for each in again.events("backup")]
     assert numbers == list(range(MOST_EVENTS + 2, 2, -1))
     assert again.events("backup")[0] == event(MOST_EVENTS + 2)
-    assert again.pushes() == ["two"]
+    assert again.pushes() == [KeptPush("b", "two")]
     assert again.events("another") == []
     again.tidy()
     again.close()
+
+
+def execute(store: Store, query: str, *values: object) -> list[tuple[object, ...]]:
+    """Run a query in the database of a store that is open; it is written as for SQLite."""
+    if isinstance(store, SqliteStore):
+        return store._connection.execute(query, values).fetchall()  # type: ignore[union-attr]
+    found = store._connection.execute(  # type: ignore[attr-defined]
+        re.sub(r"\bjob\b", "specter_job", query)
+        .replace("job_set", "specter_job_set")
+        .replace("?", "%s")
+        .encode(),
+        values,
+    )
+    return found.fetchall() if found.description else []
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("{not json", "key must be a string"),
+        ("", "EOF"),
+        ("[1, 2]", "is no state of a job"),
+        ("{}", "is no state of a job"),
+        ('{"expected":null,"missed":"three"}', "missed: Input should be a valid integer"),
+        ('{"expected":null,"pending":7}', "pending: Input should be a valid array"),
+        ('{"expected":null,"running":[["a"]]}', "running.0.1: Field required"),
+        ('{"expected":NaN}', "expected: Input should be a finite number"),
+        ("[" * 5000, "recursion limit"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_set_aside_and_the_others_go_on(
+    fresh: Open, broken: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = fresh()
+    jobs = [Job("backup", schedule=Cron("* * * * *", ZoneInfo("UTC"))), Job("other")]
+    book = Book(jobs, store, SystemClock())
+    book.open()
+    for name in ("backup", "other"):
+        for _ in range(3):
+            book.tell(entry(book, name), Event("success", 0.0))
+    uuid = entry(book, "backup").uuid
+    execute(store, "UPDATE job SET state = ? WHERE name = 'backup'", broken)
+    book._store.close()  # as a kill does
+    for _ in range(2):  # what is set aside once is not at the next start
+        store = fresh()
+        book = Book(jobs, store, SystemClock())
+        book.open()
+        assert entry(book, "other").state.succeeded == 3
+        book.tell(entry(book, "backup"), Event("failed", 0.0))
+        state = entry(book, "backup").state
+        assert execute(store, "SELECT name, state FROM job_set_aside") == [("backup", broken)]
+        book.close()
+    assert (state.succeeded, state.failed, entry(book, "backup").uuid) == (0, 2, uuid)
+    assert state.expected is not None, "the schedule goes on"
+    assert [each.kind for each in store_events(fresh)] == ["failed"] * 2 + ["success"] * 3
+    [said] = [each.getMessage() for each in caplog.records if "set_aside" in each.getMessage()]
+    assert "the state of job backup cannot be read" in said
+    assert why in said
+
+
+def entry(book: Book, name: str) -> Entry:
+    found = book.by_name(name)
+    assert found is not None
+    return found
+
+
+def store_events(fresh: Open) -> list[KeptEvent]:
+    store = fresh()
+    store.open()
+    found = store.events("backup")
+    store.close()
+    return found
+
+
+def test_a_text_that_a_disk_has_damaged_is_set_aside_byte_for_byte(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.open()
+    store.write([JOB, KeptJob("other", "b", False, "", STATE)], [], [])
+    execute(store, "UPDATE job SET state = CAST(x'7b22ff' AS TEXT) WHERE name = 'backup'")
+    store.close()
+    again = SqliteStore(tmp_path)
+    assert again.open() == [replace(JOB, state=State()), KeptJob("other", "b", False, "", STATE)]
+    assert execute(again, "SELECT CAST(state AS BLOB) FROM job_set_aside") == [(b'{"\xff',)]
+    again.close()
+
+
+def test_a_push_that_cannot_be_read_is_left_until_it_is_pushed_anew(
+    fresh: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = fresh()
+    store.open()
+    good = encoded(Group("b", (), {"x": Pushed("gauge", "", {("x", ()): 1.0})}, 5.0))
+    store.write([], [], [KeptPush("a", '["a",[],{"x":["gauge"]},1,2]'), KeptPush("b", good)])
+    store.close()
+    book = Book([], fresh(), SystemClock())
+    book.open()
+    pushing = Pushing(book, None, SystemClock())
+    pushing.open()
+    samples = [sample for family in pushing.collect() for sample in family.samples]
+    assert [(each.labels, each.value) for each in samples if each.name == "x"] == [({"job_name": "b"}, 1.0)]
+    assert "a push to a cannot be read" in caplog.text
+    assert [each.key for each in book.pushes()] == ["a", "b"]
+    book.close()
 
 
 def test_a_write_that_fails_keeps_nothing(fresh: Open) -> None:
