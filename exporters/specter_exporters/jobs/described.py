@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from specter_core.durations import parse_duration
+from specter_core.durations import parse_seconds
 from specter_exporters.jobs.model import KINDS, Job
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 
@@ -84,7 +84,7 @@ def _schedule(text: str, zone: ZoneInfo) -> Schedule:
         raise ValueError(f"X-Specter-Schedule: expected {MOST_TEXT} characters at most")
     try:
         if text.startswith("every "):
-            return Every(_bounded(parse_duration(text.removeprefix("every ").strip())))
+            return Every(_bounded(parse_seconds(text.removeprefix("every ").strip())))
         expression = " ".join(text.split())
         return Cron(expression, zone) if _CRON.fullmatch(expression) else Calendar((text,), zone)
     except ValueError as error:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from specter_core.config import Schema
+from specter_core.durations import parse_seconds
 from specter_core.metrics import DURATION_BUCKETS
 from specter_exporters.logs.patterns import problem
 
@@ -14,8 +15,6 @@ FormatName = Literal[
 ]
 Unit = Literal["s", "ms", "us", "ns"]
 RESERVED_LABELS = frozenset({"job", "instance", "le", "quantile", "service", "log"})
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _pattern(text: str) -> str:
@@ -23,15 +22,6 @@ def _pattern(text: str) -> str:
     if wrong:
         raise ValueError(wrong)
     return text
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = _DURATION.fullmatch(value)
-    if found is None:
-        raise ValueError("expected a duration such as 500ms, 10s, 5m, 1h or 7d")
-    return float(found[1]) * _SECONDS[found[2]]
 
 
 def _on(value: object) -> object:
@@ -72,7 +62,7 @@ def _route(text: str) -> str:
 _PLACE = re.compile(r"\{\w+(?:\.\.\.)?\}")
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 FieldPath = Annotated[str, Field(min_length=1, max_length=200)]
 LabelName = Annotated[str, AfterValidator(_label_name)]
 MetricName = Annotated[str, Field(max_length=100), AfterValidator(_metric_name)]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar, cast
 
-from specter_core.durations import parse_duration
+from specter_core.durations import parse_seconds
 from specter_core.errors import UsageError
 from specter_exporters.run.monitor import Monitor
 from specter_exporters.run.pings import Check, checked_name
@@ -89,6 +89,6 @@ def monitored(
 
 def _grace(text: str) -> float | None:
     try:
-        return parse_duration(text) if text else None
+        return parse_seconds(text) if text else None
     except ValueError as error:
         raise UsageError(f"grace: {error}") from error

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import click
 
-from specter_core.durations import parse_duration
+from specter_core.durations import parse_seconds
 from specter_core.errors import SpecterError
 from specter_core.secret_files import read_secret_file
 
@@ -18,7 +18,7 @@ DEFAULT_PING_TIMEOUT = 5.0
 
 
 class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A duration such as `90s` or `1h30m`, as seconds."""
+    """A duration such as `90s` or `1h30m`, or seconds, as seconds."""
 
     name = "duration"
 
@@ -30,7 +30,7 @@ class DurationType(click.ParamType):  # type: ignore[type-arg]  # generic since 
         if isinstance(value, float):
             return value
         try:
-            seconds = parse_duration(value)
+            seconds = parse_seconds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if self._positive and not seconds:

@@ -48,7 +48,7 @@ def test_grace_and_kind_are_said_too_and_what_is_not_said_stays() -> None:
     [
         (Said("61 * * * *"), "X-Specter-Schedule: is no cron expression: Bad minute"),
         (Said("whenever"), "X-Specter-Schedule: 'whenever' is no OnCalendar expression"),
-        (Said("every now"), "X-Specter-Schedule: expected a duration"),
+        (Said("every now"), "X-Specter-Schedule: expected seconds, or a duration"),
         (Said("every 500ms"), "X-Specter-Schedule: expected a second to a year"),
         (Said("@daily " * 100), "X-Specter-Schedule: expected 500 characters at most"),
         (Said("@daily", "Mars/Olympus"), "X-Specter-Timezone: is no time zone"),

@@ -45,7 +45,7 @@ def test_every_error_is_told_at_once_with_its_place() -> None:
     assert "must end in _seconds" in told[13, "logs[1].histograms[0]"]
     assert "expected a path" in told[14, "logs[1].requests.routes[0]"]
     assert told[15, "logs[1].surprise"].startswith("is not a known key")
-    assert "expected a duration" in told[16, "poll_interval"]
+    assert "expected seconds, or a duration" in told[16, "poll_interval"]
 
 
 @pytest.mark.parametrize(

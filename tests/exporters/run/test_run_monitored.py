@@ -128,8 +128,8 @@ def test_an_exit_is_as_good_as_its_code(
 def test_what_cannot_be_a_job_is_refused_where_it_is_written(monitor: Monitor) -> None:
     with pytest.raises(UsageError, match="job The Digest: expected lower-case"):
         monitored("The Digest")
-    with pytest.raises(UsageError, match="grace: expected a duration"):
-        monitored("digest", grace="10")
+    with pytest.raises(UsageError, match="grace: expected seconds, or a duration"):
+        monitored("digest", grace="soon")
     with pytest.raises(UsageError, match="schedule: expected printable ASCII"):
         monitored("digest", schedule="täglich")
     with pytest.raises(UsageError, match="a generator does not end when it is called"):

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from specter_core.config import ConfigError
+from specter_core.durations import EXPECTED_SECONDS
 from specter_exporters.sql.command import sql
 from specter_exporters.sql.config import load
 from specter_exporters.sql.dsn import DsnError
@@ -59,7 +60,7 @@ sync:
         "2: databases[0]: needs one of dsn, dsn_file and dsn_env",
         f"3: databases[1].name: {NAME} (found 'Other')",
         f"5: integrity[0].query: {READS} (found 'delete from orders')",
-        "6: integrity[1].interval: expected a duration such as 500ms, 10s, 5m, 1h or 7d (found 'soon')",
+        f"6: integrity[1].interval: {EXPECTED_SECONDS} (found 'soon')",
         "11: sync[0].most_lagg: is not a known key: did you mean most_lag?",
     ]
 
