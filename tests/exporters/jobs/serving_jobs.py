@@ -1,4 +1,4 @@
-"""The jobs exporter as a process of its own."""
+"""The jobs exporter as a process of its own, and a clock for parts of it."""
 
 import re
 import subprocess
@@ -10,10 +10,21 @@ from pathlib import Path
 
 import requests
 
+from specter_core.clock import SystemClock
 from tests.exporters.serving import samples, until
 
 KEY = "a-ping-key-of-the-tests"
 WITHIN = 20.0
+
+
+class Hand(SystemClock):
+    """A clock whose hand the test moves."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def time(self) -> float:
+        return self.now
 
 
 @dataclass

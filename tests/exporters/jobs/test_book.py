@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from specter_core.clock import SystemClock
 from specter_exporters.jobs.book import Book, FullError
 from specter_exporters.jobs.model import Event, Job
 from specter_exporters.jobs.schedules import Cron
 from specter_exporters.jobs.sqlite_store import SqliteStore
 from specter_exporters.jobs.state import State
 from specter_exporters.jobs.store import KeptEvent, KeptJob, KeptPush, StoreError
+from tests.exporters.jobs.serving_jobs import Hand
 from tests.exporters.serving import until
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -22,16 +22,6 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = datetime(2026, 10, 24, 12, 0, tzinfo=BERLIN).timestamp()
 NIGHTLY = Job("nightly", schedule=Cron("30 2 * * *", BERLIN), grace=600)
 DAY = 86_400.0
-
-
-class Hand(SystemClock):
-    """A clock whose hand the test moves."""
-
-    def __init__(self, now: float = NIGHT) -> None:
-        self.now = now
-
-    def time(self) -> float:
-        return self.now
 
 
 def opened(folder: Path, clock: Hand, *jobs: Job, **options: object) -> Book:
@@ -46,7 +36,7 @@ def state(book: Book, name: str = "nightly") -> State:
 
 
 def test_a_run_that_was_due_while_the_exporter_was_down_is_missed_once(tmp_path: Path) -> None:
-    clock = Hand()
+    clock = Hand(NIGHT)
     opened(tmp_path, clock).close()
     clock.now += DAY  # down over half past two, which came twice
     for _ in range(3):
@@ -60,7 +50,7 @@ def test_a_run_that_was_due_while_the_exporter_was_down_is_missed_once(tmp_path:
 
 
 def test_a_run_that_was_missed_and_seen_is_counted_once_when_the_exporter_is_killed(tmp_path: Path) -> None:
-    clock = Hand()
+    clock = Hand(NIGHT)
     book = opened(tmp_path, clock)
     clock.now += DAY
     assert state(book).missed == 1
@@ -71,7 +61,7 @@ def test_a_run_that_was_missed_and_seen_is_counted_once_when_the_exporter_is_kil
 
 
 def test_what_time_brought_is_kept_by_itself(tmp_path: Path) -> None:
-    clock = Hand()
+    clock = Hand(NIGHT)
     book = opened(tmp_path, clock)
     clock.now += DAY
     book.save()
@@ -87,7 +77,7 @@ def test_what_time_brought_is_kept_by_itself(tmp_path: Path) -> None:
 def test_a_clock_that_was_a_year_ahead_keeps_nothing_from_being_watched(
     tmp_path: Path, restarted: bool
 ) -> None:
-    clock = Hand()
+    clock = Hand(NIGHT)
     book = opened(tmp_path, clock)
     clock.now += 365 * DAY
     book.tell(book.entries()[0], Event("start", clock.now, "ahead"))
@@ -123,7 +113,7 @@ class SlowStore(SqliteStore):
 
 
 def test_a_run_that_came_in_time_is_not_missed_while_it_waits_for_the_disk(tmp_path: Path) -> None:
-    clock, store = Hand(), SlowStore(tmp_path)
+    clock, store = Hand(NIGHT), SlowStore(tmp_path)
     book = Book((NIGHTLY,), store, clock)
     book.open()
     store.go.clear()
@@ -143,7 +133,7 @@ def test_a_run_that_came_in_time_is_not_missed_while_it_waits_for_the_disk(tmp_p
 
 
 def test_one_write_keeps_all_that_wait(tmp_path: Path) -> None:
-    clock, store = Hand(), SlowStore(tmp_path)
+    clock, store = Hand(NIGHT), SlowStore(tmp_path)
     book = Book(tuple(Job(f"job-{number}") for number in range(20)), store, clock)
     book.open()
     store.go.clear()
@@ -169,7 +159,7 @@ def test_one_write_keeps_all_that_wait(tmp_path: Path) -> None:
 
 
 def test_an_event_that_brings_a_defect_about_does_not_end_the_others(tmp_path: Path) -> None:
-    book = opened(tmp_path, Hand())
+    book = opened(tmp_path, Hand(NIGHT))
     entry = book.by_name("nightly")
     assert entry is not None
     with pytest.raises(StoreError, match="by a defect"):
@@ -180,7 +170,7 @@ def test_an_event_that_brings_a_defect_about_does_not_end_the_others(tmp_path: P
 
 
 def test_jobs_that_pings_make_are_bounded_kept_and_forgotten(tmp_path: Path) -> None:
-    clock = Hand()
+    clock = Hand(NIGHT)
     book = opened(tmp_path, clock, most_made=1)
     book.tell(book.make("made"), Event("success", 0.0))
     with pytest.raises(FullError):
