@@ -4,11 +4,12 @@ A day on which no clock is changed has the same times as any other on which the 
 counted, not looked for one by one. Of a day on which one is, each time is asked for.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import takewhile
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -71,18 +72,20 @@ def by_days(
     """
     begin, end = (datetime.fromtimestamp(moment, zone).date() for moment in (first, until))
 
-    def within(day: date) -> list[float]:
-        return [moment for moment in _times(schedule, zone, patterns, day) if first <= moment <= until]
+    @cache
+    def within(day: date) -> Sequence[float]:
+        times = _times(schedule, zone, patterns, day)
+        return times[bisect_left(times, first) : bisect_right(times, until)]
 
     inner = (begin + _DAY * number for number in range(1, (end - begin).days))
-    count = sum(len(within(day)) for day in {begin, end})
-    count += sum(_count(schedule, zone, patterns, day) for day in inner)
+    total = sum(len(within(day)) for day in {begin, end})
+    total += sum(_count(schedule, zone, patterns, day) for day in inner)
     newest: list[float] = []
     day = end
-    while len(newest) < min(most, count):
-        newest = within(day) + newest
+    while len(newest) < min(most, total):
+        newest = [*within(day)[-most:], *newest]
         day -= _DAY
-    return Fallen(count, tuple(newest[-most:]))
+    return Fallen(total, tuple(newest[-most:]))
 
 
 def one_by_one(schedule: Asked, first: float, until: float, most: int) -> Fallen:

@@ -1,6 +1,7 @@
 """The book: what is counted, kept and shown, over restarts and while the store is slow."""
 
 import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_a_run_that_was_due_while_the_exporter_was_down_is_missed_once(tmp_path:
     clock.now += 2 * DAY
     book = opened(tmp_path, clock)
     assert (state(book).missed, state(book).overdue) == (3, True)
+    book.close()
+
+
+def test_a_week_away_of_many_minutely_jobs_does_not_keep_the_listeners_waiting(tmp_path: Path) -> None:
+    schedule = Cron("* * * * *", BERLIN)
+    jobs = [Job(f"sync-{number}", schedule=schedule, grace=60) for number in range(100)]
+    clock = Hand(NIGHT)
+    opened(tmp_path, clock, *jobs).close()
+    clock.now += 7 * DAY
+    book = Book(jobs, SqliteStore(tmp_path), clock)
+    before = time.process_time()
+    book.open()
+    assert time.process_time() - before < 3, "one by one it takes 14 s"
+    assert {each.state.missed for each in book.entries()} == {7 * 1440 - 1}
     book.close()
 
 
