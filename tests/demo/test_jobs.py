@@ -98,13 +98,21 @@ def test_the_oldest_backups_go(backstage: Backstage) -> None:
 
 @pytest.mark.integration
 def test_a_backup_that_fails_leaves_the_others_and_no_password(backstage: Backstage, tmp_path: Path) -> None:
+    program = find_program("pg_dump")
+    for number in range(KEPT):
+        back_up(backstage.settings, program, NOON + 60 * number)
+    before = {file: file.read_bytes() for file in backstage.settings.backups.iterdir()}
     wrong = tmp_path / "password"
     wrong.write_text("not-the-password", encoding="utf-8")
-    settings = backstage.settings.model_copy(update={"database_password_file": wrong, "state_dir": tmp_path})
+    settings = backstage.settings.model_copy(update={"database_password_file": wrong})
+    assert settings.backups == backstage.settings.backups
     with pytest.raises(BackupError, match="password authentication failed") as failure:
-        back_up(settings, find_program("pg_dump"), NOON)
+        back_up(settings, program, NOON + 3600)
     assert "not-the-password" not in str(failure.value)
-    assert list(settings.backups.glob("*.dump")) == []
+    assert len(before) == KEPT
+    assert {file: file.read_bytes() for file in settings.backups.iterdir()} == before
+    for file in before:
+        file.unlink()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from specter_core.catalogue.loading import platform_text
+from specter_core.files import hold
 from tests.servers.prometheus import Prometheus, free_port
 
 pytestmark = pytest.mark.integration
@@ -206,6 +207,19 @@ def test_a_storage_that_is_taken_is_named(folder: Path) -> None:
         done = specter("app", "--business.token-file", "shop=shop.token", *arguments, folder=folder)
         assert done.returncode == 1
         assert re.search(r"data-app is in use by another exporter \(process \d+\)", done.stderr)
+
+
+def test_a_storage_that_is_taken_is_not_touched(folder: Path, tmp_path: Path) -> None:
+    storage = tmp_path / "held"
+    storage.mkdir()
+    (storage / "users.json").write_text("is put aside by whoever reads it")
+    held = hold(storage)
+    arguments = ["--business.listen-address", "127.0.0.1:0", "--web.listen-address", "127.0.0.1:0"]
+    arguments += ["--storage.path", str(storage)]
+    done = specter("app", "--business.token-file", "shop=shop.token", *arguments, folder=folder)
+    os.close(held)
+    assert (done.returncode, "is in use by another exporter" in done.stderr) == (1, True)
+    assert sorted(each.name for each in storage.iterdir()) == ["lock", "users.json"]
 
 
 def test_a_catalogue_is_checked_and_shown(folder: Path) -> None:

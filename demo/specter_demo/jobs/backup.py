@@ -47,11 +47,13 @@ def back_up(settings: Settings, program: Path, now: float, environ: Mapping[str,
             check=False,
             timeout=TIMEOUT,
         )
+        if done.returncode:
+            raise BackupError(f"pg_dump ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
+        unfinished.replace(target)
     except subprocess.TimeoutExpired as error:
         raise BackupError(f"pg_dump did not end within {TIMEOUT:g} s") from error
-    if done.returncode:
-        raise BackupError(f"pg_dump ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
-    unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
     for old in sorted(folder.glob(PATTERN))[:-KEPT]:
         old.unlink()
     return target

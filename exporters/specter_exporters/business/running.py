@@ -1,15 +1,13 @@
 """The running exporter: one listener for metrics, one for events, and a snapshot now and then."""
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from specter_core.catalogue import load_catalogue, platform_catalogue
-from specter_core.errors import SpecterError, UsageError
-from specter_core.files import HeldError, hold
+from specter_core.errors import UsageError
 from specter_core.http_limits import Limits
 from specter_core.secret_files import read_secret_file
 from specter_core.signals import StopSignals
@@ -17,6 +15,7 @@ from specter_core.web import WebConfig, WebOptions, WebServer
 from specter_exporters.business.business import Business
 from specter_exporters.business.endpoint import MAX_BODY_BYTES, BusinessEndpoint
 from specter_exporters.business.senders import Senders, read_tokens
+from specter_exporters.held_folder import HeldFolder
 from specter_exporters.site import exporter_site
 
 LOGGER = logging.getLogger(__name__)
@@ -39,6 +38,12 @@ class Settings:
     storage: Path
 
 
+class Storage(HeldFolder):
+    """What outlives the exporter."""
+
+    holder = "exporter"
+
+
 class AppExporter:
     """Both listeners and what they stand on.
 
@@ -51,12 +56,12 @@ class AppExporter:
             load_catalogue(settings.catalogue_file) if settings.catalogue_file else platform_catalogue()
         )
         senders = Senders(read_tokens(settings.token_files))
+        user_key = _user_key(settings.user_key_file)
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        self.business = Business(
-            catalogue, registry, user_key=_user_key(settings.user_key_file), storage=settings.storage
-        )
-        self._held = _hold(settings.storage)
+        # Before anything in it is read: of two processes, each would overwrite the users of the other.
+        self._held = Storage.open(settings.storage)
+        self.business = Business(catalogue, registry, user_key=user_key, storage=settings.storage)
         endpoint = BusinessEndpoint(self.business, senders, rate=settings.rate)
         site = exporter_site(
             registry, title="Specter application exporter", telemetry_path=web.telemetry_path
@@ -96,20 +101,7 @@ class AppExporter:
         self._events.stop()
         self.business.save()
         self._metrics.stop()
-        os.close(self._held)
-
-
-def _hold(storage: Path) -> int:
-    """Hold the storage: of two processes, each would overwrite the users of the other."""
-    try:
-        return hold(storage)
-    except HeldError as error:
-        raise SpecterError(
-            f"{storage} is in use by another exporter (process {error.holder}): stop that one, or give this "
-            "one a --storage.path of its own"
-        ) from None
-    except OSError as error:
-        raise SpecterError(f"{storage}: cannot be used: {error.strerror}") from error
+        self._held.close()
 
 
 def _user_key(path: Path | None) -> bytes | None:
