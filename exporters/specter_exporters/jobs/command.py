@@ -78,7 +78,8 @@ def jobs(
 def import_jobs(crontabs: tuple[Path, ...], time_zone: str, *, system: bool, systemd_timers: bool) -> None:
     """Print a configuration of the jobs that cron or systemd have.
 
-    What is left out, and why, is a comment in it. Name the jobs, and their ping URLs, as you like.
+    Comments in it say what to do next, with the line by which each job tells of its runs, and what is left
+    out, and why. Name the jobs as you like.
 
     \b
     Examples:
@@ -95,6 +96,7 @@ def import_jobs(crontabs: tuple[Path, ...], time_zone: str, *, system: bool, sys
     if systemd_timers:
         found += timers(_systemctl(), zone=time_zone)
     click.echo(configuration(found, time_zone), nl=False)
+    click.echo("next: a key, and a line for each job; the first lines of the configuration say how", err=True)
 
 
 def _check_zone(name: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from specter_exporters.jobs.schedules import Calendar, Cron
+from specter_exporters.jobs.wrapping import NEXT, program, wrapped
 from specter_exporters.logs.secrets import mask_secrets
 from specter_exporters.run.pings import slug
 
@@ -20,9 +21,11 @@ _SECONDS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0,
     "month": 2_629_800.0, "y": 31_557_600.0,
 }  # fmt: skip
+_WRAPPED = re.compile(r"\bspecter run\b")
 _NO_NAMES = frozenset(
     {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
 )
+_NO_JOBS = frozenset({"cd", "test", "[", "curl", "wget", "echo", "sleep", "exit", "true", "false"})
 GRACE = 300.0
 LONGEST_NAME = 90
 """Leaves room for the number of one that comes twice."""
@@ -30,11 +33,19 @@ LONGEST_NAME = 90
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A job that was found: the settings of one entry of `jobs`, and a comment."""
+    """A job that was found.
+
+    Attributes:
+        name: what it is called.
+        comment: where it was found.
+        settings: of one entry of `jobs`.
+        starts: returns the line that starts it and tells of its runs, for its name; None: it does so already.
+    """
 
     name: str
     comment: str
     settings: tuple[tuple[str, object], ...]
+    starts: Callable[[str], str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +81,12 @@ def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | S
     fields = _FIELDS.fullmatch(line)
     if fields is None:
         return Skipped(comment, "is no line of a crontab")
-    expression, command = " ".join(fields[1].split()), fields[2]
+    expression, command, user = " ".join(fields[1].split()), fields[2], ""
     if expression.lower() == "@reboot":
         return Skipped(comment, "runs at each start, at no time")
     if system:
-        command = command.partition(" ")[2].strip()
+        user, _, command = command.partition(" ")
+        command = command.strip()
     try:
         Cron(expression, ZoneInfo(own or zone))
     except (ValueError, KeyError, OSError) as error:
@@ -82,7 +94,10 @@ def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | S
     settings: list[tuple[str, object]] = [("cron", expression)]
     if own is not None and own != zone:
         settings.append(("time_zone", own))
-    return Found(name_of(command), mask_secrets(command), tuple(settings))
+    masked = mask_secrets(command)
+    before = f"{expression} {user} " if user else f"{expression} "
+    starts = None if _WRAPPED.search(command) else lambda name: before + wrapped(name, masked)
+    return Found(name_of(command), masked, tuple(settings), starts)
 
 
 def timers(shown: str, *, zone: str) -> Iterator[Found | Skipped]:
@@ -97,14 +112,14 @@ def timers(shown: str, *, zone: str) -> Iterator[Found | Skipped]:
             yield _timer(said, zone)
 
 
-PROPERTIES = ("Id", "TimersCalendar", "TimersMonotonic", "AccuracyUSec", "RandomizedDelayUSec")
+PROPERTIES = ("Id", "Unit", "TimersCalendar", "TimersMonotonic", "AccuracyUSec", "RandomizedDelayUSec")
 
 
 def _timer(said: dict[str, list[str]], zone: str) -> Found | Skipped:
     unit = said["Id"][0]
     calendar = _of("OnCalendar", said.get("TimersCalendar", []))
     period = _of("OnUnitActiveUSec", said.get("TimersMonotonic", []))
-    late = sum(span(value) for name in PROPERTIES[3:] for value in said.get(name, []))
+    late = sum(span(value) for name in PROPERTIES[4:] for value in said.get(name, []))
     settings: list[tuple[str, object]] = []
     if calendar:
         try:
@@ -118,7 +133,16 @@ def _timer(said: dict[str, list[str]], zone: str) -> Found | Skipped:
         return Skipped(unit, "runs after an event, at no time of its own")
     if late > GRACE:
         settings.append(("grace", f"{late + GRACE:g}s"))
-    return Found(_name(unit.removesuffix(".timer")), unit, tuple(settings))
+    service = said.get("Unit", [unit.removesuffix(".timer") + ".service"])[0]
+    return Found(
+        _name(unit.removesuffix(".timer")),
+        unit,
+        tuple(settings),
+        lambda name: (
+            f"systemctl edit {service}: ExecStart= and then "
+            f"ExecStart={wrapped(name, 'WHAT_IT_HAS_BEHIND_IT_NOW')}"
+        ),
+    )
 
 
 def _of(name: str, values: Sequence[str]) -> list[str]:
@@ -151,7 +175,7 @@ def _program(line: str) -> str | None:
         words = shlex.split(line)
     except ValueError:
         words = line.replace("'", "").replace('"', "").split()
-    if words[:1] in (["cd"], ["test"], ["["], ["curl"], ["wget"], ["echo"], ["sleep"]):
+    if words and words[0] in _NO_JOBS:
         return None
     names = (
         PurePath(word).stem
@@ -162,8 +186,12 @@ def _program(line: str) -> str | None:
 
 
 def configuration(found: Iterable[Found | Skipped], zone: str) -> str:
-    """Return a configuration file; what was skipped is a comment in it, and names appear once."""
-    lines = [f"time_zone: {zone}", "jobs:"]
+    """Return a configuration file; what was skipped is a comment in it, and names appear once.
+
+    Comments say what to do next: a configuration alone is told of no run.
+    """
+    lines = [*NEXT.format(program=program()).splitlines(), f"time_zone: {zone}", "ping_key_file: ping.key"]
+    lines.append("jobs:")
     names: dict[str, int] = {}
     for each in found:
         if isinstance(each, Skipped):
@@ -172,11 +200,18 @@ def configuration(found: Iterable[Found | Skipped], zone: str) -> str:
         names[each.name] = count = names.get(each.name, 0) + 1
         name = each.name if count == 1 else f"{each.name}-{count}"
         entry = yaml.safe_dump([{"name": name, **dict(each.settings)}], sort_keys=False, width=1000)
-        lines += [f"  # {_line(each.comment)}", *(f"  {line}" for line in entry.splitlines())]
+        lines.append(f"  # {_line(each.comment)}")
+        if each.starts is not None:
+            lines.append(f"  #   now: {_printable(each.starts(name))}")
+        lines += [f"  {line}" for line in entry.splitlines()]
     if not names:
-        lines[1] = "jobs: []"
+        lines[lines.index("jobs:")] = "jobs: []"
     return "\n".join(lines) + "\n"
 
 
 def _line(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return " ".join(_printable(text).split())
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -49,10 +49,10 @@ class JobsProcess:
 
 
 @contextmanager
-def running_jobs(folder: Path, config: str, *, killed: bool = False) -> Iterator[JobsProcess]:
+def running_jobs(folder: Path, config: str, *, killed: bool = False, key: str = KEY) -> Iterator[JobsProcess]:
     """Run the command in `folder` as a user would; at the end it is stopped, or killed."""
     (folder / "jobs.yml").write_text(config)
-    (folder / "ping.key").write_text(f"{KEY}\n")
+    (folder / "ping.key").write_text(f"{key}\n")
     log = folder / "log"
     command = [sys.executable, "-m", "specter_core", "exporter", "jobs", "--config", "jobs.yml",
                "--ping.listen-address", "127.0.0.1:0", "--web.listen-address", "127.0.0.1:0"]  # fmt: skip

@@ -1,5 +1,8 @@
 """Configurations from crontabs and timers: what they say can be loaded, what is left out is said."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from specter_exporters.jobs.command import jobs
 from specter_exporters.jobs.config import load
 from specter_exporters.jobs.importing import name_of, span
 from specter_exporters.run.pings import slug
+from tests.exporters.jobs.serving_jobs import running_jobs
 
 CRONTAB = """\
 # m h dom mon dow command
@@ -37,6 +41,7 @@ AccuracyUSec=1min
 RandomizedDelayUSec=0
 
 Id=cache-warm.timer
+Unit=warm.service
 TimersMonotonic={ OnBootUSec=15min ; next_elapse=15min }
 TimersMonotonic={ OnUnitActiveUSec=1h 30min ; next_elapse=2h }
 
@@ -48,8 +53,10 @@ TimersMonotonic={ OnBootUSec=15min ; next_elapse=15min }
 def imported(folder: Path, *arguments: str, given: str = "") -> str:
     done = CliRunner().invoke(jobs, ["import", *arguments], input=given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    (folder / "jobs.yml").write_text(done.output)
-    return done.output
+    assert done.stderr.startswith("next: a key, and a line for each job")
+    (folder / "jobs.yml").write_text(done.stdout)
+    (folder / "ping.key").write_text("0123456789abcdef\n")
+    return done.stdout
 
 
 def test_a_crontab_becomes_a_configuration(tmp_path: Path) -> None:
@@ -66,11 +73,64 @@ def test_a_crontab_becomes_a_configuration(tmp_path: Path) -> None:
     assert "hunter2" not in text
 
 
+def test_each_job_has_the_line_that_tells_of_its_runs(tmp_path: Path) -> None:
+    text = imported(
+        tmp_path, "--crontab", "-", given=CRONTAB + "1 2 * * * FOO=1 ./mail 'a  b' 5\\%%first%second\n"
+    )
+    lines = re.findall(r"^  #   now: (.*)", text, re.MULTILINE)
+    specter = str(Path(sys.executable).with_name("specter"))
+    backup = "'/usr/local/bin/backup.sh --password=… > /dev/null 2>&1'"
+    mail = """'FOO=1 ./mail '"'"'a  b'"'"' 5\\%'%first%second"""
+    assert lines == [
+        f"30 2 * * * {specter} run --job backup -- /bin/sh -c {backup}",
+        f"*/15 * * * 1-5 {specter} run --job sync -- /bin/sh -c 'cd /srv/shop && ./sync'",
+        f"@daily {specter} run --job backup-2 -- /usr/local/bin/backup.sh --weekly",
+        f"1 2 * * * {specter} run --job mail -- /bin/sh -c {mail}",
+    ], "and none for the one that has specter run"
+    for what in (
+        f"{specter} exporter jobs",
+        "SPECTER_PING_URL=",
+        "SPECTER_PING_KEY_FILE=",
+        "> ping.key",
+        "curl",
+    ):
+        assert what in text.partition("time_zone:")[0]
+
+
+@pytest.mark.integration
+def test_what_is_printed_is_all_that_a_crontab_needs(tmp_path: Path) -> None:
+    text = imported(tmp_path, "--crontab", "-", given="0 3 * * *  ./report 'a  b' > out; exit 3\n")
+    (tmp_path / "report").write_text('#!/bin/sh\necho "$1"\n')
+    (tmp_path / "report").chmod(0o755)
+    [line] = re.findall(r"^  #   now: 0 3 \* \* \* (.*)", text, re.MULTILINE)
+    key = (tmp_path / "ping.key").read_text().strip()
+    with running_jobs(tmp_path, text, key=key) as jobs:
+        variables = dict(re.findall(r"^#      (\w+)=(.*)", text, re.MULTILINE))
+        variables["SPECTER_PING_URL"] = variables["SPECTER_PING_URL"].replace(
+            "http://127.0.0.1:9855", jobs.pings
+        )
+        variables["SPECTER_PING_KEY_FILE"] = variables["SPECTER_PING_KEY_FILE"].replace(
+            "/full/path/of", str(tmp_path)
+        )
+        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **variables}  # cron's
+        done = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=environment, check=False)
+        assert (done.returncode, (tmp_path / "out").read_text()) == (3, "a  b\n")
+        assert jobs.value("specter_job_runs_total", "report", "failed") == 1
+        curl = re.search("COMMAND; (E=.*)", text)
+        assert curl is not None
+        by_curl = curl[1].replace("http://127.0.0.1:9855", jobs.pings).replace("KEY/NAME", f"{key}/report")
+        subprocess.run(["/bin/sh", "-c", f"true; {by_curl}"], env=environment, check=True)
+        assert jobs.value("specter_job_runs_total", "report", "success") == 1
+
+
 def test_a_crontab_of_the_system_has_a_user_before_the_command(tmp_path: Path) -> None:
     (tmp_path / "hourly").write_text(SYSTEM)
-    imported(tmp_path, "--system", "--crontab", str(tmp_path / "hourly"))
+    text = imported(tmp_path, "--system", "--crontab", str(tmp_path / "hourly"))
     [job] = load(tmp_path / "jobs.yml").jobs
     assert (job.name, job.schedule_text) == ("run-parts", "cron 17 * * * * UTC")
+    assert re.search(
+        "now: 17 \\* \\* \\* \\* root \\S+/specter run --job run-parts -- /bin/sh -c 'cd /", text
+    )
 
 
 def test_timers_become_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,6 +145,7 @@ def test_timers_become_a_configuration(tmp_path: Path, monkeypatch: pytest.Monke
         "fstrim": ("on_calendar Mon *-*-* 00:00:00; Thu *-*-* 00:00:00 UTC", 300.0),
         "cache-warm": ("every 5400s", 300.0),
     }
+    assert "now: systemctl edit warm.service: ExecStart= and then ExecStart=/" in text
     assert "# left out: at-boot.timer: runs after an event, at no time of its own" in text
 
 
