@@ -1,5 +1,8 @@
 """Pushes of short-lived jobs, as a Pushgateway takes them, by its own client library."""
 
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +24,7 @@ from specter_exporters.jobs.pushed import Group, PushError, Told, decoded, encod
 from specter_exporters.jobs.pushing import grouping_key
 from tests.exporters.jobs.serving_jobs import WITHIN, JobsProcess, running_jobs
 
+PAGE = (Path(__file__).parents[3] / "docs" / "exporters-jobs.md").read_text("utf-8")
 TOKEN = "a-token-of-those-who-push"
 CONFIG = """\
 push_token_file: push.token
@@ -216,3 +220,14 @@ def test_series_that_the_key_of_their_group_makes_one_are_refused() -> None:
     assert parse('y{a="1"} 1\n', frozenset("a"))["y"].values == {("y", ()): 1}
     with pytest.raises(PushError, match="has a series twice"):
         parse('y{a="1"} 1\ny{a="2"} 2\n', frozenset("a"))
+
+
+@pytest.mark.integration
+def test_the_example_of_the_page_pushes(jobs: JobsProcess, folder: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?push_to_gateway\(.*?)```", PAGE, re.DOTALL)
+    text = example.replace("http://127.0.0.1:9855", jobs.pings).replace('"backup"', '"nightly"')
+    subprocess.run([sys.executable, "-c", text], cwd=folder, check=True)
+    assert abs(jobs.scrape()["backup_last_success_timestamp_seconds", ("nightly",)] - time.time()) < 60
+    requests.delete(
+        f"{jobs.pings}/metrics/job/nightly", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=WITHIN
+    ).raise_for_status()
