@@ -1,6 +1,7 @@
 """The store in PostgreSQL: a commit is on the server's disk before a write returns."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,9 @@ class PostgresStore:
     def close(self) -> None:
         """End the session, and with it the lock."""
         if self._connection is not None:
+            # The server ends a session a moment later: whoever comes next would find the lock taken.
+            with suppress(psycopg.Error):  # of a session that is broken, there is nothing to give back
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._connection.close()
             self._connection = None
 
