@@ -1,12 +1,13 @@
 """A real RabbitMQ with its management API and its Prometheus plugin, in a folder of its own."""
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,49 @@ PLUGINS = "[rabbitmq_management,rabbitmq_prometheus]."
 INSIDE = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RabbitProcess:
-    """A node under test."""
+    """A node under test; what it keeps on disk outlives its process."""
 
+    folder: Path
+    environment: Mapping[str, str]
+    amqp_port: int
     management: str
     metrics: str
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def amqp(self) -> str:
+        """The default virtual host, with the password: what Celery calls a broker."""
+        return f"amqp://{USER}:{PASSWORD}@127.0.0.1:{self.amqp_port}//"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        # Behind Debian's wrapper, which becomes another user.
+        programs = find_program("rabbitmqctl").resolve().parent
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [str(programs / "rabbitmq-server")],
+                env=dict(self.environment),
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        _wait(self.process, self)
+
+    def kill(self) -> None:
+        """End it and all that it started, at once."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(30)
+
+    def grant(self, user: str, password: str, *, configure: str, write: str, read: str) -> None:
+        """Make a user with rights in the default virtual host."""
+        self.call("PUT", f"users/{user}", {"password": password, "tags": ""})
+        rights = {"configure": configure, "write": write, "read": read}
+        self.call("PUT", f"permissions/%2f/{user}", rights)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the management API for something."""
@@ -85,34 +123,24 @@ def running_rabbitmq() -> Iterator[RabbitProcess]:
             "ERL_EPMD_PORT": str(epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        # Behind Debian's wrapper, which becomes another user.
-        programs = find_program("rabbitmqctl").resolve().parent
         with (folder / "output").open("wb") as output:
             # Its own, because a node starts one that outlives it.
             mapper = subprocess.Popen(
                 ["epmd", "-address", "127.0.0.1", "-port", str(epmd)], stdout=output, stderr=output
             )
-            node = subprocess.Popen(
-                [str(programs / "rabbitmq-server")],
-                env=environment,
-                cwd=name,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        server = RabbitProcess(f"http://127.0.0.1:{management}", f"http://127.0.0.1:{metrics}")
+        server = RabbitProcess(
+            folder, environment, amqp, f"http://127.0.0.1:{management}", f"http://127.0.0.1:{metrics}"
+        )
         try:
-            _wait(node, server, folder)
+            server.start()
             yield server
         finally:
-            if node.poll() is None:
-                os.killpg(node.pid, 9)
-            node.wait(30)
+            server.kill()
             mapper.kill()
             mapper.wait(30)
 
 
-def _wait(node: "subprocess.Popen[bytes]", server: RabbitProcess, folder: Path) -> None:
+def _wait(node: "subprocess.Popen[bytes]", server: RabbitProcess) -> None:
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline and node.poll() is None:
         try:
@@ -122,4 +150,4 @@ def _wait(node: "subprocess.Popen[bytes]", server: RabbitProcess, folder: Path) 
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"RabbitMQ did not start: {(folder / 'output').read_text()[-2000:]}")
+    raise RuntimeError(f"RabbitMQ did not start: {(server.folder / 'output').read_text()[-2000:]}")

@@ -10,7 +10,7 @@ import click
 from specter_core.errors import UsageError
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
-from specter_exporters.commands import listening
+from specter_exporters.commands import listening, storage_option
 
 if TYPE_CHECKING:
     from specter_exporters.queues.config import Server
@@ -29,18 +29,13 @@ FILE = click.Path(path_type=Path)
     help="One Redis database, without a password in it; Celery's, RQ's and BullMQ's queues are found there.",
 )
 @click.option("--redis.password-file", "password_file", type=FILE, help="Its password.")
-@click.option(
-    "--storage.path",
-    "storage",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for counters that are to survive a restart; in memory without.",
-)
+@storage_option("queues", "Folder for counters that are to survive a restart; in memory without.")
 @web_options(9843)
 def queues(
     config_file: Path | None,
     url: str | None,
     password_file: Path | None,
-    storage: Path | None,
+    storage_path: Path | None,
     web: WebOptions,
 ) -> None:
     """Expose queues, workers and caches of Redis, RabbitMQ, Kafka; what is not known is left out, and said.
@@ -51,7 +46,7 @@ def queues(
       specter exporter queues --redis.url rediss://watcher@cache:6379/0 --redis.password-file password
       specter exporter queues --config queues.yml --storage.path /var/lib/specter-queues
     """
-    run(_servers(config_file, url, password_file), storage, web, StopSignals().wait)
+    run(_servers(config_file, url, password_file), storage_path, web, StopSignals().wait)
 
 
 def _servers(config_file: Path | None, url: str | None, password_file: Path | None) -> "Sequence[Server]":

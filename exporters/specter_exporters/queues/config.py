@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Problem, Schema, load_config
 from specter_exporters.logs.schema import Seconds
+from specter_exporters.queues.celery_exchange import PORTS, CeleryBroker
 from specter_exporters.queues.kafka import KafkaServer
 from specter_exporters.queues.on_redis.model import SYSTEMS, Discovered, Head, Key, Kind, RedisServer, Score
 from specter_exporters.queues.rabbitmq import Api, RabbitServer
@@ -59,6 +60,20 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _amqp_url(text: str) -> str:
+    wrong = "is not an address with a user such as amqp://specter@127.0.0.1:5672/vhost"
+    try:
+        parts = urlsplit(text)
+        password, port = parts.password, parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    if password is not None:
+        raise ValueError("holds a password; write it to a file and name that as password_file")
+    if parts.scheme not in PORTS or not parts.hostname or not parts.username or port == 0 or parts.query:
+        raise ValueError(wrong)
+    return text
+
+
 def _address(text: str) -> str:
     host, separator, port = text.rpartition(":")
     if not separator or not host or not port.isdigit():
@@ -69,6 +84,7 @@ def _address(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Address = Annotated[str, AfterValidator(_address)]
+AmqpUrl = Annotated[str, AfterValidator(_amqp_url)]
 RedisUrl = Annotated[str, AfterValidator(redis_url)]
 KeyName = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -138,6 +154,16 @@ class RedisSchema(Schema):
         return self
 
 
+class CelerySchema(Schema):
+    """The `celery` of a RabbitMQ node."""
+
+    url: AmqpUrl
+    password_file: Path
+    ca_file: Path | None = None
+    timeout: Seconds = Field(default=3.0, gt=0)
+    exchange: str = Field(default="celeryev", min_length=1, max_length=100)
+
+
 class RabbitSchema(Schema):
     """One entry of `rabbitmq`."""
 
@@ -149,7 +175,9 @@ class RabbitSchema(Schema):
     ca_file: Path | None = None
     timeout: Seconds = Field(default=3.0, gt=0)
     max_queues: int = Field(default=500, ge=1, le=10_000)
+    max_workers: int = Field(default=200, ge=1, le=2000)
     dead_letters: dict[str, str] = Field(default_factory=dict, max_length=MOST_KEYS)
+    celery: CelerySchema | None = None
 
     @model_validator(mode="after")
     def _user(self) -> Self:
@@ -224,29 +252,41 @@ def load(path: Path) -> tuple[Server, ...]:
     )
     for kind, entries in listed:
         for index, each in enumerate(entries):
-            files = {
-                name: folder / file
-                for name in ("password_file", "ca_file")
-                if (file := getattr(each, name, None)) is not None
-            }
+            found = _files(each, folder)
+            celery = getattr(each, "celery", None)
+            inner = {} if celery is None else {f"celery.{k}": v for k, v in _files(celery, folder).items()}
             problems += [
                 Problem(str(path), None, f"{kind}[{index}].{name}", f"{file} is not a file")
-                for name, file in files.items()
+                for name, file in (found | inner).items()
                 if not file.is_file()
             ]
-            servers.append(server_of(each, files))
+            servers.append(server_of(each, found, folder))
     if problems:
         raise ConfigError(problems)
     return tuple(servers)
 
 
-def server_of(each: RedisSchema | RabbitSchema | KafkaSchema, files: Mapping[str, Path]) -> Server:
-    """Return a server as its source knows it, with the files that it names."""
-    given: dict[str, Any] = {**each.model_dump(exclude={"queues", "password_file", "ca_file"}), **files}
+def _files(each: Schema, folder: Path) -> dict[str, Path]:
+    """Return the files that an entry names, by the names of its settings."""
+    named = {name: getattr(each, name, None) for name in ("password_file", "ca_file")}
+    return {name: folder / file for name, file in named.items() if file is not None}
+
+
+def server_of(
+    each: RedisSchema | RabbitSchema | KafkaSchema, files: Mapping[str, Path], folder: Path = Path()
+) -> Server:
+    """Return a server as its source knows it, with the files that it names, relative to `folder`."""
+    own = {"queues", "celery", "password_file", "ca_file"}
+    given: dict[str, Any] = {**each.model_dump(exclude=own), **files}
     match each:
         case RedisSchema():
             return RedisServer(**given, queues=tuple(key.queue() for key in each.queues))
         case RabbitSchema():
-            return RabbitServer(**given)
+            celery = None if each.celery is None else _celery(each.celery, folder)
+            return RabbitServer(**given, celery=celery)
         case KafkaSchema():
             return KafkaServer(**given)
+
+
+def _celery(each: CelerySchema, folder: Path) -> CeleryBroker:
+    return CeleryBroker(**{**each.model_dump(), **_files(each, folder)})

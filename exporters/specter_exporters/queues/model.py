@@ -25,7 +25,7 @@ class Queue:
             says when it was published.
         oldest_taken: when the oldest message in progress was taken, unix seconds.
         totals: the broker's own counters, which may begin anew with it.
-        epoch: changes when the totals have begun anew, where that is known.
+        epochs: by counter of the totals, what changes when it has begun anew, where that is known.
         more: what to add to counters since the scrape before.
         whole: False where something is not known that is at other times.
     """
@@ -41,7 +41,7 @@ class Queue:
     head: int | None = None
     oldest_taken: float | None = None
     totals: Mapping[Counter, float] = field(default_factory=dict)
-    epoch: str = ""
+    epochs: Mapping[Counter, str] = field(default_factory=dict)
     more: Mapping[Counter, float] = field(default_factory=dict)
     whole: bool = True
 
@@ -100,6 +100,7 @@ class Answer:
     Attributes:
         queues: that it knows.
         workers: that it knows; None where it cannot tell, which is not the same as none.
+        named: how many of them, from the first, are told by name.
         systems: whose workers it would tell, so that none of a state is 0.
         failures: tasks that failed for good since `epoch`, by name.
         epoch: of the failures.
@@ -110,6 +111,7 @@ class Answer:
 
     queues: Sequence[Queue] = ()
     workers: Sequence[Worker] | None = None
+    named: int | None = None
     systems: Sequence[str] = ()
     failures: Mapping[str, float] = field(default_factory=dict)
     epoch: str = ""

@@ -9,13 +9,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
 
 import requests
 
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_core.secret_files import read_secret_file
+from specter_exporters.queues.celery_exchange import CeleryBroker
+from specter_exporters.queues.celery_workers import COLLECTOR, CeleryWorkers
 from specter_exporters.queues.messages import unix_seconds
 from specter_exporters.queues.model import Answer, Counter, Outcome, Problem, Queue, Told
 
@@ -34,6 +37,9 @@ _LINE = re.compile(
     rb'\{vhost="((?:[^"\\]|\\.)*)",queue="((?:[^"\\]|\\.)*)"\} (\S+)$',
     re.MULTILINE,
 )
+CELERYS_OWN = r"^celeryev\.|\.celery\.pidbox$"
+"""Queues over which Celery's workers talk, one or more a worker, which go with it; no task waits there."""
+_CELERYS_OWN = re.compile(CELERYS_OWN)
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -51,6 +57,8 @@ class RabbitServer:
         timeout: seconds for an answer.
         max_queues: most of them that are shown.
         dead_letters: by queue, the queue that its dead letters go to.
+        max_workers: most workers of Celery's that are told by name.
+        celery: where its workers tell of themselves; None where they are not listened to.
     """
 
     name: str
@@ -62,6 +70,16 @@ class RabbitServer:
     timeout: float = 3.0
     max_queues: int = 500
     dead_letters: Mapping[str, str] = field(default_factory=dict)
+    max_workers: int = 200
+    celery: CeleryBroker | None = None
+
+
+class _Found(NamedTuple):
+    """A queue, and its place in the broker."""
+
+    vhost: str
+    name: str
+    queue: Queue
 
 
 class RabbitSource:
@@ -70,10 +88,12 @@ class RabbitSource:
     Args:
         server: what to ask.
         clock: the time.
+        workers: what Celery's workers tell; None where nobody listens to them.
     """
 
-    def __init__(self, server: RabbitServer, clock: Clock) -> None:
+    def __init__(self, server: RabbitServer, clock: Clock, workers: CeleryWorkers | None = None) -> None:
         self._server = server
+        self._workers = workers
         self._clock = clock
         self._session = requests.Session()
         # Proxies and .netrc of the environment are not meant for it.
@@ -85,13 +105,15 @@ class RabbitSource:
         return self._server.name
 
     def start(self) -> None:
-        """Do nothing: nothing goes on between scrapes."""
+        """Begin to listen to workers."""
+        if self._workers is not None:
+            self._workers.listener.start()
 
     def ask(self) -> Told:
         """Return what the node tells now."""
         began = self._clock.monotonic()
         try:
-            queues, total = self._queues(began + self._server.timeout)
+            found, total = self._queues(began + self._server.timeout)
         except (
             requests.RequestException,
             OSError,
@@ -101,25 +123,38 @@ class RabbitSource:
             TypeError,
         ) as error:
             return Told(_problem(error))
-        answer = Answer(self._with_dead_letters(queues), dropped=total - len(queues))
-        return Told(outcomes=[Outcome(SYSTEM, self._clock.monotonic() - began, answer)])
+        workers = self._workers
+        queues = [each.queue for each in found] if workers is None else _with_outcomes(found, workers)
+        answer = Answer(self._with_dead_letters(queues), dropped=total - len(found))
+        outcomes = [Outcome(SYSTEM, self._clock.monotonic() - began, answer)]
+        if workers is not None:
+            heard = workers.answer(SYSTEM)
+            outcomes.append(Outcome(COLLECTOR, 0.0, heard, heard.problem))
+        return Told(outcomes=outcomes)
 
     def cut(self) -> None:
         """Do nothing: an answer ends at its own time-out."""
 
     def close(self) -> None:
         """End the connections."""
+        if self._workers is not None:
+            self._workers.listener.stop()
         self._session.close()
 
-    def _queues(self, deadline: float) -> tuple[list[Queue], int]:
-        """Return the first queues by name, and how many there are."""
+    def _queues(self, deadline: float) -> tuple[list[_Found], int]:
+        """Return the first queues by name, and how many there are, but for Celery's own."""
         if self._server.api == "metrics":
             found = _detailed(self._get(DETAILED, deadline))
-            shown = sorted(found)[: self._server.max_queues]
-            return [_of_metrics(name, found[name]) for name in shown], len(found)
+            places = sorted(place for place in found if not _CELERYS_OWN.search(place[1]))
+            shown = places[: self._server.max_queues]
+            return [_of_metrics(place, found[place]) for place in shown], len(places)
         items: list[Mapping[str, Any]] = []
+        others = quote(f"^(?!.*({CELERYS_OWN}))")
         for page in range(1, -(-self._server.max_queues // PAGE) + 1):
-            path = f"/api/queues?page={page}&page_size={PAGE}&sort=name&columns={COLUMNS}"
+            path = (
+                f"/api/queues?page={page}&page_size={PAGE}&sort=name&name={others}&use_regex=true"
+                f"&columns={COLUMNS}"
+            )
             answer = json.loads(self._get(path, deadline))
             items += answer["items"]
             if page >= answer["page_count"]:
@@ -162,13 +197,20 @@ class RabbitSource:
         return queue if other is None else replace(queue, dead_letters=depths.get(other))
 
 
-def _detailed(body: bytes) -> dict[str, dict[str, float]]:
-    """Return the figures of each queue."""
+def _with_outcomes(found: Sequence[_Found], workers: CeleryWorkers) -> list[Queue]:
+    """Return the queues, those of the workers' virtual host with what became of their tasks."""
+    own = {each.name: each.queue for each in found if each.vhost == workers.vhost}
+    told = workers.outcomes(own, SYSTEM, _name(workers.vhost, ""))
+    return [each.queue for each in found if each.vhost != workers.vhost] + list(told.values())
+
+
+def _detailed(body: bytes) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the figures of each queue, by its virtual host and name."""
     if b"rabbitmq_" not in body:
         raise ValueError("what answers is not RabbitMQ's Prometheus plugin")
-    found: dict[str, dict[str, float]] = {}
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for what, vhost, queue, value in _lines(body):
-        found.setdefault(_name(vhost, queue), {})[what] = value
+        found.setdefault((vhost, queue), {})[what] = value
     return found
 
 
@@ -183,19 +225,20 @@ def _name(vhost: str, queue: str) -> str:
     return queue if vhost == "/" else f"{vhost}/{queue}"
 
 
-def _of_metrics(name: str, figures: Mapping[str, float]) -> Queue:
-    return Queue(
+def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> _Found:
+    queue = Queue(
         SYSTEM,
-        name,
+        _name(*place),
         ready=figures.get("messages_ready"),
         in_progress=figures.get("messages_unacked"),
         consumers=figures.get("consumers"),
         # NaN where the publisher sets none.
         oldest=unix_seconds(figures.get("head_message_timestamp")) if figures.get("messages_ready") else None,
     )
+    return _Found(*place, queue)
 
 
-def _of_management(item: Mapping[str, Any]) -> Queue:
+def _of_management(item: Mapping[str, Any]) -> _Found:
     totals: dict[Counter, float] = {}
     stats = item.get("message_stats") or {}
     if "publish" in stats:
@@ -204,15 +247,17 @@ def _of_management(item: Mapping[str, Any]) -> Queue:
     if done:
         totals["completed"] = sum(done)
     ready = item.get("messages_ready")
-    return Queue(
+    place = str(item["vhost"]), str(item["name"])
+    queue = Queue(
         SYSTEM,
-        _name(str(item["vhost"]), str(item["name"])),
+        _name(*place),
         ready=ready,
         in_progress=item.get("messages_unacknowledged"),
         consumers=item.get("consumers"),
         oldest=unix_seconds(item.get("head_message_timestamp")) if ready else None,
         totals=totals,
     )
+    return _Found(*place, queue)
 
 
 def _problem(error: Exception) -> Problem:

@@ -34,7 +34,7 @@ def tally(
         place = key(*name, counter)
         before = ledger.get(place, now)
         if counter in queue.totals:
-            counted[counter] = ledger.follow(place, queue.totals[counter], now, queue.epoch)
+            counted[counter] = ledger.follow(place, queue.totals[counter], now, queue.epochs.get(counter, ""))
             grown[counter] = 0.0 if before is None else counted[counter] - before
         elif counter in queue.more or before is not None:
             grown[counter] = queue.more.get(counter, 0.0)

@@ -141,7 +141,7 @@ def _workers(board: Families, server: str, answer: Answer) -> None:
     for system in answer.systems:
         for state in metrics.WORKER_STATES:
             board.add(metrics.QUEUE_WORKERS, [server, system, state], states[system, state])
-    for worker in answer.workers:
+    for worker in answer.workers[: answer.named]:
         board.maybe(metrics.QUEUE_WORKER_HEARTBEAT, [server, worker.system, worker.name], worker.heartbeat)
 
 

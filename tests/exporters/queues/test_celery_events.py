@@ -3,8 +3,9 @@
 import base64
 import json
 
+from specter_exporters.queues.celery_events import CeleryEvents
 from specter_exporters.queues.model import Problem
-from specter_exporters.queues.on_redis.celery_events import CeleryEvents, events_of
+from specter_exporters.queues.on_redis.celery_channel import events_of
 
 
 class Clock:
@@ -34,7 +35,7 @@ def states(events: CeleryEvents) -> dict[str, str] | None:
 
 def test_nobody_is_known_until_it_was_listened_for_long_enough() -> None:
     clock = Clock()
-    events = CeleryEvents(clock)
+    events = CeleryEvents("celery", clock)
     assert states(events) is None
     events.listening()
     assert states(events) is None
@@ -44,7 +45,7 @@ def test_nobody_is_known_until_it_was_listened_for_long_enough() -> None:
 
 def test_a_worker_is_busy_idle_lost_forgotten_or_gone_as_it_said() -> None:
     clock = Clock()
-    events = CeleryEvents(clock)
+    events = CeleryEvents("celery", clock)
     events.listening()
     events.take(beat("a", active=1))
     events.take(beat("b"))
@@ -54,28 +55,87 @@ def test_a_worker_is_busy_idle_lost_forgotten_or_gone_as_it_said() -> None:
     clock.sleep(5)
     events.take(beat("b"))
     clock.sleep(2)
+    # Silence is the worker's own only where the broker has said something since.
+    assert states(events) == {"a": "busy", "b": "idle"}
+    events.alive(clock.now)
     assert states(events) == {"a": "lost", "b": "idle"}
     clock.sleep(3594)
+    events.alive(clock.now)
     assert states(events) == {"b": "lost"}
 
 
 def test_while_nothing_is_heard_nobody_is_lost_and_nothing_is_known() -> None:
     clock = Clock()
-    events = CeleryEvents(clock)
+    events = CeleryEvents("celery", clock)
     events.listening()
     events.take(beat("a"))
     events.deaf(Problem("refused", "gone"))
     clock.sleep(600)
     assert states(events) is None
-    assert events.problem() == Problem("refused", "gone")
+    assert events.problem() == Problem("connection", "gone")
+    events.listening()
+    assert events.problem() is None
+    # It may have died meanwhile, or not have had the time to say that it lives.
+    assert states(events) is None
+    clock.sleep(7)
+    events.alive(clock.now)
+    assert states(events) == {"a": "lost"}
+    events.take(beat("a"))
+    events.deaf(Problem("refused", "gone"))
     events.listening()
     assert states(events) == {"a": "idle"}
-    clock.sleep(7)
-    assert states(events) == {"a": "lost"}
+
+
+def test_a_broker_that_says_nothing_leaves_unknown_who_lives() -> None:
+    clock = Clock()
+    events = CeleryEvents("celery", clock)
+    clock.sleep(21)
+    assert events.problem() == Problem("timeout", "nothing was heard for 20 s")
+    events.listening()
+    events.take(beat("a"))
+    clock.sleep(19)
+    assert (states(events), events.problem()) == ({"a": "idle"}, None)
+    clock.sleep(2)
+    assert (states(events), events.problem()) == (None, Problem("timeout", "nothing was heard for 20 s"))
+
+
+def test_what_is_no_event_is_said_for_a_minute_and_nobody_is_not_taken_for_no_worker() -> None:
+    clock = Clock()
+    events = CeleryEvents("celery", clock)
+    events.listening()
+    events.message([])
+    clock.sleep(15)
+    events.alive(clock.now)
+    problem = events.problem()
+    assert problem is not None
+    assert (problem.reason, "expected JSON" in problem.message) == ("other", True)
+    assert states(events) is None
+    events.message([beat("a")])
+    assert states(events) == {"a": "idle"}
+    events.message([{"type": 5}])
+    clock.sleep(61)
+    events.message([beat("a")])
+    assert events.problem() is None
+
+
+def test_made_up_names_are_bounded_and_said_and_can_be_shown() -> None:
+    events = CeleryEvents("celery", Clock())
+    events.listening()
+    # Half of a character, which JSON may hold and no scrape can.
+    events.take(beat("\ud800" + "x" * 500))
+    events.take({"type": "task-failed", "uuid": "1", "hostname": "a", "name": "\udfff"})
+    assert events.failures() == {"?": 1}
+    for number in range(3000):
+        events.take(beat(f"worker {number}"))
+    workers = events.workers() or ()
+    assert (len(workers), workers[0].name) == (2000, "?" + "x" * 199)
+    problem = events.problem()
+    assert problem is not None
+    assert problem.message == "more than 2000 workers tell of themselves; the rest is left out"
 
 
 def test_tasks_are_of_the_queue_that_was_told_or_of_the_only_one() -> None:
-    events = CeleryEvents(Clock())
+    events = CeleryEvents("celery", Clock())
     assert events.counts(["mail"]) == {}
     events.take({"type": "task-sent", "uuid": "1", "queue": "mail", "hostname": "web"})
     assert events.counts(["mail"]) == {}
@@ -94,7 +154,7 @@ def test_tasks_are_of_the_queue_that_was_told_or_of_the_only_one() -> None:
 
 
 def test_tasks_before_the_queues_were_found_are_of_the_only_one() -> None:
-    events = CeleryEvents(Clock())
+    events = CeleryEvents("celery", Clock())
     events.take({"type": "task-sent", "uuid": "1", "queue": "mail", "hostname": "web"})
     for uuid in ("1", "2"):
         events.take({"type": "task-failed", "uuid": uuid, "hostname": "a"})
@@ -104,7 +164,7 @@ def test_tasks_before_the_queues_were_found_are_of_the_only_one() -> None:
 
 
 def test_failures_are_told_by_the_name_that_workers_receive_a_task_with() -> None:
-    events = CeleryEvents(Clock())
+    events = CeleryEvents("celery", Clock())
     events.take({"type": "task-received", "uuid": "1", "name": "shop.mail", "hostname": "a"})
     for uuid in ("1", "1", "2"):
         events.take({"type": "task-failed", "uuid": uuid, "hostname": "a"})
@@ -117,7 +177,7 @@ def test_failures_are_told_by_the_name_that_workers_receive_a_task_with() -> Non
 
 
 def test_what_is_no_event_is_left_out() -> None:
-    events = CeleryEvents(Clock())
+    events = CeleryEvents("celery", Clock())
     events.listening()
     for each in (
         {},

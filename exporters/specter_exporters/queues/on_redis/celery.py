@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from specter_core.clock import Clock
+from specter_exporters.queues.celery_events import CeleryEvents
 from specter_exporters.queues.messages import document, identity, iso_time, published
 from specter_exporters.queues.model import Answer, Counter, Queue
-from specter_exporters.queues.on_redis.celery_events import CeleryEvents
 from specter_exporters.queues.on_redis.discovery import Finder
 from specter_exporters.queues.on_redis.model import RedisServer
 from specter_exporters.queues.on_redis.session import Known, Session
@@ -89,16 +89,18 @@ class CeleryCollector:
         queues = [
             self._queue(name, waiting.get(name), heads, taken, done.pop(name, {}), now) for name in shown
         ]
-        queues += [Queue(SYSTEM, name, totals=rest, epoch=self._events.epoch) for name, rest in done.items()]
+        queues += [
+            Queue(SYSTEM, name, totals=rest, epochs=self._events.epochs) for name, rest in done.items()
+        ]
         # Without queues nobody is expected; with them, a silent event stream is nobody at work.
         workers = self._events.workers() if shown else None
-        kept = None if workers is None else workers[: self._server.max_workers]
-        dropped = len(names) - len(shown) + len(workers or ()) - len(kept or ())
+        most = self._server.max_workers
         return Answer(
             queues,
             workers,
-            systems=(SYSTEM,) if kept is not None else (),
-            dropped=dropped,
+            named=most,
+            systems=() if workers is None else (SYSTEM,),
+            dropped=len(names) - len(shown) + max(0, len(workers or ()) - most),
             failures=self._events.failures(),
             epoch=self._events.epoch,
             problem=known.problem or self._events.problem(),
@@ -210,7 +212,7 @@ class CeleryCollector:
             head=head,
             oldest_taken=None if held is None else held.oldest,
             totals=done,
-            epoch=self._events.epoch,
+            epochs=self._events.epochs,
             whole=held is not None,
         )
 

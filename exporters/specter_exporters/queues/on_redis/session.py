@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Command = tuple[str | bytes | int | float, ...]
 Reply = Any
-HEALTH_CHECK = 10
-"""Seconds after which a silent subscription is asked whether it lives."""
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (exceptions.BusyLoadingError, "starting"),
     (exceptions.NoPermissionError, "privilege"),
@@ -93,20 +91,25 @@ class Session:
         return self._connection
 
 
-def pool(server: RedisServer) -> ConnectionPool:
+def pool(server: RedisServer, *, health_check: int = 0, **more: Any) -> ConnectionPool:
     """Return what makes connections to the server, each of which waits for it no longer than its `timeout`.
+
+    Args:
+        server: what to connect to.
+        health_check: seconds after which a silent subscription asks the server whether it lives; 0 for never.
+        more: further options of the client's.
 
     Raises:
         SpecterError: the password cannot be read.
     """
-    options: dict[str, Any] = {} if server.ca_file is None else {"ssl_ca_certs": str(server.ca_file)}
+    options = {**more, **({} if server.ca_file is None else {"ssl_ca_certs": str(server.ca_file)})}
     if server.password_file is not None:
         options["password"] = read_secret_file(server.password_file, what="password_file")
     return ConnectionPool.from_url(
         server.url,
         socket_timeout=server.timeout,
         socket_connect_timeout=server.timeout,
-        health_check_interval=HEALTH_CHECK,
+        health_check_interval=health_check,
         retry=Retry(NoBackoff(), 0),
         # Maps as flat lists, as all versions of redis-py and Redis know them.
         protocol=2,

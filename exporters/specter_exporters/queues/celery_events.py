@@ -1,30 +1,21 @@
 """What Celery's workers tell of themselves: heartbeats, and what became of tasks.
 
-Workers publish events on channels `/DB.celeryev/…` (PUB/SUB, so nothing is kept for who does not listen): a
-heartbeat every two seconds, and with `-E` (`worker_send_task_events`) one for each step of a task. Nothing is
-asked of them: `inspect` broadcasts to every worker and waits a second for who may not live.
+Workers publish events, by whichever broker: a heartbeat every two seconds, and with `-E`
+(`worker_send_task_events`) one for each step of a task. Nothing is asked of them: `inspect` broadcasts to
+every worker and waits a second for who may not live.
 """
 
-import base64
 import json
-import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.client import PubSub
-from redis.exceptions import RedisError
-
 from specter_core.clock import Clock
-from specter_core.errors import SpecterError
+from specter_exporters.queues.allowance import MOST_SILENCE
 from specter_exporters.queues.model import Counter, Problem, State, Worker
-from specter_exporters.queues.on_redis.model import RedisServer
-from specter_exporters.queues.on_redis.session import connection_problem
 
-logger = logging.getLogger(__name__)
-SYSTEM = "celery"
 UNKNOWN = "unknown"
 """The queue of tasks whose queue nobody told: publishers do with `task_send_sent_event`."""
 SETTLED_AFTER = 10.0
@@ -39,6 +30,7 @@ MOST_TASKS = 20_000
 MOST_QUEUES = 3000
 LONGEST_UUID = 100
 """Characters of a task's identifier that are kept; Celery's own have 36."""
+LONGEST_NAME = 200
 MOST_NAMES = 100
 """Names of tasks that have a count of their own."""
 OTHER = "other"
@@ -47,7 +39,12 @@ COUNTED: dict[str, Counter] = {
     "task-failed": "failed",
     "task-retried": "retried",
 }
-POLL, RECONNECT_AFTER = 0.2, 1.0
+TOLD_FOR = 60.0
+"""Seconds for which it is told that something came that is no event, or that there are too many workers."""
+_NO_EVENTS = Problem("other", "what comes as events is none: expected JSON, Celery's event_serializer")
+_TOO_MANY = Problem("other", f"more than {MOST_WORKERS} workers tell of themselves; the rest is left out")
+_REASONS = {"refused": "connection", "starting": "connection"}
+"""A server's reasons in the words of a collector."""
 
 
 @dataclass(slots=True)
@@ -64,62 +61,95 @@ class CeleryEvents:
     """Events as they come, added up.
 
     Args:
+        system: value of the label `system` of the workers.
         clock: the time; events' own timestamps are those of other machines.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, system: str, clock: Clock) -> None:
+        self._system = system
         self._clock = clock
         self._lock = threading.Lock()
         self._workers: dict[str, _Heard] = {}
         self._queues: OrderedDict[str, str] = OrderedDict()
         self._counts: dict[tuple[str, Counter], float] = {}
+        self._began = clock.monotonic()
         self._since: float | None = None
+        self._alive = self._began
         self._names: OrderedDict[str, str] = OrderedDict()
         self._failures: dict[str, float] = {}
         self._tasks_told = False
         self._rest: str | None = None
         self._problem: Problem | None = None
+        self._trouble: tuple[float, Problem] | None = None
         self.epoch = f"{clock.time():.3f}"
+        self.epochs: Mapping[Counter, str] = dict.fromkeys(COUNTED.values(), self.epoch)
 
     def listening(self) -> None:
         """Take it that from now on every event is heard."""
         with self._lock:
             self._since, self._problem = self._clock.monotonic(), None
+            self._alive = self._since
+
+    def alive(self, at: float) -> None:
+        """Take it that the broker sent something at `at`, monotonic seconds: who was silent until then is."""
+        with self._lock:
+            self._alive = max(self._alive, at)
 
     def deaf(self, problem: Problem) -> None:
         """Take it that nothing is heard for now: nobody is lost for it."""
         with self._lock:
+            problem = Problem(_REASONS.get(problem.reason, problem.reason), problem.message)
             self._since, self._problem = None, problem
+            if problem.reason == "other":
+                self._trouble = self._clock.monotonic(), problem
 
     def problem(self) -> Problem | None:
-        """Return why nothing is heard; None while all is well."""
-        with self._lock:
-            return self._problem
-
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Add an event; what is none is left out."""
-        kind, host = event.get("type"), event.get("hostname")
-        if not isinstance(kind, str) or not isinstance(host, str):
-            return
-        with self._lock:
-            if kind.startswith("worker-"):
-                self._worker(kind, host[:200], event)
-            elif kind.startswith("task-"):
-                self._task(kind, str(event.get("uuid"))[:LONGEST_UUID], event)
-
-    def workers(self) -> Sequence[Worker] | None:
-        """Return the workers, lost ones first; None while it is not known who there is."""
+        """Return why nothing is heard, or not everything; None while all is well."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._since is None or (now - self._since < SETTLED_AFTER and not self._workers):
+            if self._problem is not None:
+                return self._problem
+            if now - (self._began if self._since is None else self._alive) > MOST_SILENCE:
+                return Problem("timeout", f"nothing was heard for {MOST_SILENCE:g} s")
+            return None if self._trouble is None or not self._troubled(now) else self._trouble[1]
+
+    def message(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Add the events of a message; one without any says that the others may not be understood either."""
+        if sum(self.take(event) for event in events) == 0:
+            with self._lock:
+                self._trouble = self._clock.monotonic(), _NO_EVENTS
+
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Add an event; return whether it is one, and else leave it out."""
+        kind, host = event.get("type"), event.get("hostname")
+        if not isinstance(kind, str) or not isinstance(host, str):
+            return False
+        with self._lock:
+            self._alive = self._clock.monotonic()
+            if kind.startswith("worker-"):
+                self._worker(kind, _text(host), event)
+            elif kind.startswith("task-"):
+                self._task(kind, str(event.get("uuid"))[:LONGEST_UUID], event)
+        return True
+
+    def workers(self) -> Sequence[Worker] | None:
+        """Return the workers, lost ones first; None while it is not known who there is, or how each is."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if self._since is None or now - self._alive > MOST_SILENCE:
                 return None
             self._workers = {
                 host: heard for host, heard in self._workers.items() if now - heard.monotonic < FORGET_AFTER
             }
-            found = [
-                Worker(SYSTEM, host, self._state(heard, now, self._since), heard.at)
-                for host, heard in sorted(self._workers.items())
-            ]
+            # Nobody was heard: not yet, or in words that are not understood.
+            if not self._workers and (now - self._since < SETTLED_AFTER or self._troubled(now)):
+                return None
+            found = []
+            for host, heard in sorted(self._workers.items()):
+                state = self._state(heard, now, self._since)
+                if state is None:
+                    return None
+                found.append(Worker(self._system, host, state, heard.at))
         return sorted(found, key=lambda worker: worker.state != "lost")
 
     def counts(self, queues: Sequence[str]) -> dict[str, dict[Counter, float]]:
@@ -156,6 +186,7 @@ class CeleryEvents:
             self._workers.pop(host, None)
             return
         if host not in self._workers and len(self._workers) >= MOST_WORKERS:
+            self._trouble = self._clock.monotonic(), _TOO_MANY
             return
         every, active = event.get("freq"), event.get("active")
         self._workers[host] = _Heard(
@@ -165,12 +196,17 @@ class CeleryEvents:
             active if isinstance(active, int) else 0,
         )
 
-    @staticmethod
-    def _state(heard: _Heard, now: float, since: float) -> State:
-        silent = now - max(heard.monotonic, since)
-        if silent > max(LEAST_SILENCE, SILENT_BEATS * heard.every):
+    def _state(self, heard: _Heard, now: float, since: float) -> State | None:
+        """Return how a worker is; None of one that was not heard since the broker was heard again."""
+        limit = max(LEAST_SILENCE, SILENT_BEATS * heard.every)
+        if self._alive - max(heard.monotonic, since) > limit:
             return "lost"
+        if heard.monotonic < since and now - heard.monotonic > limit:
+            return None
         return "busy" if heard.active else "idle"
+
+    def _troubled(self, now: float) -> bool:
+        return self._trouble is not None and now - self._trouble[0] < TOLD_FOR
 
     def _task(self, kind: str, uuid: str, event: Mapping[str, Any]) -> None:
         # Publishers tell of what they send, workers of what they receive, and only there is the name.
@@ -197,71 +233,21 @@ class CeleryEvents:
 
 def _remember(table: OrderedDict[str, str], uuid: str, value: object) -> None:
     if isinstance(value, str):
-        table[uuid] = value[:200]
+        table[uuid] = _text(value)
         while len(table) > MOST_TASKS:
             table.popitem(last=False)
 
 
-class CeleryListener:
-    """A thread that listens to a server's events, and connects again when it must.
-
-    Args:
-        server: where.
-        subscribe: opens a subscription; it is closed by whom it is given to.
-        events: what they are added to.
-    """
-
-    def __init__(self, server: RedisServer, subscribe: Callable[[], PubSub], events: CeleryEvents) -> None:
-        self._server = server
-        self._subscribe = subscribe
-        self._events = events
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread = threading.Thread(target=self._run, name=f"celeryev {self._server.name}", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it, within some tenths of a second."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(POLL + self._server.timeout)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._listen()
-            except (RedisError, OSError, SpecterError) as error:
-                self._events.deaf(connection_problem(error))
-                self._stop.wait(RECONNECT_AFTER)
-
-    def _listen(self) -> None:
-        subscription = self._subscribe()
-        try:
-            while not self._stop.is_set():
-                message = subscription.get_message(timeout=POLL)
-                if message is None:
-                    continue
-                if message["type"] == "psubscribe":
-                    self._events.listening()
-                elif message["type"] == "pmessage":
-                    for event in events_of(message["data"]):
-                        self._events.take(event)
-        finally:
-            subscription.close()
+def _text(value: str) -> str:
+    """Return what can be shown of a name: JSON may hold halves of characters, which no scrape can."""
+    return value[:LONGEST_NAME].encode("utf-8", "replace").decode()
 
 
-def events_of(data: bytes) -> Iterable[Mapping[str, Any]]:
-    """Return the events of a message of kombu's: one, or a list of them; none of what is no such message."""
+def events_in(body: str | bytes) -> Sequence[Mapping[str, Any]]:
+    """Return the events in the body of a message: one, or a list of them; none of what is no such body."""
     try:
-        message = json.loads(data)
-        body = message["body"]
-        if message.get("properties", {}).get("body_encoding") == "base64":
-            body = base64.b64decode(body)
         found = json.loads(body)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return []
     listed = found if isinstance(found, list) else [found]
     return [event for event in listed if isinstance(event, dict)]
