@@ -52,7 +52,7 @@ def test_a_brokers_counter_that_begins_anew_is_counted_on() -> None:
     assert counted(ledger, 2, totals={"arrived": 50}) == {"arrived": 50}
     assert counted(ledger, 3, totals={"arrived": 7}) == {"arrived": 57}
     # Of another epoch, all of it is new, also where it is more than before.
-    assert counted(ledger, 4, totals={"arrived": 9}, epoch="b") == {"arrived": 66}
+    assert counted(ledger, 4, totals={"arrived": 9}, epochs={"arrived": "b"}) == {"arrived": 66}
 
 
 def test_who_told_of_failures_once_is_believed_to_tell_of_completions() -> None:
