@@ -74,19 +74,32 @@ class RabbitProcess:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def declare(self, queue: str, vhost: str = "%2f", **arguments: str) -> None:
+    def declare(self, queue: str, vhost: str = "%2f", **arguments: str | int) -> None:
         """Make a queue."""
         self.call("PUT", f"queues/{vhost}/{queue}", {"durable": True, "arguments": arguments})
 
-    def publish(self, queue: str, vhost: str = "%2f", **properties: Any) -> None:
-        """Publish a message to a queue."""
+    def queues(self) -> list[dict[str, Any]]:
+        """Return every queue, as the broker describes it."""
+        found: list[dict[str, Any]] = self.call("GET", "queues?disable_stats=true")
+        return found
+
+    def publish(
+        self,
+        key: str,
+        vhost: str = "%2f",
+        *,
+        exchange: str = "amq.default",
+        payload: str = "x",
+        **properties: Any,
+    ) -> None:
+        """Publish a message by its routing key, which is a queue's name for the default exchange."""
         message = {
             "properties": properties,
-            "routing_key": queue,
-            "payload": "x",
+            "routing_key": key,
+            "payload": payload,
             "payload_encoding": "string",
         }
-        assert self.call("POST", f"exchanges/{vhost}/amq.default/publish", message) == {"routed": True}
+        assert self.call("POST", f"exchanges/{vhost}/{exchange}/publish", message) == {"routed": True}
 
     def reject(self, queue: str) -> None:
         """Take the next message, and give it up."""

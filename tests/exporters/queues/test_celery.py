@@ -2,11 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,70 +10,23 @@ import redis
 
 from specter_exporters.queues.on_redis.model import RedisServer
 from tests.exporters.queues.asking import asking, failing, found
+from tests.exporters.queues.celery_running import APP, publish, worker
 from tests.exporters.serving import until
 from tests.servers.redis import RedisProcess, running_redis
 
 pytestmark = pytest.mark.integration
-MAIL, APP = ("mail", "celery"), "tests.exporters.queues.celery_app"
-ROOT = Path(__file__).parents[3]
+MAIL = ("mail", "celery")
 
 
 def watched(server: RedisProcess) -> RedisServer:
     return RedisServer("main", server.url, discover=("celery",))
 
 
-def publish(server: RedisProcess, code: str, **environment: str) -> None:
-    """Run code beside the application's tasks."""
-    subprocess.run(
-        [sys.executable, "-c", f"from {APP} import app, fail, hold, retry, succeed\n{code}"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "BROKER": server.url, **environment},
-        timeout=60,
-        check=True,
-    )
-
-
-@contextmanager
-def worker(server: RedisProcess, folder: Path, queues: str = "mail") -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a worker that beats once a second; what is left of it at the end is killed."""
-    with (folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "celery",
-                    "-A",
-                    APP,
-                    "worker",
-                    "-Q",
-                    queues,
-                    "-c",
-                    "1",
-                    "-n",
-                    "one@host",
-                ),
-                *("--heartbeat-interval", "1", "--without-gossip", "--without-mingle", "-l", "INFO"),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "BROKER": server.url},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
-
-
 def test_messages_of_every_priority_wait_and_the_stamp_tells_since_when(
     server: RedisProcess, client: redis.Redis
 ) -> None:
     before = time.time()
-    publish(server, "for each in (0, 3, 9, 9): succeed.apply_async(priority=each)", STAMPED="yes")
+    publish(server.url, "for each in (0, 3, 9, 9): succeed.apply_async(priority=each)", STAMPED="yes")
     assert client.llen("mail") == 1
     with asking(watched(server)) as scrape:
         seen = scrape()
@@ -112,15 +61,14 @@ def test_without_a_stamp_the_age_is_at_least_since_it_was_seen(
 def test_what_became_of_tasks_is_counted_and_a_killed_worker_is_seen_by_its_heartbeat(
     server: RedisProcess, client: redis.Redis, tmp_path: Path
 ) -> None:
-    publish(server, "succeed.delay(); fail.delay(); hold.apply_async(countdown=900); retry.delay()")
-    with asking(watched(server)) as scrape, worker(server, tmp_path) as process:
+    publish(server.url, "succeed.delay(); fail.delay(); hold.apply_async(countdown=900); retry.delay()")
+    with asking(watched(server)) as scrape, worker(server.url, tmp_path) as process:
         until(lambda: found(scrape(), "workers").get(("busy", "celery")) == 1, "a task that runs")
         until(lambda: found(scrape(), "failed_total").get(MAIL) == 2, "a retry that failed")
         seen = scrape()
         assert found(seen, "retried_total") == {MAIL: 1}
         assert found(seen, "completed_total") == {MAIL: 1}
-        app = "tests.exporters.queues.celery_app"
-        assert found(seen, "task_failures_total") == {(f"{app}.fail",): 1, (f"{app}.retry",): 1}
+        assert found(seen, "task_failures_total") == {(f"{APP}.fail",): 1, (f"{APP}.retry",): 1}
         # One of the three runs, which is acknowledged when it starts; the others were taken in advance.
         assert (found(seen, "in_progress"), found(seen, "scheduled")) == ({MAIL: 2}, {MAIL: 1})
         assert time.time() - 60 < found(seen, "oldest_in_progress_timestamp_seconds")[MAIL] <= time.time()

@@ -153,7 +153,9 @@ def test_a_bomb_of_names_fills_no_memory_and_is_said(wire: Wire, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "begin", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x01\x00\x00\x00\x00\x00\x04abcd\xce", b"\x00" * 99]
+    "begin",
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x01\x00\x00\x00\x00\x00\x04abcd\xce", b"\x00" * 99],
+    ids=["a web server", "a frame of nonsense", "zeros"],
 )
 def test_what_is_no_broker_is_said(wire: Wire, tmp_path: Path, begin: bytes) -> None:
     def speaks(connection: socket.socket, over: threading.Event) -> None:

@@ -1,11 +1,15 @@
-"""A real RabbitMQ, by its Prometheus plugin and by its management API."""
+"""A real RabbitMQ, by its Prometheus plugin, by its management API, and by the events of Celery's workers."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import amqp
 import pytest
 
+from specter_exporters.queues.celery_exchange import CeleryBroker
 from specter_exporters.queues.rabbitmq import RabbitServer
 from tests.exporters.queues.asking import asking, failing, found, reason
 from tests.exporters.serving import until
@@ -13,6 +17,8 @@ from tests.servers.exposition import exposing
 from tests.servers.prometheus import free_port
 from tests.servers.rabbitmq import PASSWORD, USER, RabbitProcess, running_rabbitmq
 
+PAGE = (Path(__file__).parents[3] / "docs" / "exporters-queues.md").read_text("utf-8")
+WATCHER = "pass-word-of-the-watcher"
 SYSTEM = "rabbitmq"
 MAIL, DEAD, OTHER = (("mail", SYSTEM), ("dead", SYSTEM), ("office/mail", SYSTEM))
 EXPOSED = """\
@@ -31,6 +37,8 @@ def rabbit() -> Iterator[RabbitProcess]:
         server.declare("mail", **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
         server.declare("dead")
         server.declare("mail", vhost="office")
+        for own in ("one@host.celery.pidbox", "8c9e-reply.reply.celery.pidbox", "celeryev.5d3a"):
+            server.declare(own)
         for second in (1_700_000_000, 1_700_000_050, 1_700_000_100):
             server.publish("mail", timestamp=second)
         server.publish("mail", vhost="office")
@@ -89,3 +97,84 @@ def test_what_is_no_rabbitmq_and_what_is_not_there_is_said() -> None:
         assert reason(scrape()) == ["other"]
     with asking(RabbitServer("main", f"http://127.0.0.1:{free_port()}")) as scrape:
         assert reason(scrape()) == ["refused"]
+
+
+@pytest.fixture(scope="module")
+def watcher(rabbit: RabbitProcess) -> str:
+    """Make a user with the documented rights, and no others."""
+    [rights] = re.findall(r"^rabbitmqctl set_permissions (\S+) '(\S+)' '(\S+)' '(\S+)'$", PAGE, re.MULTILINE)
+    user, configure, write, read = rights
+    rabbit.grant(user, WATCHER, configure=configure, write=write, read=read)
+    return str(user)
+
+
+@pytest.mark.integration
+def test_workers_and_their_tasks_are_heard_with_the_documented_rights(
+    rabbit: RabbitProcess, watcher: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("wrong\n")
+    broker = CeleryBroker(f"amqp://{watcher}@127.0.0.1:{rabbit.amqp_port}", tmp_path / "secret")
+
+    def say(**event: object) -> None:
+        rabbit.publish("worker.heartbeat", exchange="celeryev", payload=json.dumps(event))
+
+    with asking(RabbitServer("main", rabbit.metrics, celery=broker)) as scrape:
+        until(lambda: failing(scrape()) == {"celery": "auth"}, "a wrong password")
+        (tmp_path / "secret").write_text(f"{WATCHER}\n")
+        until(lambda: failing(scrape()) == {"celery": "missing"}, "an exchange that nobody made")
+        assert (found(scrape(), "ready")[MAIL], found(scrape(), "workers")) == (2, {})
+        rabbit.call("PUT", "exchanges/%2f/celeryev", {"type": "topic", "durable": True})
+        until(lambda: failing(scrape()) == {}, "listening")
+        say(type="worker-heartbeat", hostname="one@host", freq=2, active=1)
+        say(type="task-sent", hostname="web", uuid="1", queue="mail")
+        say(type="task-received", hostname="one@host", uuid="1", name="shop.mail")
+        say(type="task-failed", hostname="one@host", uuid="1")
+        until(lambda: found(scrape(), "failed_total") == {MAIL: 1}, "a failure")
+        seen = scrape()
+        assert found(seen, "workers")["busy", SYSTEM] == 1
+        assert (SYSTEM, "one@host") in found(seen, "worker_heartbeat_timestamp_seconds")
+        assert found(seen, "task_failures_total") == {("shop.mail",): 1}
+        assert (found(seen, "completed_total")[MAIL], found(seen, "ready")) == (
+            0,
+            {MAIL: 2, DEAD: 1, OTHER: 1},
+        )
+        [own] = [each for each in rabbit.queues() if each["name"].startswith("celeryev.specter.")]
+        assert (own["exclusive"], own["auto_delete"], own["durable"]) == (True, True, False)
+        assert own["arguments"]["x-max-length"] == 10_000
+    until(lambda: len(rabbit.queues()) == 6, "the end of its queue")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda channel: channel.queue_declare("mine"),
+        lambda channel: channel.basic_publish(amqp.Message("x"), "celeryev", "worker.heartbeat"),
+        lambda channel: channel.basic_publish(amqp.Message("x"), "", "mail"),
+        lambda channel: channel.basic_get("mail"),
+        lambda channel: channel.queue_purge("mail"),
+        lambda channel: channel.queue_delete("mail"),
+        lambda channel: channel.exchange_delete("celeryev"),
+    ],
+    ids=["declare", "tell an event", "publish", "take", "purge", "delete", "delete the exchange"],
+)
+def test_the_documented_rights_allow_nothing_else(
+    rabbit: RabbitProcess, watcher: str, write: Callable[[amqp.Channel], object]
+) -> None:
+    address = f"127.0.0.1:{rabbit.amqp_port}"
+    with amqp.Connection(address, watcher, WATCHER, confirm_publish=True) as connection:
+        channel = connection.channel()
+        with pytest.raises(amqp.exceptions.AccessRefused):
+            write(channel)
+
+
+@pytest.mark.integration
+def test_a_user_without_the_rights_and_a_virtual_host_that_is_not_there_are_said(
+    rabbit: RabbitProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(WATCHER)
+    rabbit.grant("stranger", WATCHER, configure="^$", write="^$", read="^$")
+    for path in ("", "/office"):
+        broker = CeleryBroker(f"amqp://stranger@127.0.0.1:{rabbit.amqp_port}{path}", tmp_path / "secret")
+        with asking(RabbitServer("main", rabbit.metrics, celery=broker)) as scrape:
+            until(lambda scrape=scrape: failing(scrape()) == {"celery": "privilege"}, "a refusal")  # type: ignore[misc]
