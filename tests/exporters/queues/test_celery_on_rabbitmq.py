@@ -159,7 +159,7 @@ def test_the_management_api_counts_arrivals_and_workers_what_they_finished(
 def test_messages_of_every_priority_are_ready_and_stamped_tasks_tell_since_when_the_next_waits(
     rabbit: RabbitProcess, secret: Path
 ) -> None:
-    rabbit.declare("urgent", **{"x-max-priority": 10})
+    rabbit.declare("urgent", "%2f", **{"x-max-priority": 10})
     before = int(time.time())
     publish(
         rabbit.amqp,

@@ -10,6 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_exporters.queues.model import Answer, Outcome, Problem, Told
+from specter_exporters.queues.on_redis.clustering import cluster_problem
 from specter_exporters.queues.on_redis.session import Session, connection_problem, refusal
 
 
@@ -83,12 +84,14 @@ class RedisSource:
         """Return what the server tells now."""
         try:
             self._greet()
-            outcomes = [self._run(each) for each in self._parts.collectors]
+            parted = cluster_problem(self._session)
+            outcomes = [self._run(each, parted) for each in self._parts.collectors]
         except (RedisError, OSError, SpecterError) as error:
             self._session.close()
             return Told(connection_problem(error))
         complete = self._parts.complete
-        return Told(outcomes=outcomes, complete=None if complete is None else complete())
+        whole = None if complete is None else complete() and parted is None
+        return Told(outcomes=outcomes, complete=whole)
 
     def cut(self) -> None:
         """End the connection."""
@@ -112,8 +115,11 @@ class RedisSource:
             self._session.close()
             self._session.one("PING")
 
-    def _run(self, collector: Collector) -> Outcome:
-        """Ask a collector; what the server refuses is its own problem, silence is everybody's."""
+    def _run(self, collector: Collector, parted: Problem | None) -> Outcome:
+        """Ask a collector; what the server refuses is its own problem, silence is everybody's.
+
+        Where the keys are on many nodes, each collector has missed some.
+        """
         began = self._clock.monotonic()
         problem: Problem | None
         try:
@@ -124,4 +130,6 @@ class RedisSource:
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             # A key of the same name that someone else made, or a server that only looks like Redis.
             answer, problem = Answer(), Problem("other", f"cannot be understood: {error!r}")
+        if answer.memory is None:
+            problem = parted or problem
         return Outcome(collector.name, self._clock.monotonic() - began, answer, problem)

@@ -151,6 +151,8 @@ def connection_problem(error: Exception) -> Problem:
 def refusal(error: exceptions.ResponseError) -> Problem:
     """Return why a command was refused: privilege, wrong_type or other."""
     line = " ".join(str(error).split())
+    if isinstance(error, exceptions.MovedError):
+        return Problem("other", f"a key is on another node of a Redis Cluster: slot {line}")
     if isinstance(error, exceptions.NoPermissionError):
         return Problem("privilege", line)
     return Problem("wrong_type" if line.startswith("WRONGTYPE") else "other", line)
