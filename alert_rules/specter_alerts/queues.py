@@ -132,11 +132,13 @@ def _old(settings: Settings, name: str, severity: Severity, most: float) -> Aler
 
 def _unserved(settings: Settings) -> AlertRule:
     workers = f'sum by ({SYSTEM}) ({metrics.QUEUE_WORKERS.name}{{state!="lost"}})'
+    consumers = of_queue(metrics.QUEUE_CONSUMERS)
     return alert(
         settings,
         "QueueWithoutConsumers",
-        f"{READY} > 0\nand {ON}\n{of_queue(metrics.QUEUE_CONSUMERS)} == 0\n"
-        f"or\n{READY} > 0\nand on ({SYSTEM})\n{workers} == 0",
+        f"{READY} > 0\nand {ON}\n{consumers} == 0\n"
+        # Where the broker counts consumers, they may be others than the workers that are known by name.
+        f"or\n{READY} > 0\nand on ({SYSTEM})\n{workers} == 0\nunless {ON}\n{consumers} > 0",
         "critical",
         "consumers",
         wait=settings.queue_unserved_for,

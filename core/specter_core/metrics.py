@@ -331,8 +331,8 @@ QUEUE_COLLECTOR_DURATION = Metric(
 QUEUE_COLLECTOR_FAILURE = Metric(
     "specter_queue_collector_failure",
     "gauge",
-    "1 for the reason why a collector failed in this scrape; else absent. Reasons: privilege, wrong_type, "
-    "missing, timeout, connection, other.",
+    "1 for the reason why a collector failed in this scrape; else absent. Reasons: auth, privilege, "
+    "wrong_type, missing, timeout, tls, connection, other.",
     (SERVER, "collector", "reason"),
 )
 QUEUE_DROPPED = Metric(

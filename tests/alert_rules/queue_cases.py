@@ -153,6 +153,28 @@ QUEUES = [
         },
     ),
     Case(
+        "QueueWithoutConsumers",
+        "queues",
+        "fires on RabbitMQ for the queue that workers left, not for one that others take from",
+        {
+            of("queue_workers", system="rabbitmq", state="idle"): "1x59 0x240",
+            of("queue_workers", system="rabbitmq", state="busy"): "0x300",
+            of("queue_workers", system="rabbitmq", state="lost"): "0x59 1x240",
+            **{of("queue_ready", system="rabbitmq", queue=queue): "5x300" for queue in "ab"},
+            of("queue_consumers", system="rabbitmq", queue="a"): "1x59 0x240",
+            of("queue_consumers", system="rabbitmq", queue="b"): "1x300",
+        },
+        {
+            "4m": [],
+            "10m": firing(
+                {**BROKER, "system": "rabbitmq", "queue": "a"},
+                "Nobody takes messages of queue a (rabbitmq) on main",
+                "5 messages wait in a (rabbitmq) on main, and it has no consumer, or its system no worker "
+                "that lives; expected at least one.",
+            ),
+        },
+    ),
+    Case(
         "QueueDeadLettersGrowing",
         "queues",
         "fires for one more, not for those that lie there, and resolves",
@@ -407,6 +429,24 @@ WORKERS = [
                 "that one is idle now and then.",
             ),
             "27m": [],
+        },
+    ),
+    Case(
+        "WorkersAllBusy",
+        "workers",
+        "holds workers that RabbitMQ's events tell of against the queues that RabbitMQ tells",
+        {
+            of("queue_workers", system="rabbitmq", state="busy"): "2x300",
+            of("queue_workers", system="rabbitmq", state="idle"): "0x300",
+            of("queue_ready", system="rabbitmq", queue="mail"): "5x300",
+        },
+        {
+            "20m": firing(
+                {**BROKER, "system": "rabbitmq"},
+                "All rabbitmq workers of main are busy, and messages wait",
+                "All 2 rabbitmq workers of main that live have been busy for 10m while messages wait; "
+                "expected that one is idle now and then.",
+            ),
         },
     ),
     Case(

@@ -14,6 +14,7 @@ from typing import Any
 import requests
 
 from specter_stack.programs import find_program
+from tests.core.certificates import Certificate, self_signed
 from tests.servers.prometheus import free_port
 
 READY_WITHIN = 90.0
@@ -29,6 +30,8 @@ class RabbitProcess:
     folder: Path
     environment: Mapping[str, str]
     amqp_port: int
+    amqps_port: int
+    certificate: Certificate
     management: str
     metrics: str
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
@@ -112,12 +115,15 @@ def running_rabbitmq() -> Iterator[RabbitProcess]:
     """Start a node on free ports of the loopback, and its epmd; end both with the block."""
     with tempfile.TemporaryDirectory(prefix="rabbit") as name:
         folder = Path(name)
-        amqp, management, metrics, epmd, distribution = (free_port() for _ in range(5))
+        amqp, amqps, management, metrics, epmd, distribution = (free_port() for _ in range(6))
+        certificate = self_signed(folder, "rabbit")
         for part in ("mnesia", "log"):
             (folder / part).mkdir()
         (folder / "plugins").write_text(PLUGINS)
         (folder / "rabbit.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{amqp}\n"
+            f"listeners.ssl.1 = 127.0.0.1:{amqps}\n"
+            f"ssl_options.certfile = {certificate.cert}\nssl_options.keyfile = {certificate.key}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
             f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {metrics}\n"
         )
@@ -142,7 +148,13 @@ def running_rabbitmq() -> Iterator[RabbitProcess]:
                 ["epmd", "-address", "127.0.0.1", "-port", str(epmd)], stdout=output, stderr=output
             )
         server = RabbitProcess(
-            folder, environment, amqp, f"http://127.0.0.1:{management}", f"http://127.0.0.1:{metrics}"
+            folder,
+            environment,
+            amqp,
+            amqps,
+            certificate,
+            f"http://127.0.0.1:{management}",
+            f"http://127.0.0.1:{metrics}",
         )
         try:
             server.start()

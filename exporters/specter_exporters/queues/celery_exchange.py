@@ -197,10 +197,19 @@ class _Connection(amqp.Connection):  # type: ignore[misc]  # it has no types
             client_properties={"connection_name": "specter exporter queues"},
         )
 
-    def Transport(self, host: str, connect_timeout: float, ssl: Any, *times: float, **options: Any) -> Any:  # noqa: N802
+    def Transport(  # noqa: N802
+        self,
+        host: str,
+        connect_timeout: float,
+        ssl: Any,
+        read_timeout: float | None,
+        write_timeout: float | None,
+        **options: Any,
+    ) -> Any:
         """Return the transport, as the client asks for it."""
         kind = _Secured if ssl else _Plain
-        transport = kind(host, connect_timeout, *times, ssl=ssl, **options)
+        times = {"read_timeout": read_timeout, "write_timeout": write_timeout}
+        transport = kind(host, connect_timeout, ssl=ssl, **times, **options)
         transport.allowance = self._allowance
         return transport
 

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from specter_core.config import ConfigError
 from specter_core.errors import UsageError
+from specter_exporters.queues.celery_exchange import CeleryBroker
 from specter_exporters.queues.command import queues
 from specter_exporters.queues.config import load
 from specter_exporters.queues.kafka import KafkaServer
@@ -71,6 +72,58 @@ kafka:
         RabbitServer("two", "https://rabbit:15671", "management", "watcher", tmp_path / "secret"),
         KafkaServer("kafka", ("kafka:9092",), {"mailers": ("mail",)}, {"security.protocol": "SSL"}),
     )
+
+
+def test_where_celerys_workers_tell_of_themselves_on_rabbitmq(tmp_path: Path) -> None:
+    for name in ("secret", "ca"):
+        (tmp_path / name).write_text("s3cret\n")
+    (tmp_path / "queues.yml").write_text("""\
+rabbitmq:
+  - url: http://127.0.0.1:15692
+    max_workers: 7
+    celery: {url: 'amqps://specter@rabbit/a%2Fb', password_file: secret, ca_file: ca, exchange: events}
+""")
+    [server] = load(tmp_path / "queues.yml")
+    assert isinstance(server, RabbitServer)
+    assert (server.celery, server.max_workers) == (
+        CeleryBroker("amqps://specter@rabbit/a%2Fb", tmp_path / "secret", tmp_path / "ca", exchange="events"),
+        7,
+    )
+    assert "secret" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("path", "vhost"),
+    [("", "/"), ("/", "/"), ("/%2F", "/"), ("//", "/"), ("/shop", "shop"), ("/a%2Fb", "a/b")],
+)
+def test_virtual_hosts_are_named_as_celery_names_them(path: str, vhost: str) -> None:
+    assert CeleryBroker(f"amqp://a@rabbit{path}", Path("secret")).vhost == vhost
+
+
+@pytest.mark.parametrize(
+    ("celery", "expected"),
+    [
+        ("{url: 'amqp://a:pass-word@h', password_file: p}", "celery.url: holds a password"),
+        ("{url: 'amqp://h', password_file: p}", "celery.url: is not an address with a user"),
+        ("{url: 'http://a@h', password_file: p}", "celery.url: is not an address with a user"),
+        ("{url: 'amqp://a@h:x', password_file: p}", "celery.url: is not an address with a user"),
+        ("{url: 'amqp://a@h?heartbeat=0', password_file: p}", "celery.url: is not an address with a user"),
+        ("{url: 'amqp://a@h'}", "celery.password_file"),
+        ("{url: 'amqp://a@h', password_file: p}", "celery.password_file: p is not a file"),
+    ],
+)
+def test_what_is_wrong_with_celery_on_rabbitmq_is_said(tmp_path: Path, celery: str, expected: str) -> None:
+    said = refused(tmp_path, f"rabbitmq: [{{url: 'http://h', celery: {celery}}}]\n")
+    assert expected in said
+    assert "pass-word" not in said
+
+
+def test_the_folder_may_be_given_by_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    command = ["--redis.url", "redis://127.0.0.1/0"]
+    folder = {"SPECTER_QUEUES_STORAGE_PATH": str(tmp_path / "file" / "state")}
+    result = CliRunner().invoke(queues, command, env=folder)
+    assert str(tmp_path / "file" / "state") in str(result.exception)
 
 
 def test_what_is_wrong_with_rabbitmq_and_kafka_is_said_without_secrets(tmp_path: Path) -> None:

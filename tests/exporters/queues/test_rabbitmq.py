@@ -178,3 +178,24 @@ def test_a_user_without_the_rights_and_a_virtual_host_that_is_not_there_are_said
         broker = CeleryBroker(f"amqp://stranger@127.0.0.1:{rabbit.amqp_port}{path}", tmp_path / "secret")
         with asking(RabbitServer("main", rabbit.metrics, celery=broker)) as scrape:
             until(lambda scrape=scrape: failing(scrape()) == {"celery": "privilege"}, "a refusal")  # type: ignore[misc]
+
+
+@pytest.mark.integration
+def test_events_are_heard_over_tls_from_whom_is_trusted_only(
+    rabbit: RabbitProcess, watcher: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text(WATCHER)
+    rabbit.call("PUT", "exchanges/%2f/celeryev", {"type": "topic", "durable": True})
+    url = f"amqps://{watcher}@127.0.0.1:{rabbit.amqps_port}/%2F"
+    broker = CeleryBroker(url, tmp_path / "secret")
+    with asking(RabbitServer("main", rabbit.metrics, celery=broker)) as scrape:
+        until(lambda: failing(scrape()) == {"celery": "tls"}, "an authority that nobody knows")
+    trusted = replace(broker, ca_file=rabbit.certificate.cert)
+    with asking(RabbitServer("main", rabbit.metrics, celery=trusted)) as scrape:
+        until(lambda: any("specter" in each["name"] for each in rabbit.queues()), "listening")
+        event = json.dumps({"type": "worker-heartbeat", "hostname": "two@host"})
+        rabbit.publish("worker.heartbeat", exchange="celeryev", payload=event)
+        until(lambda: found(scrape(), "workers").get(("idle", SYSTEM)) == 1, "a worker")
+    plain = replace(broker, url=url.replace(str(rabbit.amqps_port), str(rabbit.amqp_port)))
+    with asking(RabbitServer("main", rabbit.metrics, celery=plain)) as scrape:
+        until(lambda: failing(scrape()) == {"celery": "tls"}, "a port without TLS")
