@@ -110,6 +110,8 @@ def test_a_message_without_an_end_costs_little_memory(wire: Wire, when: str, tmp
     def floods(connection: socket.socket, over: threading.Event) -> None:
         if when == "after it":
             wire.greet(connection)
+        else:
+            connection.recv(1)
         connection.sendall(wire.endless())
         block = b"x" * 2**20
         while True:
