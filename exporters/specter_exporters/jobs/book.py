@@ -38,7 +38,11 @@ class FullError(SpecterError):
 
 @dataclass(slots=True)
 class Entry:
-    """A job in the book; `place` counts from 0 and never changes, `wake` is when to look at it next."""
+    """A job in the book.
+
+    `place` counts from 0 and never changes, `wake` is when to look at it next, and `said_at` when what a ping
+    has said of it was true.
+    """
 
     job: Job
     uuid: str
@@ -46,6 +50,7 @@ class Entry:
     place: int
     state: State
     wake: float = math.inf
+    said_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -184,8 +189,13 @@ class Book:
                 self._add(entry)
             return entry
 
-    def describe(self, entry: Entry, said: Said) -> None:
+    def describe(self, entry: Entry, said: Said, at: float = 0.0) -> None:
         """Let a job that a ping has made be what a later ping says; those of the file stay as they are.
+
+        Args:
+            entry: the job.
+            said: of it.
+            at: Unix time at which it was true; 0: now. What was true before changes nothing.
 
         Raises:
             ValueError: what the ping says is wrong.
@@ -194,6 +204,10 @@ class Book:
             return
         job = described(Job(entry.job.name), said)
         with self._lock:
+            at, _ = _when(at, self._clock.time())
+            if at < entry.said_at:
+                return
+            entry.said_at = at
             before, entry.job = entry.job, job
             if job == before:
                 return
@@ -225,8 +239,7 @@ class Book:
             now = self._clock.time()
             told = None
             if entry is not None and event is not None:
-                dated = now - MOST_LATE <= event.at <= now
-                at = event.at if dated else now
+                at, dated = _when(event.at, now)
                 told = (entry, replace(event, at=at, dated=dated, arrived=now), output)
             waiting = _Waiting(told, push, now)
             waiting.kept.acquire()
@@ -405,6 +418,12 @@ class Book:
                     self._set(entry, old.state)
         self._broken = False
         LOGGER.info("the store answers again")
+
+
+def _when(said: float, now: float) -> tuple[float, bool]:
+    """Return when something happened, and whether that is what was `said`: a wrong clock is not believed."""
+    dated = now - MOST_LATE <= said <= now
+    return (said if dated else now), dated
 
 
 def _kept(entry: Entry) -> KeptJob:

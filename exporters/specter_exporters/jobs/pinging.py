@@ -110,8 +110,9 @@ class Pinging:
         """Take a ping; return what became of it, and the status and the text that answer it."""
         query = _query(environ.get("QUERY_STRING", ""))
         previews = _previews(environ)
-        target = self._target(path, environ, make=query.get("create") == ["1"] and not previews)
-        event = _event(target.action, query, _happened(environ))
+        at = _happened(environ)
+        target = self._target(path, environ, at, make=query.get("create") == ["1"] and not previews)
+        event = _event(target.action, query, at)
         if previews:
             return "preview", 200, "OK (not counted)"
         limited(self._of_job(target.entry).take(1))
@@ -124,13 +125,13 @@ class Pinging:
             return "repeated", 200, "OK (counted before)"
         return ("counted", 201, "Created") if target.made else ("counted", 200, "OK")
 
-    def _target(self, path: str, environ: "WSGIEnvironment", *, make: bool) -> _Target:
+    def _target(self, path: str, environ: "WSGIEnvironment", at: float, *, make: bool) -> _Target:
         first, *rest = path.split("/")
         if _UUID.fullmatch(first):
             entry, made = self._book.by_uuid(first.lower()), False
         else:
             slug, rest = (rest[0], rest[1:]) if rest else ("", [])
-            entry, made = self._by_slug(first, slug, _said(environ), make=make)
+            entry, made = self._by_slug(first, slug, _said(environ), at, make=make)
         if entry is None:
             # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
             limited(self._failures.client_wait(self._config.proxies.client_of(environ)))
@@ -139,14 +140,16 @@ class Pinging:
             raise RefusedError("invalid", 400, "invalid url format")
         return _Target(entry, rest[0] if rest else "", made)
 
-    def _by_slug(self, key: str, slug: str, said: Said, *, make: bool) -> tuple[Entry | None, bool]:
+    def _by_slug(
+        self, key: str, slug: str, said: Said, at: float, *, make: bool
+    ) -> tuple[Entry | None, bool]:
         known = self._config.ping_key
         if known is None or not hmac.compare_digest(known.encode(), key.encode("utf-8", "replace")):
             return None, False
         entry = self._book.by_name(slug)
         try:
             if entry is not None:
-                self._book.describe(entry, said)
+                self._book.describe(entry, said, at)
             if entry is not None or not make or not JOB_NAME.fullmatch(slug):
                 return entry, False
             return self._book.make(slug, said), True

@@ -101,6 +101,10 @@ def test_a_ping_says_what_its_job_is_and_a_later_one_what_it_has_become(tmp_path
         assert first.ping(f"{KEY}/made/start", headers={**nightly, "X-Specter-Schedule": "0 4 * * *"}).ok
         assert first.ping(f"{KEY}/sync", headers=nightly).ok
         later = first.value("specter_job_next_expected_timestamp_seconds", "made")
+        # One that has waited knows no better.
+        waited = {**nightly, "X-Specter-At": f"{time.time() - 3600:.0f}"}
+        assert first.ping(f"{KEY}/made", headers=waited).ok
+        assert first.value("specter_job_next_expected_timestamp_seconds", "made") == later
     with running_jobs(tmp_path, config) as again:
         scrape = again.scrape()
         assert scrape["specter_job_next_expected_timestamp_seconds", ("made",)] == later

@@ -1,9 +1,15 @@
 """The wrapper and Specter's own receiver, as users have them."""
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.exporters.jobs.serving_jobs import KEY, running_jobs
 from tests.exporters.run.wrapping import Wrapper
@@ -34,4 +40,53 @@ def test_runs_are_counted_also_those_of_an_outage_at_their_own_time(wrapper: Wra
     assert scrape["specter_job_last_success_timestamp_seconds", ("backup",)] > after
     assert scrape["specter_job_attempts", ("backup",)] == 2
     assert scrape["specter_job_running", ("backup",)] == 0
+    assert wrapper.waiting() == []
+
+
+@contextmanager
+def losing_answers(of: str) -> Iterator[str]:
+    """Run a proxy that hands requests over to `of`, and loses the answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            requests.post(f"{of}{self.path}", body, headers=dict(self.headers), timeout=20).raise_for_status()
+            self.close_connection = True
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_run_whose_answers_got_lost_is_delivered_again_after_others_and_counts_once(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    other = replace(wrapper, state=tmp_path / "other", environment={"SPECTER_PING_KEY": KEY})
+    wrapper.environment = {"SPECTER_PING_KEY": KEY}
+    (tmp_path / "jobs").mkdir()
+    with running_jobs(tmp_path / "jobs", "ping_key_file: ping.key\njobs: [{name: backup}]\n") as jobs:
+        with losing_answers(jobs.pings) as lossy:
+            wrapper.environment["SPECTER_PING_URL"] = f"{lossy}/ping"
+            assert wrapper.run("true").returncode == 0
+        assert len(wrapper.waiting()) == 2, "start and end"
+        other.environment["SPECTER_PING_URL"] = f"{jobs.pings}/ping"
+        assert other.run("sh", "-c", "exit 3").returncode == 3
+        wrapper.environment["SPECTER_PING_URL"] = f"{jobs.pings}/ping"
+        assert wrapper.run("true").returncode == 0
+        scrape = jobs.scrape()
+    runs = {
+        outcome: scrape["specter_job_runs_total", ("backup", outcome)]
+        for outcome in ("success", "failed", "lost")
+    }
+    assert runs == {"success": 2, "failed": 1, "lost": 0}
+    assert scrape["specter_job_running", ("backup",)] == 0
+    assert scrape["specter_job_pings_total", ("repeated",)] >= 1
     assert wrapper.waiting() == []
