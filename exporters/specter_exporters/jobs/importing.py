@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from zoneinfo import ZoneInfo
@@ -64,19 +64,19 @@ def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
         system: whether it is the system's, whose lines have a user before the command.
         zone: whose clock cron follows, unless CRON_TZ says another.
     """
-    own: str | None = None
+    variables: dict[str, str] = {}
     for line in map(str.strip, text.splitlines()):
         if not line or line.startswith("#"):
             continue
         assigned = _ASSIGNED.fullmatch(line)
         if assigned is not None:
-            if assigned[1] == "CRON_TZ":
-                own = assigned[2].strip("\"' ")
+            variables[assigned[1]] = assigned[2].strip("\"' ")
             continue
-        yield _cron_line(line, system, own, zone)
+        yield _cron_line(line, system, variables, zone)
 
 
-def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | Skipped:
+def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str) -> Found | Skipped:
+    own, shell = variables.get("CRON_TZ"), variables.get("SHELL", "/bin/sh")
     comment = mask_secrets(line)
     fields = _FIELDS.fullmatch(line)
     if fields is None:
@@ -85,8 +85,7 @@ def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | S
     if expression.lower() == "@reboot":
         return Skipped(comment, "runs at each start, at no time")
     if system:
-        user, _, command = command.partition(" ")
-        command = command.strip()
+        user, command = [*command.split(None, 1), "", ""][:2]
     try:
         Cron(expression, ZoneInfo(own or zone))
     except (ValueError, KeyError, OSError) as error:
@@ -96,7 +95,7 @@ def _cron_line(line: str, system: bool, own: str | None, zone: str) -> Found | S
         settings.append(("time_zone", own))
     masked = mask_secrets(command)
     before = f"{expression} {user} " if user else f"{expression} "
-    starts = None if _WRAPPED.search(command) else lambda name: before + wrapped(name, masked)
+    starts = None if _WRAPPED.search(command) else lambda name: before + wrapped(name, masked, shell)
     return Found(name_of(command), masked, tuple(settings), starts)
 
 

@@ -28,10 +28,10 @@ def program() -> str:
     return shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m specter_core"
 
 
-def wrapped(name: str, command: str) -> str:
-    """Return what runs `command`, of a crontab, as the job `name`."""
+def wrapped(name: str, command: str, shell: str = "/bin/sh") -> str:
+    """Return what runs `command`, of a crontab with this `shell`, as the job `name`."""
     text, *rest = _INPUT.split(command, maxsplit=1)
     text = text.strip()
     if not _PLAIN.fullmatch(text) or _ASSIGNS.match(text):
-        text = f"/bin/sh -c {shlex.quote(text)}"
+        text = f"{shell} -c {shlex.quote(text)}"
     return "%".join([f"{program()} run --job {name} -- {text}", *rest])

@@ -26,7 +26,7 @@ MAILTO=ops@example.org
 CRON_TZ=America/New_York
 0 9 * * MON specter run --job digest --retries 2 -- ./digest
 """
-SYSTEM = "17 * * * * root cd / && run-parts --report /etc/cron.hourly\n"
+SYSTEM = "SHELL=/bin/bash\n17 * * * * root\tcd / && run-parts --report /etc/cron.hourly\n"
 SHOWN = """\
 Id=apt-daily.timer
 TimersCalendar={ OnCalendar=*-*-* 06,18:00:00 ; next_elapse=Fri 2026-11-27 18:00:00 UTC }
@@ -129,7 +129,7 @@ def test_a_crontab_of_the_system_has_a_user_before_the_command(tmp_path: Path) -
     [job] = load(tmp_path / "jobs.yml").jobs
     assert (job.name, job.schedule_text) == ("run-parts", "cron 17 * * * * UTC")
     assert re.search(
-        "now: 17 \\* \\* \\* \\* root \\S+/specter run --job run-parts -- /bin/sh -c 'cd /", text
+        "now: 17 \\* \\* \\* \\* root \\S+/specter run --job run-parts -- /bin/bash -c 'cd /", text
     )
 
 
