@@ -120,7 +120,7 @@ def _times(schedule: Asked, zone: ZoneInfo, patterns: Sequence[Pattern], day: da
     return [midnight + each for each in seconds]
 
 
-@lru_cache(256)
+@lru_cache(32)
 def _of_changed_day(schedule: Asked, zone: ZoneInfo, day: date) -> tuple[float, ...]:
     end = _at(zone, day + _DAY, 0).timestamp()
     first = schedule.next_after(_at(zone, day, 0).timestamp() - 1)
