@@ -77,7 +77,8 @@ def test_a_killed_wrapper_leaves_a_start_without_an_end_which_the_next_run_tells
     with wrapper.start("sh", "-c", f"echo $$; read _ <{gate}") as first:
         assert first.stdout is not None
         child = int(first.stdout.readline())
-        eventually(lambda: receiver.told == [("backup", "start")])
+        # Answered too: what it does not know to be told would be told again.
+        eventually(lambda: receiver.told == [("backup", "start")] and not wrapper.waiting())
         first.kill()
         first.wait(20)
         # Its command goes on: two at a time is what must not be.
