@@ -18,8 +18,14 @@ _CONNECTING = {
     1045: "auth",
     1698: "auth",
     1130: "auth",  # of this host
+    3118: "auth",  # MySQL: the account is locked
+    4151: "auth",  # the same of MariaDB
+    1862: "auth",  # the password has expired
     1049: "database",
     2026: "tls",
+    3159: "tls",  # the server insists on it
+    3032: "starting",  # MySQL's offline_mode
+    1053: "starting",  # it shuts down
 }
 _ASKING = {
     1969: "timeout",  # MariaDB's max_statement_time
@@ -36,7 +42,21 @@ _ASKING = {
     1054: "query",  # no such column
     1146: "query",  # no such table
     1305: "query",  # no such function
+    1052: "query",  # a column of two tables
+    1055: "query",  # a column that is not grouped by
+    1140: "query",  # the same without GROUP BY
+    1222: "query",  # a UNION of different columns
+    1241: "query",  # a subquery of many columns
+    1242: "query",  # a subquery of many rows
+    1690: "query",  # a number out of range, as of unsigned ones that are subtracted
+    3636: "query",  # MySQL's limit of a recursion
 }
+NEEDS_RSA = "'cryptography' package is required"
+"""What PyMySQL says where a password may go over a connection without TLS only if RSA hides it."""
+WITHOUT_TLS = (
+    "the server has no TLS, and MySQL's caching_sha2_password gives no password away without it: turn it on at the "
+    "server, or install cryptography beside the exporter"
+)
 GONE = frozenset({2003, 2006, 2013, 2055})
 LOCK_WITHIN = 1
 
@@ -95,7 +115,7 @@ class MySql:
         """Return why no connection was made."""
         code, text = _code(error), str(error)
         # The driver has no code of its own for a handshake that fails.
-        if "SSL" in text or "certificate" in text:
+        if "SSL" in text or "certificate" in text or NEEDS_RSA in text:
             return "tls"
         if code in GONE:
             return "timeout" if "timed out" in text else "refused"
@@ -110,7 +130,8 @@ class MySql:
 
     def message(self, error: BaseException) -> str:
         """Return the server's sentence."""
-        return str(error.args[-1]) if error.args else str(error)
+        said = str(error.args[-1]) if error.args else str(error)
+        return WITHOUT_TLS if NEEDS_RSA in said else said
 
 
 def _code(error: BaseException) -> int:
