@@ -58,8 +58,8 @@ def test_a_password_that_would_go_unencrypted_needs_tls_and_it_is_said_what_to_d
     )
     assert MySql().connection_reason(error) == "tls"
     assert MySql().message(error) == (
-        "the server has no TLS, and MySQL's caching_sha2_password gives no password away without it: "
-        "turn it on at the server, or install cryptography beside the exporter"
+        "the connection has no TLS, and without it caching_sha2_password, MySQL's default, gives no password "
+        "away: turn it on at the server, or install cryptography beside the exporter"
     )
 
 

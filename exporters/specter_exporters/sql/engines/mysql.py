@@ -54,8 +54,8 @@ _ASKING = {
 NEEDS_RSA = "'cryptography' package is required"
 """What PyMySQL says where a password may go over a connection without TLS only if RSA hides it."""
 WITHOUT_TLS = (
-    "the server has no TLS, and MySQL's caching_sha2_password gives no password away without it: turn it on at the "
-    "server, or install cryptography beside the exporter"
+    "the connection has no TLS, and without it caching_sha2_password, MySQL's default, gives no password "
+    "away: turn it on at the server, or install cryptography beside the exporter"
 )
 GONE = frozenset({2003, 2006, 2013, 2055})
 LOCK_WITHIN = 1
