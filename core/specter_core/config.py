@@ -6,8 +6,9 @@ A value never appears when a word of its path sounds like a secret (`SECRET_WORD
 and a URL appears without its user and password.
 """
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Annotated, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from specter_core.errors import SpecterError
+from specter_core.violations import MISSING, Violation, lookup, violations
 
 SECRET_WORDS = (
     "passw",
@@ -70,12 +71,22 @@ class ConfigError(SpecterError):
 S = TypeVar("S", bound=BaseModel)
 
 
-def load_config(path: Path, schema: type[S]) -> S:
+Check = Callable[[S], Iterable[tuple[str, str]]]
+"""Tells what does not fit together in a configuration: dotted path and message of each problem."""
+
+
+def load_config(path: Path, schema: type[S], check: Check[S] | None = None) -> S:
     """Read `path` as YAML and validate it against `schema`.
+
+    Args:
+        path: the file.
+        schema: what it may say.
+        check: what its parts have to do with each other. It is asked too where only single values
+            are wrong, or keys are unknown: what it would say is not kept until those are mended.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, repeats a key, or
-            breaks the schema; every violation is listed.
+            breaks the schema, or `check` finds something; every violation is listed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,10 +94,10 @@ def load_config(path: Path, schema: type[S]) -> S:
         raise ConfigError([Problem(str(path), None, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", f"is not UTF-8: {error.reason}")]) from error
-    return parse_config(text, schema, file=str(path))
+    return parse_config(text, schema, check, file=str(path))
 
 
-def parse_config(text: str, schema: type[S], *, file: str) -> S:
+def parse_config(text: str, schema: type[S], check: Check[S] | None = None, *, file: str) -> S:
     """Validate the YAML document `text` against `schema`; see `load_config`."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -106,15 +117,47 @@ def parse_config(text: str, schema: type[S], *, file: str) -> S:
         document = {}
     if not isinstance(document, Mapping):
         raise ConfigError([Problem(file, 1, "", f"expected a mapping, found {_describe(document)}")])
+    config: S | None
     try:
         config = schema.model_validate(document)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        problems += [_problem(detail, node, document, file, schema) for detail in details]
-        raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path))) from None
-    if problems:
-        raise ConfigError(problems)
+        found = violations(error, document)
+        problems += [_problem(violation, node, document, file, schema) for violation in found]
+        config = _rest(document, found, schema)
+    if check is not None and config is not None:
+        told = {problem.path for problem in problems}
+        problems += [
+            Problem(file, _line(node, _parts(where)), where, message)
+            for where, message in check(config)
+            if where not in told
+        ]
+    if config is None or problems:
+        raise ConfigError(sorted(problems, key=lambda p: (p.line or 0, p.path)))
     return config
+
+
+def _rest(document: Mapping[str, object], found: Iterable[Violation], schema: type[S]) -> S | None:
+    """Return the configuration without the single values that are wrong; None where more than those are.
+
+    What stands in their place is the default, so that nothing else refers to what is left out.
+    """
+    left: dict[str, object] = copy.deepcopy(dict(document))
+    for violation in found:
+        *above, last = violation.loc or ("",)
+        holder, value = lookup(left, tuple(above)), lookup(left, violation.loc)
+        own = violation.kind == "extra_forbidden" or last in _keys(schema, tuple(above))
+        if not own or not isinstance(holder, dict) or isinstance(value, dict | list):
+            return None
+        holder.pop(last, None)
+    try:
+        return schema.model_validate(left)
+    except ValidationError:
+        return None
+
+
+def _parts(path: str) -> tuple[int | str, ...]:
+    """Return what `_dotted` was made of, where no key has a dot or a bracket in it."""
+    return tuple(int(index) if index else key for key, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path))
 
 
 def _without_names(problem: str) -> str:
@@ -147,34 +190,22 @@ def _impossible_date(text: str) -> tuple[int | None, str]:
     return None, ""
 
 
-PLAIN = {
-    "dict_type": "expected a mapping",
-    "model_type": "expected a mapping",
-    "list_type": "expected a list",
-    "tuple_type": "expected a list",
-    "too_short": "must not be empty",
-}
-"""What pydantic says in words of Python."""
-
-
 def _problem(
-    detail: ErrorDetails, node: yaml.Node | None, document: object, file: str, schema: type[BaseModel]
+    violation: Violation, node: yaml.Node | None, document: object, file: str, schema: type[BaseModel]
 ) -> Problem:
-    loc = tuple(part for part in detail["loc"])
-    path = _dotted(loc)
-    message = PLAIN.get(detail["type"], detail["msg"].removeprefix("Value error, "))
-    if detail["type"] == "extra_forbidden":
+    loc, message = violation.loc, violation.message
+    if violation.kind == "extra_forbidden":
         message = f"is not a known key{_suggestion(schema, loc)}"
-    elif detail["type"] == "missing":
+    elif violation.kind == "missing":
         message = "is required"
     else:
-        found = _lookup(document, loc)
+        found = lookup(document, loc)
         secret = any(word in str(part).lower() for part in loc for word in SECRET_WORDS)
         # That a mapping was found says nothing, unless something else was expected.
-        known = isinstance(found, Mapping) and not message.lower().startswith(("expected", "input should"))
-        if found is not _MISSING and not secret and not known:
+        known = isinstance(found, Mapping) and not message.startswith("expected")
+        if found is not MISSING and not secret and not known:
             message += f" (found {_describe(found)})"
-    return Problem(file, _line(node, loc), path, message)
+    return Problem(file, _line(node, loc), _dotted(loc), message)
 
 
 def _suggestion(schema: type[BaseModel], loc: tuple[int | str, ...]) -> str:
@@ -207,21 +238,6 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
     for part in loc:
         path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else part)
     return path
-
-
-_MISSING = object()
-
-
-def _lookup(document: object, loc: tuple[int | str, ...]) -> object:
-    for part in loc:
-        match document, part:
-            case dict(), _ if part in document:
-                document = document[part]
-            case list(), int() if part < len(document):
-                document = document[part]
-            case _:
-                return _MISSING
-    return document
 
 
 def without_credentials(text: str) -> str:

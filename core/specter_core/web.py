@@ -95,26 +95,32 @@ class WebOptions:
             return False
 
 
-def parse_listen_address(text: str, option: str = "--web.listen-address") -> tuple[str, int]:
+def parse_listen_address(text: str, option: str, default: str) -> tuple[str, int]:
     """Return (host, port) of `host:port`, `[v6]:port` or `:port` (every interface), as `option` gave it.
+
+    Args:
+        text: what was given.
+        option: its name.
+        default: what it is if nothing is given, for an example.
 
     Raises:
         UsageError: there is no port, or it is not 0-65535.
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{option} {text!r}: expected HOST:PORT, for example 127.0.0.1:9845")
+        raise UsageError(f"{option} {text!r}: expected HOST:PORT, for example {default}")
     return host.strip("[]") or "0.0.0.0", int(port)
 
 
 def web_options(default_port: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Add exporter-toolkit's web flags to a click command, which receives `web: WebOptions`."""
+    default = f"127.0.0.1:{default_port}"
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
         @click.option(
             "--web.listen-address",
             "web_listen_address",
-            default=f"127.0.0.1:{default_port}",
+            default=default,
             show_default=True,
             help="HOST:PORT to listen on.",
         )
@@ -133,7 +139,7 @@ def web_options(default_port: int) -> Callable[[Callable[..., R]], Callable[...,
             web_config_file: Path | None,
             **kwargs: object,
         ) -> R:
-            web = resolve_web_options(web_listen_address, web_telemetry_path, web_config_file)
+            web = resolve_web_options(web_listen_address, web_telemetry_path, web_config_file, default)
             return function(*args, web=web, **kwargs)
 
         return command
@@ -141,9 +147,11 @@ def web_options(default_port: int) -> Callable[[Callable[..., R]], Callable[...,
     return decorate
 
 
-def resolve_web_options(listen_address: str, telemetry_path: str, config_file: Path | None) -> WebOptions:
-    """Turn the flags' values into `WebOptions`; see `web_options`."""
-    host, port = parse_listen_address(listen_address)
+def resolve_web_options(
+    listen_address: str, telemetry_path: str, config_file: Path | None, default: str
+) -> WebOptions:
+    """Turn the flags' values into `WebOptions`; see `web_options`. Without them it listens at `default`."""
+    host, port = parse_listen_address(listen_address, "--web.listen-address", default)
     if not telemetry_path.startswith("/"):
         raise UsageError(f"--web.telemetry-path {telemetry_path!r}: expected a path that starts with /")
     config = load_config(config_file, WebConfig) if config_file else WebConfig()

@@ -15,6 +15,7 @@ from specter_core.config import Schema
 from specter_core.errors import SpecterError
 
 PREFIX = "SHOP_"
+SHOP_ADDRESS = "127.0.0.1:9860"
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE = CHECKOUT / ".specter"
 LAUNCHER_FILE = "demo.env"  # in the state folder of a run
@@ -70,7 +71,7 @@ class Settings(Schema):
     database_checks_password_file: Path | None = None
     payment_url: str = Field(default="http://127.0.0.1:9861", pattern=r"^https?://[^\s/]+")
     url: str = Field(default="http://127.0.0.1:9860", pattern=r"^https?://[^\s/]+")
-    listen: str = Field(default="127.0.0.1:9860", pattern=r":\d+$")
+    listen: str = Field(default=SHOP_ADDRESS, pattern=r":\d+$")
     payment_listen: str = Field(default="127.0.0.1:9861", pattern=r":\d+$")
     payment_status_listen: str | None = Field(default=None, pattern=r":\d+$")
     payment_token_file: Path | None = None

@@ -334,7 +334,9 @@ class DetectorSchema(Schema):
 def _combined(title: str, error: ValidationError | None, findings: list[Finding]) -> ValidationError:
     details = [
         InitErrorDetails(
-            type=PydanticCustomError(detail["type"], detail["msg"].replace("{", "{{").replace("}", "}}")),
+            type=PydanticCustomError(
+                detail["type"], detail["msg"].replace("{", "{{").replace("}", "}}"), detail.get("ctx")
+            ),
             loc=detail["loc"],
             input=detail["input"],
         )

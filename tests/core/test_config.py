@@ -1,16 +1,18 @@
 """Configuration files: every error at once, with its place, and never a secret."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from specter_core.config import ConfigError, Schema, load_config, parse_config
+from specter_core.durations import parse_duration
 from specter_core.errors import SpecterError
 from specter_core.secret_files import read_secret_file
 
-NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer"
+NO_INTEGER = "expected a whole number"
 
 
 def _even(value: int) -> int:
@@ -68,12 +70,12 @@ by_name:
 nmae: shop
 """
     assert problems_of(text) == [
-        "specter.yml:3: servers[0].port: Input should be greater than 0 (found 0)",
+        "specter.yml:3: servers[0].port: expected more than 0 (found 0)",
         f"specter.yml:4: servers[1].port: {NO_INTEGER} (found 'many')",
         "specter.yml:5: servers[1].even: expected an even number (found 3)",
         "specter.yml:6: servers[2].port: is required",
         "specter.yml:6: servers[2].prot: is not a known key: did you mean port?",
-        "specter.yml:9: by_name.one.port: Input should be a valid integer (found a list)",
+        "specter.yml:9: by_name.one.port: expected a whole number (found a list)",
         "specter.yml:10: nmae: is not a known key: did you mean name?",
     ]
 
@@ -195,3 +197,85 @@ def test_a_date_that_is_none_is_found_in_its_place() -> None:
     (problem,) = caught.value.problems
     assert (problem.line, problem.path) == (3, "b.c[1]")
     assert problem.message.startswith("is not valid YAML: day is out of range")
+
+
+class Range(Schema):
+    least: float | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "Range":
+        if self.least is None:
+            raise ValueError("expected least")
+        return self
+
+
+class Rule(Schema):
+    name: str
+    when: dict[str, str | float | bool | list[str | float] | Range] = Field(default_factory=dict)
+    hosts: tuple[Annotated[int, AfterValidator(_even)], ...] = Field(default=(2, 2), min_length=2)
+    mode: Literal["fast", "slow"] = "fast"
+    every: Annotated[float, BeforeValidator(parse_duration), Field(le=240)] = 60.0
+
+
+class Rules(Schema):
+    rules: list[Rule] = Field(default_factory=list)
+    after: dict[str, str] = Field(default_factory=dict)
+    title: str = ""
+
+
+def unknown_rules(config: Rules) -> Iterator[tuple[str, str]]:
+    names = {rule.name for rule in config.rules}
+    for name, other in config.after.items():
+        if other not in names:
+            yield f"after.{name}", f"there is no rule {other}"
+
+
+def rules_refused(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, Rules, unknown_rules, file="r.yml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("{lest: 1}", "when.x.lest: is not a known key: did you mean least?"),
+        ("{least: many}", "when.x.least: expected a number (found 'many')"),
+        ("{}", "when.x: expected least (found a mapping)"),
+        ("[a, [b]]", "when.x[1]: expected a text or a number (found a list)"),
+        ("null", "when.x: expected a text, a number, true or false, a list or a mapping (found None)"),
+    ],
+)
+def test_of_a_value_of_many_kinds_one_thing_is_said_in_words_of_the_file(wanted: str, expected: str) -> None:
+    said = rules_refused(f"rules:\n  - name: a\n    when: {{x: {wanted}}}\n")
+    assert said == [f"r.yml:3: rules[0].{expected}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("hosts: [2, 3]", "hosts[1]: expected an even number (found 3)"),
+        ("hosts: [2]", "hosts: expected at least 2 (found a list)"),
+        ("mode: medium", "mode: expected 'fast' or 'slow' (found 'medium')"),
+        ("every: 10m", "every: expected at most 4m (found '10m')"),
+        ("every: 0.5", "every: expected a duration such as 15s, 5m or 28d (found 0.5)"),
+    ],
+)
+def test_a_bound_is_told_in_the_units_of_the_value_and_a_list_not_twice(key: str, expected: str) -> None:
+    assert rules_refused(f"rules: [{{name: a, {key}}}]\n") == [f"r.yml:1: rules[0].{expected}"]
+
+
+def test_what_does_not_fit_together_is_told_beside_values_that_are_wrong() -> None:
+    text = "title: 1\nrules:\n  - name: a\n    mode: medium\n    color: red\nafter:\n  a: b\n"
+    assert rules_refused(text) == [
+        "r.yml:1: title: expected a text (found 1)",
+        "r.yml:4: rules[0].mode: expected 'fast' or 'slow' (found 'medium')",
+        "r.yml:5: rules[0].color: is not a known key; there are every, hosts, mode, name, when",
+        "r.yml:7: after.a: there is no rule b",
+    ]
+    assert rules_refused("rules: [{name: a}]\nafter: {a: b}\n") == ["r.yml:2: after.a: there is no rule b"]
+
+
+@pytest.mark.parametrize("rules", ["[{name: 1}]", "[{nmae: b}]", "[{name: b, when: []}]", "{}"])
+def test_nothing_is_missed_that_is_there_and_only_wrong(rules: str) -> None:
+    assert not [each for each in rules_refused(f"rules: {rules}\nafter: {{a: b}}\n") if "no rule" in each]

@@ -32,7 +32,7 @@ HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
     ],
 )
 def test_a_listen_address_is_host_and_port(text: str, expected: tuple[str, int]) -> None:
-    assert parse_listen_address(text) == expected
+    assert parse_listen_address(text, "--beacon.listen-address", "127.0.0.1:9853") == expected
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_listen_address_is_host_and_port(text: str, expected: tuple[str, int])
 )
 def test_another_listen_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_listen_address(text)
+        parse_listen_address(text, "--beacon.listen-address", "127.0.0.1:9853")
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        f"--web.listen-address {text!r}: expected HOST:PORT, for example 127.0.0.1:9845"
+        f"--beacon.listen-address {text!r}: expected HOST:PORT, for example 127.0.0.1:9853"
     )
 
 
@@ -89,7 +89,7 @@ def test_a_telemetry_path_starts_with_a_slash() -> None:
     with pytest.raises(
         UsageError, match=r"--web\.telemetry-path 'metrics': expected a path that starts with /"
     ):
-        resolve_web_options("127.0.0.1:1", "metrics", None)
+        resolve_web_options("127.0.0.1:1", "metrics", None, "127.0.0.1:9845")
 
 
 def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
@@ -97,7 +97,9 @@ def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
     config.write_text(
         "tls_server_config:\n  cert_file: tls/a.crt\n  key_file: /etc/a.key\n  client_ca_file: ca.crt\n"
     )
-    assert resolve_web_options("127.0.0.1:1", "/metrics", config).config.tls_server_config == TlsServerConfig(
+    assert resolve_web_options(
+        "127.0.0.1:1", "/metrics", config, "127.0.0.1:9845"
+    ).config.tls_server_config == TlsServerConfig(
         cert_file=tmp_path / "tls" / "a.crt", key_file=Path("/etc/a.key"), client_ca_file=tmp_path / "ca.crt"
     )
 
@@ -115,13 +117,13 @@ def test_every_error_of_the_file_is_named_and_no_password(tmp_path: Path) -> Non
         "basic_auth: {}\n"
     )
     with pytest.raises(ConfigError) as caught:
-        resolve_web_options("127.0.0.1:1", "/metrics", config)
+        resolve_web_options("127.0.0.1:1", "/metrics", config, "127.0.0.1:9845")
     assert str(caught.value).splitlines() == [
         f"{config}:1: tls_server_config.key_file: is required",
-        f"{config}:3: tls_server_config.min_version: Input should be 'TLS12' or 'TLS13' (found 'TLS10')",
+        f"{config}:3: tls_server_config.min_version: expected 'TLS12' or 'TLS13' (found 'TLS10')",
         f"{config}:5: basic_auth_users.alice: is not a bcrypt hash (htpasswd -nBC 10 '' makes one)",
         f"{config}:6: basic_auth_users.bob: is not a bcrypt hash (htpasswd -nBC 10 '' makes one)",
-        f"{config}:7: basic_auth_users.carol: Input should be a valid string",
+        f"{config}:7: basic_auth_users.carol: expected a text",
         f"{config}:8: basic_auth: is not a known key: did you mean basic_auth_users?",
     ]
 
@@ -132,4 +134,4 @@ def test_verified_clients_need_an_authority(tmp_path: Path) -> None:
         "tls_server_config: {cert_file: a, key_file: b, client_auth_type: RequireAndVerifyClientCert}\n"
     )
     with pytest.raises(ConfigError, match="client_auth_type RequireAndVerifyClientCert needs client_ca_file"):
-        resolve_web_options("127.0.0.1:1", "/metrics", config)
+        resolve_web_options("127.0.0.1:1", "/metrics", config, "127.0.0.1:9845")

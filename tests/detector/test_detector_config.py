@@ -83,7 +83,7 @@ def test_a_wrong_file_lists_every_error_at_once_with_line_and_path() -> None:
     assert found[18, "schedulers.s.infer_every"] == "must be longer than 0s (found '0s')"
     assert found[18, "schedulers.s.fit_window"] == "expected a duration such as 15s, 5m or 28d (found 28)"
     assert found[13, "models.b.periods"].startswith("is not a known key; there are bands, class,")
-    assert found[10, "models.a.class"] == "Input should be 'seasonal', 'stl' or 'mstl' (found 'prophet')"
+    assert found[10, "models.a.class"] == "expected 'seasonal', 'stl' or 'mstl' (found 'prophet')"
     assert found[5, "reader.queries.rate.step"] == (
         "a day must be a whole number of steps, at least 24 (found '7m')"
     )
@@ -169,7 +169,7 @@ def test_what_is_written_is_a_choice_of_formats_bands_and_bounds() -> None:
             "is for format: template, not default",
         ),
         ("spool: {max_bytes: 3 apples}", "writer.spool.max_bytes", "expected a size such as 512MiB or 1GiB"),
-        ("spool: {max_bytes: 10kB}", "writer.spool.max_bytes", "greater than or equal to 1048576"),
+        ("spool: {max_bytes: 10kB}", "writer.spool.max_bytes", "expected at least 1048576"),
         ("mode: push", "writer.mode", "'remote_write' or 'scrape'"),
     ],
 )

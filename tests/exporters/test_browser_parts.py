@@ -247,10 +247,20 @@ def test_origins_are_required_and_templates_limited(tmp_path: Path) -> None:
         load(written(tmp_path, f"allowed_origins: [https://shop.example.org]\npages: [{pages}]"))
 
 
+def test_of_a_wrong_origin_it_is_not_said_that_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, "allowed_origins: ['https://shop.example.org/path']"))
+    [problem] = caught.value.problems
+    assert problem.path == "allowed_origins[0]"
+    assert problem.message.startswith("is no origin: scheme, host and port in lower case without a path")
+
+
 def test_a_wrong_address_of_the_beacon_is_named_by_its_flag(tmp_path: Path) -> None:
     file = written(tmp_path, "allowed_origins: [https://shop.example.org]")
     result = CliRunner().invoke(
         exporter, ["browser", "--config", str(file), "--beacon.listen-address", "9853"]
     )
     assert isinstance(result.exception, UsageError)
-    assert str(result.exception).startswith("--beacon.listen-address '9853': expected HOST:PORT")
+    assert str(result.exception).startswith(
+        "--beacon.listen-address '9853': expected HOST:PORT, for example 127.0.0.1:9853"
+    )

@@ -52,8 +52,8 @@ def exporter(folder: Path, *arguments: str) -> Iterator[tuple[str, str]]:
 
     def listening() -> tuple[str, str] | None:
         assert process.poll() is None, log.read_text()
-        found = re.search(r"metrics on (\S+), events on (\S+)", log.read_text())
-        return (found[1], found[2]) if found else None
+        found = re.search(r"metrics: (\S+)\nevents: (\S+)\n", log.read_text())
+        return (f"{found[1]}/metrics", found[2]) if found else None
 
     try:
         yield until(listening, "listening")

@@ -8,11 +8,12 @@ import yaml
 from click.testing import CliRunner
 
 from specter_core.config import ConfigError
-from specter_core.errors import UsageError
+from specter_core.errors import SpecterError, UsageError
 from specter_exporters.dependencies.blackbox import MODULES, TARGETS, render
 from specter_exporters.dependencies.collector import EXPOSED
 from specter_exporters.dependencies.command import dependencies
 from specter_exporters.dependencies.config import load
+from specter_exporters.dependencies.model import Secret
 
 PAGE = Path(__file__).parents[2] / "docs" / "exporters-dependencies.md"
 ONE = "dependencies: [{{name: pay, url: 'https://pay.example.com/health'{more}}}]\n"
@@ -67,8 +68,8 @@ def test_the_least(tmp_path: Path) -> None:
             + "]}",
             "the time-outs of a check's steps must add up to at most 240s",
         ),
-        (", criticality: vital", "criticality: Input should be 'critical', 'important' or 'optional'"),
-        (", interval: 10m", "interval: Input should be less than or equal to 240"),
+        (", criticality: vital", "criticality: expected 'critical', 'important' or 'optional'"),
+        (", interval: 10m", "interval: expected at most 4m (found '10m')"),
         (", status_page: ftp://status", "expected a URL that begins with http:// or https://"),
         (", chek: {}", "chek: is not a known key: did you mean check?"),
         (", check: {steps: []}", "check.steps: must not be empty"),
@@ -130,12 +131,42 @@ def test_check_says_what_is_asked_and_which_secrets_are_missing(
     missing = CliRunner().invoke(dependencies, ["check", str(file)])
     assert isinstance(missing.exception, UsageError)
     assert str(missing.exception) == (
-        f"{file}: pay.credential.secret: the environment variable PAY_TOKEN is not one printable line; set it"
+        f"{file}: pay.credential.secret: the environment variable PAY_TOKEN is not set; give it the secret"
     )
     monkeypatch.setenv("PAY_TOKEN", "t")
     assert CliRunner().invoke(dependencies, ["check", str(file)]).output.splitlines() == [
         "pay: important, https://pay.example.com/health: credential, status page",
         f"{file}: ok",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "state"),
+    [("", "is empty; give it the secret"), ("a\nhunter2", "must hold one line of printable characters")],
+)
+def test_an_environment_variable_that_holds_no_secret_is_named_without_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch, value: str, state: str
+) -> None:
+    monkeypatch.setenv("PAY_TOKEN", value)
+    with pytest.raises(SpecterError) as caught:
+        Secret("pay.secret", env="PAY_TOKEN").read()
+    assert str(caught.value) == f"pay.secret: the environment variable PAY_TOKEN {state}"
+
+
+def test_what_does_not_fit_together_is_told_beside_what_is_wrong_alone(tmp_path: Path) -> None:
+    text = """\
+dependencies:
+  - name: pay
+    url: https://pay.example.com
+    interval: 10m
+    check: {steps: [{name: a, url: 'https://a', headers: {Authorization: 'Bearer ${token}'}}]}
+  - {name: pay, url: 'https://pay.example.com'}
+"""
+    unknown = "${token} is neither a secret nor extracted by an earlier step; there is none"
+    assert refused(tmp_path, text).splitlines() == [
+        "list.yml:4: dependencies[0].interval: expected at most 4m (found '10m')",
+        f"list.yml:5: dependencies[0].check.steps[0]: {unknown}",
+        "list.yml:6: dependencies[1].name: pay appears twice",
     ]
 
 

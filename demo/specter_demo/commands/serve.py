@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from specter_core.signals import StopSignals
-from specter_demo.settings import Settings, load_settings
+from specter_demo.settings import SHOP_ADDRESS, Settings, load_settings
 
 if TYPE_CHECKING:
     import flask
@@ -240,7 +240,9 @@ def _server(app: "flask.Flask", listen: str, *, threads: int) -> "WebServer":
     """Serve `app` at `listen` from now on."""
     from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415  (not for --help)
 
-    server = WebServer(app, WebOptions(*parse_listen_address(listen)), threads=threads)
+    server = WebServer(
+        app, WebOptions(*parse_listen_address(listen, "--listen", SHOP_ADDRESS)), threads=threads
+    )
     server.start()
     return server
 

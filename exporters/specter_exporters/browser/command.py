@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_READ_BYTES = 1024 * 1024
 LIMITS = Limits(idle=500)
 
+BEACON_ADDRESS = "127.0.0.1:9853"
+
 
 @click.command("browser")
 @click.option(
@@ -30,7 +32,7 @@ LIMITS = Limits(idle=500)
 @click.option(
     "--beacon.listen-address",
     "beacon_address",
-    default="127.0.0.1:9853",
+    default=BEACON_ADDRESS,
     show_default=True,
     help="HOST:PORT of the beacon, apart from /metrics; TLS is that of --web.config.file.",
 )
@@ -45,7 +47,7 @@ def browser(config_file: Path, beacon_address: str, web: WebOptions) -> None:
     """
     from specter_exporters.browser.config import load  # noqa: PLC0415  (not for --help)
 
-    host, port = parse_listen_address(beacon_address, "--beacon.listen-address")
+    host, port = parse_listen_address(beacon_address, "--beacon.listen-address", BEACON_ADDRESS)
     beacon = WebOptions(host, port, config=_for_browsers(web.config))
     run(load(config_file), web, beacon, StopSignals().wait)
 

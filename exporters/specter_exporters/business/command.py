@@ -80,7 +80,7 @@ def app(
             "say who may send events: openssl rand -hex 32 > shop.token, then --business.token-file "
             "shop=shop.token"
         )
-    host, port = parse_listen_address(events_address, "--business.listen-address")
+    host, port = parse_listen_address(events_address, "--business.listen-address", EVENTS_ADDRESS)
     run(Settings(catalogue_file, token_files, host, port, rate, user_key_file, storage_path), web)
 
 

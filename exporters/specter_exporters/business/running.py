@@ -1,9 +1,9 @@
 """The running exporter: one listener for metrics, one for events, and a snapshot now and then."""
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import click
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from specter_core.catalogue import load_catalogue, platform_catalogue
@@ -18,7 +18,6 @@ from specter_exporters.business.senders import Senders, read_tokens
 from specter_exporters.held_folder import HeldFolder
 from specter_exporters.site import exporter_site
 
-LOGGER = logging.getLogger(__name__)
 SAVE_EVERY = 60.0
 LIMITS = Limits(idle=500)
 MIN_KEY = 16
@@ -125,10 +124,9 @@ def run(settings: Settings, web: WebOptions) -> None:
     stop = StopSignals()
     exporter = AppExporter(settings, web)
     exporter.start()
-    LOGGER.info(
-        "metrics on %s%s, events on %s", exporter.metrics_url, web.telemetry_path, exporter.events_url
-    )
     try:
+        click.echo(f"metrics: {exporter.metrics_url}", err=True)
+        click.echo(f"events: {exporter.events_url}", err=True)
         while not stop.wait(SAVE_EVERY):
             exporter.business.save()
     finally:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from specter_core.config import ConfigError, Problem, load_config
+from specter_core.config import load_config
 from specter_core.errors import SpecterError
 from specter_exporters.dependencies.model import (
     PLACE,
@@ -41,10 +41,7 @@ def load(path: Path) -> Dependencies:
     Raises:
         ConfigError: it cannot be read, breaks the schema, repeats a name, or uses a name that is not there.
     """
-    schema = load_config(path, DependenciesSchema)
-    problems = [Problem(str(path), None, where, message) for where, message in _problems(schema)]
-    if problems:
-        raise ConfigError(problems)
+    schema = load_config(path, DependenciesSchema, _problems)
     folder = path.parent.resolve()
     return Dependencies(
         tuple(_dependency(each, folder) for each in schema.dependencies),

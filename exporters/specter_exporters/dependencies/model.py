@@ -58,9 +58,14 @@ class Secret:
         if self.file is not None:
             return read_secret_file(self.file, what=self.what)
         value = os.environ.get(self.env or "", "")
-        if not value or not value.isprintable():
+        if not value:
+            state = "is empty" if (self.env or "") in os.environ else "is not set"
             raise SpecterError(
-                f"{self.what}: the environment variable {self.env} is not one printable line; set it"
+                f"{self.what}: the environment variable {self.env} {state}; give it the secret"
+            )
+        if not value.isprintable():
+            raise SpecterError(
+                f"{self.what}: the environment variable {self.env} must hold one line of printable characters"
             )
         return value
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from specter_exporters.jobs.config import JobsConfig
     from specter_exporters.jobs.store import Store
 
+PINGS_ADDRESS = "127.0.0.1:9855"
+
 
 @click.group("jobs", invoke_without_command=True)
 @click.option(
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--ping.listen-address",
     "ping_address",
-    default="127.0.0.1:9855",
+    default=PINGS_ADDRESS,
     show_default=True,
     help="HOST:PORT on which pings are taken, apart from /metrics; TLS is that of --web.config.file.",
 )
@@ -57,7 +59,7 @@ def jobs(
         return
     if config_file is None:
         raise click.UsageError("Missing option '--config'.", context)
-    host, port = parse_listen_address(ping_address, "--ping.listen-address")
+    host, port = parse_listen_address(ping_address, "--ping.listen-address", PINGS_ADDRESS)
     run(load(config_file), web, (host, port), storage_path, StopSignals().wait)
 
 

@@ -1,6 +1,6 @@
 """Run the log exporter: one thread that reads, a server that shows, until a signal ends both."""
 
-import logging
+from contextlib import closing
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -8,12 +8,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from specter_core.clock import Clock, SystemClock
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, WebServer
+from specter_exporters.commands import listening
 from specter_exporters.logs.exporter import Exporter
 from specter_exporters.logs.schema import LogsSchema
 from specter_exporters.logs.state import StateFolder
 from specter_exporters.logs.web import create_app, is_protected
-
-LOGGER = logging.getLogger(__name__)
 
 
 def run(config: LogsSchema, storage: Path, web: WebOptions) -> None:
@@ -40,14 +39,8 @@ def run(config: LogsSchema, storage: Path, web: WebOptions) -> None:
         telemetry_path=web.telemetry_path,
         protected=is_protected(web),
     )
-    server = WebServer(app, web)
-    server.start()
-    LOGGER.info("listening on %s%s", server.url, web.telemetry_path)
-    try:
+    with closing(exporter), listening(WebServer(app, web)):
         read(exporter, stop, clock)
-    finally:
-        server.stop()
-        exporter.close()
 
 
 def read(exporter: Exporter, stop: StopSignals, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """Read which servers to ask: one file, every error at once, passwords in files of their own."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, model_validator
 
-from specter_core.config import ConfigError, Problem, Schema, load_config
+from specter_core.config import Schema, load_config
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.postgres.model import Backup, Module, PgBouncer, Server, Watched
 
@@ -143,25 +144,24 @@ def load(path: Path) -> Watched:
     Raises:
         ConfigError: it cannot be read or breaks the schema, or the file of a password is missing.
     """
-    schema = load_config(path, PostgresSchema)
     folder = path.parent.resolve()
-    places = [
-        *((f"servers[{index}]", each.password_file) for index, each in enumerate(schema.servers)),
-        *((f"modules.{name}", each.password_file) for name, each in schema.modules.items()),
-        *((f"pgbouncers[{index}]", each.password_file) for index, each in enumerate(schema.pgbouncers)),
-    ]
-    problems = [
-        Problem(str(path), None, f"{where}.password_file", f"{folder / file} is not a file")
-        for where, file in places
-        if file is not None and not (folder / file).is_file()
-    ]
-    if problems:
-        raise ConfigError(problems)
+    schema = load_config(path, PostgresSchema, lambda each: _missing_files(each, folder))
     return Watched(
         tuple(_server(each, each.name, folder) for each in schema.servers),
         {name: Module(_server(each, name, folder), each.targets) for name, each in schema.modules.items()},
         tuple(PgBouncer(each.name, each.dsn, _in(folder, each.password_file)) for each in schema.pgbouncers),
     )
+
+
+def _missing_files(schema: PostgresSchema, folder: Path) -> Iterator[tuple[str, str]]:
+    places = [
+        *((f"servers[{index}]", each.password_file) for index, each in enumerate(schema.servers)),
+        *((f"modules.{name}", each.password_file) for name, each in schema.modules.items()),
+        *((f"pgbouncers[{index}]", each.password_file) for index, each in enumerate(schema.pgbouncers)),
+    ]
+    for where, file in places:
+        if file is not None and not (folder / file).is_file():
+            yield f"{where}.password_file", f"{folder / file} is not a file"
 
 
 def _server(each: AskedSchema, name: str, folder: Path) -> Server:

@@ -1,14 +1,14 @@
 """Read which brokers to ask: one file, every error at once, passwords in files of their own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from specter_core.config import ConfigError, Problem, Schema, load_config
+from specter_core.config import Schema, load_config
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.queues.celery_exchange import PORTS, CeleryBroker
 from specter_exporters.queues.kafka import KafkaServer
@@ -241,29 +241,24 @@ def load(path: Path) -> tuple[Server, ...]:
     Raises:
         ConfigError: it cannot be read or breaks the schema, or a file that it names is missing.
     """
-    schema = load_config(path, QueuesSchema)
     folder = path.parent.resolve()
-    problems: list[Problem] = []
-    servers: list[Server] = []
-    listed: tuple[tuple[str, tuple[RedisSchema | RabbitSchema | KafkaSchema, ...]], ...] = (
+    schema = load_config(path, QueuesSchema, lambda each: _missing_files(each, folder))
+    return tuple(server_of(each, _files(each, folder), folder) for _, each in _entries(schema))
+
+
+Entry = RedisSchema | RabbitSchema | KafkaSchema
+
+
+def _entries(schema: QueuesSchema) -> Iterator[tuple[str, Entry]]:
+    """Yield the brokers with their places in the file."""
+    listed: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ("redis", schema.redis),
         ("rabbitmq", schema.rabbitmq),
         ("kafka", schema.kafka),
     )
     for kind, entries in listed:
         for index, each in enumerate(entries):
-            found = _files(each, folder)
-            celery = getattr(each, "celery", None)
-            inner = {} if celery is None else {f"celery.{k}": v for k, v in _files(celery, folder).items()}
-            problems += [
-                Problem(str(path), None, f"{kind}[{index}].{name}", f"{file} is not a file")
-                for name, file in (found | inner).items()
-                if not file.is_file()
-            ]
-            servers.append(server_of(each, found, folder))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(servers)
+            yield f"{kind}[{index}]", each
 
 
 def _files(each: Schema, folder: Path) -> dict[str, Path]:
@@ -272,9 +267,16 @@ def _files(each: Schema, folder: Path) -> dict[str, Path]:
     return {name: folder / file for name, file in named.items() if file is not None}
 
 
-def server_of(
-    each: RedisSchema | RabbitSchema | KafkaSchema, files: Mapping[str, Path], folder: Path = Path()
-) -> Server:
+def _missing_files(schema: QueuesSchema, folder: Path) -> Iterator[tuple[str, str]]:
+    for where, each in _entries(schema):
+        celery = getattr(each, "celery", None)
+        inner = {} if celery is None else {f"celery.{k}": v for k, v in _files(celery, folder).items()}
+        for name, file in (_files(each, folder) | inner).items():
+            if not file.is_file():
+                yield f"{where}.{name}", f"{file} is not a file"
+
+
+def server_of(each: Entry, files: Mapping[str, Path], folder: Path = Path()) -> Server:
     """Return a server as its source knows it, with the files that it names, relative to `folder`."""
     own = {"queues", "celery", "password_file", "ca_file"}
     given: dict[str, Any] = {**each.model_dump(exclude=own), **files}

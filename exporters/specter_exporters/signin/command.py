@@ -13,6 +13,8 @@ from specter_exporters.commands import listening
 if TYPE_CHECKING:
     from specter_exporters.signin.config import SignInConfig
 
+EVENTS_ADDRESS = "127.0.0.1:9850"
+
 
 @click.command("signin")
 @click.option(
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--events.listen-address",
     "events_address",
-    default="127.0.0.1:9850",
+    default=EVENTS_ADDRESS,
     show_default=True,
     help="HOST:PORT of the API for events and suspected breaches, apart from /metrics.",
 )
@@ -40,7 +42,7 @@ def signin(config_file: Path, events_address: str, web: WebOptions) -> None:
     """
     from specter_exporters.signin.config import load  # noqa: PLC0415  (numpy; not for --help)
 
-    host, port = parse_listen_address(events_address, "--events.listen-address")
+    host, port = parse_listen_address(events_address, "--events.listen-address", EVENTS_ADDRESS)
     # The API has tokens; basic authentication would want the same header.
     events = WebOptions(host, port, config=WebConfig(tls_server_config=web.config.tls_server_config))
     run(load(config_file), web, events, StopSignals().wait)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from specter_core.config import ConfigError, Problem, load_config
+from specter_core.config import load_config
 from specter_exporters.sql.dsn import Dsn, DsnError, Secret, parse_url, secret_in
 from specter_exporters.sql.model import (
     BusinessQuery,
@@ -25,10 +25,7 @@ def load(path: Path) -> Plan:
     Raises:
         ConfigError: it cannot be read, breaks the schema, repeats a name, or uses one that is not there.
     """
-    schema = load_config(path, SqlSchema)
-    problems = [Problem(str(path), None, where, message) for where, message in _problems(schema)]
-    if problems:
-        raise ConfigError(problems)
+    schema = load_config(path, SqlSchema, _problems)
     folder = path.parent.resolve()
     return Plan(tuple(_database(each, folder) for each in schema.databases), tuple(_checks(schema)))
 

@@ -78,7 +78,7 @@ def serving(config: Path, state: Path, *flags: str) -> Iterator[Served]:
     def listening() -> str | None:
         text = log.read_text(encoding="utf-8")
         assert process.poll() is None, text
-        found = re.search(r"listening on (http://\S+)/metrics", text)
+        found = re.search(r"metrics: (http://\S+)\n", text)
         return found[1] if found else None
 
     try:

@@ -137,3 +137,25 @@ def test_try_shows_what_lines_become(tmp_path: Path) -> None:
     )
     assert 'http_route="/a/{id}"' in done.stdout
     assert done.stderr == "malformed (no_match): 'nonsense password=…'\n"
+
+
+def test_a_condition_that_is_none_is_told_of_once_and_in_words_of_the_file() -> None:
+    text = """\
+logs:
+  - name: a
+    files: [x.log]
+    format: json
+    counters:
+      - name: failed_total
+        when: {status: {minn: 500}, path: {min: x}, level: [error, {a: 1}], host: null}
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, LogsSchema, file="logs.yml")
+    assert [
+        str(each).removeprefix("logs.yml:7: logs[0].counters[0].when.") for each in caught.value.problems
+    ] == [
+        "host: expected a text, a number, true or false, a list or a mapping (found None)",
+        "level[1]: expected a text, a number or true or false (found a mapping)",
+        "path.min: expected a number (found 'x')",
+        "status.minn: is not a known key: did you mean min?",
+    ]

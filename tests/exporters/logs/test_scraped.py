@@ -155,9 +155,9 @@ def test_standard_input_is_read_to_its_end(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write(lines(0, 5000).encode() + b'{"level":"error","msg":"no line feed"}')
         process.stdin.close()
-        mark = "listening on "
+        mark = "metrics: "
         text = until(lambda: _with(log.read_text(encoding="utf-8"), mark), "listening")
-        url = text.partition(mark)[2].split()[0]
+        url = text.partition(mark)[2].split()[0] + "/metrics"
         until(lambda: total(fetch(url)[1], "specter_log_lines_total") == 5001, "reading")
         assert total(fetch(url)[1], "specter_log_up") == 0
     finally:

@@ -57,7 +57,7 @@ def test_every_error_is_named(tmp_path: Path) -> None:
     assert "servers[1].name: expected letters, digits" in said
     assert "servers[2].tables" in said
     assert "main appears twice" in refused(tmp_path, ONE.replace("]", ", {name: main, dsn: 'host=a'}]"))
-    assert refused(tmp_path, ONE) == "postgres.yml: servers[0].password_file: secret is not a file"
+    assert refused(tmp_path, ONE) == "postgres.yml:1: servers[0].password_file: secret is not a file"
 
 
 def test_modules_and_pgbouncers_have_their_own_rules(tmp_path: Path) -> None:

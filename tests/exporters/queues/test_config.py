@@ -198,7 +198,7 @@ redis:
 
 
 def test_names_are_unique_and_files_exist(tmp_path: Path) -> None:
-    assert refused(tmp_path, ONE) == "queues.yml: redis[0].password_file: secret is not a file"
+    assert refused(tmp_path, ONE) == "queues.yml:1: redis[0].password_file: secret is not a file"
     assert "names no broker" in refused(tmp_path, "redis: []\n")
     two = "redis: [{name: a, url: 'redis://a'}, {name: a, url: 'redis://b'}]\n"
     assert "servers: a appears twice" in refused(tmp_path, two)

@@ -76,11 +76,11 @@ sync:
     target: {{database: copy, rows: select 1}}
 """
     assert problems(tmp_path, text) == [
-        " integrity[0].database: elsewhere is none of the databases; there is shop",
-        " business[0].name: orders appears twice",
-        " sync[0].target.database: copy is none of the databases; there is shop",
+        "3: integrity[0].database: elsewhere is none of the databases; there is shop",
+        "4: business[0].name: orders appears twice",
+        "8: sync[0].target.database: copy is none of the databases; there is shop",
     ]
-    assert problems(tmp_path, DATABASE) == [" asks nothing; expected integrity, business or sync"]
+    assert problems(tmp_path, DATABASE) == ["1: asks nothing; expected integrity, business or sync"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_url_with_a_password_or_of_another_kind_is_refused_and_not_repeated(
         f"databases: [{{name: shop, dsn: '{dsn}'}}]\nbusiness: [{{name: a, database: shop, query: select 1}}]"
     )
     [problem] = problems(tmp_path, text)
-    assert problem.startswith(" databases[0].dsn: ")
+    assert problem.startswith("1: databases[0].dsn: ")
     assert said in problem
     assert "pass-word" not in problem
 
