@@ -22,6 +22,7 @@ from specter_exporters.jobs.store import (
     event_row,
     job_row,
     kept_jobs,
+    not_aside,
     told_aside,
 )
 
@@ -168,9 +169,13 @@ class PostgresStore:
 
 
 def _set_aside(connection: "psycopg.Connection[tuple[Any, ...]]", name: str, why: str) -> int:
-    connection.execute(_ASIDE.encode())
-    connection.execute(_SET_ASIDE.encode(), (name,))
-    told_aside(f"database {connection.info.dbname}", ASIDE, name, why)
+    place = f"database {connection.info.dbname}"
+    try:
+        connection.execute(_ASIDE.encode())
+        connection.execute(_SET_ASIDE.encode(), (name,))
+    except psycopg.Error as error:
+        raise not_aside(place, ASIDE, name, why, _reason(error)) from error
+    told_aside(place, ASIDE, name, why)
     query = "SELECT coalesce(max(number), 0) FROM specter_job_event WHERE name = %s"
     [(number,)] = connection.execute(query, (name,)).fetchall()
     return int(number)

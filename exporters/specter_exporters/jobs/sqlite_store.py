@@ -20,6 +20,7 @@ from specter_exporters.jobs.store import (
     event_row,
     job_row,
     kept_jobs,
+    not_aside,
     told_aside,
 )
 
@@ -80,9 +81,13 @@ class SqliteStore:
             raise StoreError(f"{self._folder / FILE}: {error}") from error
 
     def _set_aside(self, connection: sqlite3.Connection, name: str, why: str) -> int:
-        connection.execute(_ASIDE)
-        connection.execute(_SET_ASIDE, (name,))
-        told_aside(str(self._folder / FILE), ASIDE, name, why)
+        place = str(self._folder / FILE)
+        try:
+            connection.execute(_ASIDE)
+            connection.execute(_SET_ASIDE, (name,))
+        except sqlite3.Error as error:
+            raise not_aside(place, ASIDE, name, why, error) from error
+        told_aside(place, ASIDE, name, why)
         (number,) = connection.execute("SELECT max(number) FROM event WHERE name = ?", (name,)).fetchone()
         return number or 0
 

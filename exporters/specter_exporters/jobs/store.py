@@ -159,6 +159,14 @@ def kept_jobs(rows: Iterable[tuple[Any, ...]], set_aside: Callable[[str, str], i
     return jobs
 
 
+def not_aside(place: str, table: str, name: str, why: str, error: object) -> StoreError:
+    """Return what ends the start: a state that cannot be read is overwritten by none that is kept nowhere."""
+    return StoreError(
+        f"{place}: the state of job {name} cannot be read ({why}), and cannot be kept in the table {table}: "
+        f"{error}; let the exporter make that table, or delete the job's row"
+    )
+
+
 def told_aside(place: str, table: str, name: str, why: str) -> None:
     """Log that the state of a job is set aside in `table` of the database at `place`."""
     LOGGER.error(

@@ -127,6 +127,21 @@ def test_a_state_that_cannot_be_read_is_set_aside_and_the_others_go_on(
     assert why in said
 
 
+def test_a_state_that_can_be_neither_read_nor_set_aside_ends_the_start_and_stays(fresh: Open) -> None:
+    store = fresh()
+    store.open()
+    store.write([JOB], [], [])
+    execute(store, "UPDATE job SET state = ''")
+    execute(store, "CREATE VIEW job_set_aside AS SELECT 'x' AS name, 'x' AS schedule, 'x' AS state")
+    store.close()
+    again = fresh()
+    with pytest.raises(StoreError, match=r"the state of job backup cannot be read .* delete the job's row"):
+        again.open()
+    assert execute(again, "SELECT state FROM job") == [("",)]
+    execute(again, "DROP VIEW job_set_aside")
+    again.close()
+
+
 def entry(book: Book, name: str) -> Entry:
     found = book.by_name(name)
     assert found is not None
