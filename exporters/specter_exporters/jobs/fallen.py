@@ -37,9 +37,9 @@ class Asked(Protocol):
 class Pattern:
     """An expression: the times of a day, on the days on which it runs."""
 
-    hours: Sequence[int]
-    minutes: Sequence[int]
-    seconds: Sequence[int]
+    hours: tuple[int, ...]
+    minutes: tuple[int, ...]
+    seconds: tuple[int, ...]
     runs_on: Callable[[date], bool]
 
     @property
@@ -47,14 +47,16 @@ class Pattern:
         """How many times a day has."""
         return len(self.hours) * len(self.minutes) * len(self.seconds)
 
+    @property
     def times(self) -> list[int]:
-        """Return them, in seconds since midnight."""
-        return [
-            3600 * hour + 60 * minute + second
-            for hour in self.hours
-            for minute in self.minutes
-            for second in self.seconds
-        ]
+        """They, in seconds since midnight."""
+        return _times_of_day(self.hours, self.minutes, self.seconds)
+
+
+@lru_cache(8)
+def _times_of_day(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> list[int]:
+    # Many jobs of one schedule come behind each other.
+    return [3600 * hour + 60 * minute + second for hour in hours for minute in minutes for second in seconds]
 
 
 def by_days(
@@ -115,7 +117,7 @@ def _times(schedule: Asked, zone: ZoneInfo, patterns: Sequence[Pattern], day: da
     midnight = _midnight(zone, day)
     if midnight is None:
         return _of_changed_day(schedule, zone, day)
-    running = [each.times() for each in patterns if each.runs_on(day)]
+    running = [each.times for each in patterns if each.runs_on(day)]
     seconds = running[0] if len(running) == 1 else sorted(set().union(*running))
     return [midnight + each for each in seconds]
 

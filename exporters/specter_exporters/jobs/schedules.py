@@ -5,7 +5,7 @@ clocks do in between, and the same from every moment in between: so each schedul
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -106,7 +106,7 @@ def _cron_pattern(fields: str) -> Pattern:
     def runs_on(day: date) -> bool:
         return day.month in parsed.months and parsed.match_day(day)
 
-    return Pattern(sorted(parsed.hours), sorted(parsed.minutes), sorted(parsed.seconds), runs_on)
+    return _pattern(parsed, runs_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,12 @@ def _calendar_pattern(expression: str) -> Pattern:
             and parsed.match_dom(day)
         )
 
-    return Pattern(sorted(parsed.hours), sorted(parsed.minutes), sorted(parsed.seconds), runs_on)
+    return _pattern(parsed, runs_on)
+
+
+def _pattern(parsed: CronSim | BaseIterator, runs_on: Callable[[date], bool]) -> Pattern:
+    hours, minutes, seconds = (tuple(sorted(each)) for each in (parsed.hours, parsed.minutes, parsed.seconds))
+    return Pattern(hours, minutes, seconds, runs_on)
 
 
 def _zone(name: str) -> ZoneInfo | None:

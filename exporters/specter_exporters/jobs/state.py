@@ -20,7 +20,7 @@ SETTLES = 120.0
 """Seconds in which the end of a run may come behind its start, where both had to wait on the way."""
 MOST_BACK = 366 * 86_400.0
 """Seconds that scheduled runs are looked back at, after the exporter was down; older ones are not counted."""
-STEPS = 8
+STEPS = 2
 """Times that are asked for one by one; more are counted by days."""
 
 
