@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 
 from specter_core.errors import SpecterError
 from specter_exporters.jobs.state import State
+from specter_exporters.run.pings import JOB_NAME
 
 LOGGER = logging.getLogger(__name__)
 MOST_EVENTS = 100
@@ -151,11 +152,14 @@ def kept_jobs(rows: Iterable[tuple[Any, ...]], set_aside: Callable[[str, str], i
     """
     jobs = []
     for name, uuid, made, schedule, text in rows:
+        if not JOB_NAME.fullmatch(str(name)):
+            LOGGER.error("a job whose name is damaged is left in the store, and not watched: %r", name)
+            continue
         try:
             state = decoded(text)
         except ValueError as error:
             state = State(pings=set_aside(name, str(error)))
-        jobs.append(KeptJob(name, uuid, bool(made), schedule, state))
+        jobs.append(KeptJob(name, str(uuid), bool(made), str(schedule), state))
     return jobs
 
 

@@ -127,6 +127,23 @@ def test_a_state_that_cannot_be_read_is_set_aside_and_the_others_go_on(
     assert why in said
 
 
+@pytest.mark.parametrize("name", ['nightly"} 7', "", "Nightly", "a\nb"])
+def test_a_job_whose_name_is_damaged_keeps_nobody_from_being_watched(
+    fresh: Open, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = fresh()
+    store.open()
+    other = replace(JOB, name="other", uuid="another", made=True)
+    store.write([JOB, other], [], [])
+    execute(store, "UPDATE job SET name = ? WHERE name = 'other'", name)
+    store.close()
+    again = fresh()
+    assert again.open() == [JOB]
+    assert execute(again, "SELECT count(*) FROM job") == [(2,)]
+    assert "a job whose name is damaged is left in the store" in caplog.text
+    again.close()
+
+
 def test_a_state_that_can_be_neither_read_nor_set_aside_ends_the_start_and_stays(fresh: Open) -> None:
     store = fresh()
     store.open()
