@@ -1,7 +1,7 @@
 """Plans of slow statements: told without running them, told again when they change, and why they are not."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from specter_core import metrics
+from specter_core.clock import SystemClock
 from specter_exporters.postgres import plans
+from specter_exporters.postgres.collectors.plans import Plans
 from specter_exporters.postgres.model import Server
 from specter_exporters.postgres.remembered import PlanFile
+from specter_exporters.postgres.session import Session
 from tests.exporters.postgres.asking import Scrape, asking, connect, failing, found
 from tests.servers.postgres import PostgresServer, running_postgres
 
@@ -178,6 +182,27 @@ def test_a_locked_table_costs_its_plan_and_nothing_else(
         root.rollback()
     assert failing(seen) == {}
     assert found(seen, "specter_pg_plans_unknown")[("lock_timeout",)] == 1
+
+
+@pytest.mark.integration
+def test_a_statement_is_explained_in_a_session_that_has_statements_prepared_by_the_driver(
+    postgres: PostgresServer, shop: Connection, tmp_path: Path
+) -> None:
+    shop.execute("SELECT id FROM products WHERE name = %s", ["p7"])
+    secret = tmp_path / "password"
+    secret.write_text("readers-password")
+    dsn = f"host={postgres.host} port={postgres.port} dbname={postgres.database} user=reader"
+    with closing(Session.open(dsn, secret, None, 10.0)) as session:
+        for _ in range(10):
+            session.rows("SELECT datname FROM pg_database WHERE datname = %s", ["postgres"])
+        prepared = session.rows("SELECT name FROM pg_prepared_statements")
+        told = list(Plans(10, 60.0, ("public",), SystemClock())(session))
+    assert prepared, "the driver has prepared what was asked so often"
+    shapes = [fact.labels[-1] for fact in told if fact.metric is metrics.PG_PLAN_INFO]
+    assert "Index Scan by_name on products" in shapes
+    # The function that resets the counters.
+    unknown = {fact.labels[0]: fact.value for fact in told if fact.metric is metrics.PG_PLANS_UNKNOWN}
+    assert unknown == {"privilege": 1}
 
 
 @pytest.mark.integration

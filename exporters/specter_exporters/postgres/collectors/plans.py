@@ -2,9 +2,11 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import errors
 
 from specter_core import metrics
 from specter_core.clock import Clock
@@ -147,9 +149,11 @@ class Plans:
                 values = f"({', '.join(['NULL'] * count)})" if count else ""
                 (answer,) = session.row(f"EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE specter_plan{values}")
         finally:
-            # It outlives its transaction.
+            # It outlives its transaction, unless psycopg has prepared statements of its own in the session:
+            # with a transaction that is undone, it deallocates all.
             if prepared and session.usable():
-                session.run("DEALLOCATE specter_plan")
+                with suppress(errors.InvalidSqlStatementName):
+                    session.run("DEALLOCATE specter_plan")
         return plans.read(answer)
 
     def _told(self, database: str) -> Iterable[Fact]:
