@@ -1884,7 +1884,7 @@ PG_FREEZE_MAX_AGE = Metric(
 PG_CHECKPOINTS = Metric(
     "specter_pg_checkpoints_total",
     "counter",
-    "Checkpoints by cause: timed, or requested because the log grew too fast.",
+    "Checkpoints, on a standby restartpoints, by cause: timed, or requested because the log grew too fast.",
     (SERVER, "cause"),
 )
 PG_CHECKPOINT_BLOCKS = Metric(
@@ -1896,7 +1896,8 @@ PG_CHECKPOINT_BLOCKS = Metric(
 PG_STATEMENTS_RESET = Metric(
     "specter_pg_statements_stats_reset_timestamp_seconds",
     "gauge",
-    "Unix time at which pg_stat_statements was last reset (PostgreSQL 14 and later).",
+    "Unix time at which pg_stat_statements was last reset (PostgreSQL 14 and later, and version 1.9 of the "
+    "extension).",
     (SERVER,),
 )
 PG_STATEMENT_INFO = Metric(
@@ -2011,13 +2012,19 @@ PG_REPLAY_PAUSED = Metric(
 PG_SLOT_RETAINED = Metric(
     "specter_pg_replication_slot_retained_bytes",
     "gauge",
-    "Log that the slot keeps the server from removing.",
+    "Log that the slot keeps the server from removing; absent where that is none or not known.",
     (SERVER, "slot"),
 )
 PG_SLOT_ACTIVE = Metric(
     "specter_pg_replication_slot_active",
     "gauge",
-    "1 if something reads from the slot.",
+    "1 if something reads from the slot. Absent for one that a standby copies from its primary.",
+    (SERVER, "slot"),
+)
+PG_SLOT_LOST = Metric(
+    "specter_pg_replication_slot_lost",
+    "gauge",
+    "1 if the server has removed what the slot's reader needs, which can then never go on.",
     (SERVER, "slot"),
 )
 PG_ARCHIVED = Metric(
@@ -2091,13 +2098,13 @@ PG_TABLE_BYTES = Metric(
 PG_TABLE_LIVE = Metric(
     "specter_pg_table_live_rows",
     "gauge",
-    "Rows, estimated.",
+    "Rows, estimated; absent on a standby, where they are not counted.",
     (SERVER, "database", "schema", "table"),
 )
 PG_TABLE_DEAD = Metric(
     "specter_pg_table_dead_rows",
     "gauge",
-    "Dead rows, estimated.",
+    "Dead rows, estimated; absent on a standby, where they are not counted.",
     (SERVER, "database", "schema", "table"),
 )
 PG_TABLE_SEQ_SCANS = Metric(
@@ -2121,7 +2128,7 @@ PG_TABLE_INDEX_SCANS = Metric(
 PG_TABLE_CHANGES = Metric(
     "specter_pg_table_changed_rows_total",
     "counter",
-    "Rows inserted, updated or deleted.",
+    "Rows inserted, updated or deleted; absent on a standby, where they are not counted.",
     (SERVER, "database", "schema", "table"),
 )
 PG_TABLE_VACUUMED = Metric(
@@ -2148,7 +2155,7 @@ PG_INDEX_PROBLEM = Metric(
     "specter_pg_index_problem",
     "gauge",
     "1 for an index that is invalid, unused since the counters were reset (not one that enforces "
-    "something), or the same as another; the size of what it costs is in "
+    "something, and not on a standby), or the same as another; the size of what it costs is in "
     "specter_pg_index_problem_bytes.",
     (SERVER, "database", "schema", "table", "index", "problem"),
 )

@@ -24,7 +24,7 @@ _BY_TEXT = (
         r"authentication failed|no password supplied|pg_hba\.conf|role .* does not exist|permitted to log in",
     ),
     ("starting", r"the database system is"),
-    ("database", r"database .* does not exist|is not currently accepting connections"),
+    ("database", r"database .* does not exist|to invalid database|is not currently accepting connections"),
     ("privilege", r"permission denied for database"),
     ("tls", r"SSL|certificate"),
     ("timeout", r"time[d]? ?out"),

@@ -19,8 +19,8 @@ _TOKEN = re.compile(
 def masked(statement: str) -> str:
     """Return `statement` with `?` for each constant, in one line of at most `LONGEST` characters.
 
-    pg_stat_statements replaces constants itself, but not those of utility statements
-    before PostgreSQL 16: ALTER ROLE … PASSWORD '…' would be shown as it was typed.
+    pg_stat_statements replaces constants itself, but not all of those of utility statements:
+    ALTER ROLE … PASSWORD '…' would be shown as it was typed.
     """
     text = " ".join(_TOKEN.sub(_replaced, statement).split())
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

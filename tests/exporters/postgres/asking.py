@@ -20,6 +20,14 @@ from tests.servers.postgres import PostgresServer
 Scrape = dict[tuple[str, tuple[str, ...]], float]
 ROLE, ROLE_PASSWORD = "watcher", "watchers-password"
 
+PAGE = Path(__file__).parents[3] / "docs" / "exporters-postgres.md"
+
+
+def documented_grants() -> str:
+    """Return what the documentation says to run as a superuser, for `ROLE`."""
+    code = PAGE.read_text(encoding="utf-8").partition("```sql\n")[2].partition("```")[0]
+    return code.replace("specter", ROLE).replace("...", ROLE_PASSWORD)
+
 
 def connect(server: PostgresServer, **more: Any) -> "psycopg.Connection[tuple[Any, ...]]":
     return psycopg.connect(

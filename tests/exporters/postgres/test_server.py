@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from specter_exporters.postgres.collectors import indexes
 from specter_exporters.postgres.model import Server
 from specter_exporters.postgres.session import APPLICATION
 from tests.exporters.postgres.asking import (
@@ -18,6 +19,7 @@ from tests.exporters.postgres.asking import (
     Scrape,
     asking,
     connect,
+    documented_grants,
     failing,
     found,
     reason,
@@ -26,26 +28,15 @@ from tests.exporters.serving import stopped, until
 from tests.servers.postgres import PostgresServer, running_postgres
 
 pytestmark = pytest.mark.integration
-GRANTS = (Path(__file__).parents[3] / "docs" / "exporters-postgres.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     with running_postgres({"max_connections": "20"}) as server:
         with connect(server) as connection:
-            connection.execute(granted(GRANTS).encode())
+            connection.execute(documented_grants().encode())
             connection.execute("CREATE DATABASE other")
         yield server
-
-
-def granted(page: str) -> str:
-    """Return what the documentation says to run as a superuser."""
-    return (
-        page.partition("```sql\n")[2]
-        .partition("```")[0]
-        .replace("specter", ROLE)
-        .replace("...", ROLE_PASSWORD)
-    )
 
 
 @pytest.fixture
@@ -204,28 +195,41 @@ def test_a_deadlock_is_counted_by_its_database(
             one.execute("LOCK TABLE work.b")
         one.rollback()
         waiting.join(10)
-        one.execute("SELECT pg_stat_force_next_flush()")
-        one.commit()
+        # A session tells what it has counted when it ends.
+        one.close()
         counted = until(lambda: deadlocks() - before, "the count")
     assert counted == 1
 
 
 def test_counters_that_were_reset_say_since_when(
-    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+    postgres: PostgresServer, watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
-    schema.execute("CREATE TABLE orders (id int)")
-    schema.execute("INSERT INTO orders SELECT generate_series(1, 100)")
-    schema.execute("SELECT pg_stat_force_next_flush()")
-    schema.execute("SELECT pg_stat_reset()")
-    with asking(watched) as scrape:
-        first = scrape()
-        schema.execute("SELECT pg_stat_reset()")
-        second = scrape()
     since = "specter_pg_database_stats_reset_timestamp_seconds"
-    assert found(second, since)[("postgres",)] > found(first, since)[("postgres",)]
-    assert found(second, "specter_pg_table_changed_rows_total")["postgres", "work", "orders"] == 0
+    schema.execute("CREATE TABLE orders (id int)")
+    with connect(postgres) as shop:
+        shop.execute("INSERT INTO work.orders SELECT generate_series(1, 100)")
+    with asking(watched) as scrape:
+
+        def began() -> float:
+            return found(scrape(), since).get(("postgres",), 0.0)
+
+        def reset() -> None:
+            before = began()
+            schema.execute("SELECT pg_stat_reset()")
+            until(lambda: began() > before, "the reset")
+
+        until(lambda: changed(scrape(), "orders") == 100, "the count")
+        reset()
+        reset()
+        seen = scrape()
+    assert changed(seen, "orders") == 0
     # Nothing is said of indexes that were not used since then: it was not a day ago.
-    assert found(second, "specter_pg_index_problem") == {}
+    assert found(seen, "specter_pg_index_problem") == {}
+
+
+def changed(scrape: Scrape, table: str) -> float:
+    """Return how many rows of a table were changed."""
+    return found(scrape, "specter_pg_table_changed_rows_total").get(("postgres", "work", table), -1)
 
 
 def test_idle_transactions_and_forgotten_sessions_are_told(postgres: PostgresServer, watched: Server) -> None:
@@ -283,6 +287,75 @@ def test_without_the_extension_statements_are_unsupported_and_the_rest_is_there(
         schema.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
 
 
+def test_an_extension_that_an_upgrade_left_old_is_read_as_far_as_it_goes(
+    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]", caplog: pytest.LogCaptureFixture
+) -> None:
+    since = "specter_pg_statements_stats_reset_timestamp_seconds"
+    with asking(watched) as scrape:
+        try:
+            schema.execute("DROP EXTENSION pg_stat_statements")
+            schema.execute("CREATE EXTENSION pg_stat_statements SCHEMA public VERSION '1.7'")
+            old = scrape()
+            schema.execute("ALTER EXTENSION pg_stat_statements UPDATE TO '1.8'")
+            newer = scrape()
+            schema.execute("ALTER EXTENSION pg_stat_statements UPDATE")
+            newest = scrape()
+        finally:
+            schema.execute("DROP EXTENSION pg_stat_statements")
+            schema.execute("CREATE EXTENSION pg_stat_statements SCHEMA public")
+    assert failing(old) == {"statements": "unsupported"}
+    assert "expected 1.8 or later: ALTER EXTENSION pg_stat_statements UPDATE" in caplog.text
+    assert failing(newer) == {}
+    assert found(newer, "specter_pg_statement_calls_total")
+    assert found(newer, since) == {}
+    assert found(newest, since)[()] > 0
+
+
+def test_sequences_of_no_lasting_value_are_left_out(
+    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    schema.execute("CREATE TEMPORARY SEQUENCE passing AS smallint")
+    schema.execute("CREATE SEQUENCE lasting AS smallint")
+    schema.execute("SELECT setval('passing', 30000), setval('lasting', 30000)")
+    schema.execute(f"GRANT pg_read_all_data TO {ROLE}")
+    try:
+        with asking(watched) as scrape:
+            seen = scrape()
+    finally:
+        schema.execute(f"REVOKE pg_read_all_data FROM {ROLE}")
+    assert failing(seen) == {}
+    assert set(found(seen, "specter_pg_sequence_used_ratio")) == {("postgres", "work", "lasting")}
+
+
+def test_an_index_is_unused_only_when_the_counters_have_counted_for_long(
+    postgres: PostgresServer,
+    watched: Server,
+    schema: "psycopg.Connection[tuple[Any, ...]]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schema.execute("CREATE TABLE t (id int PRIMARY KEY, a int)")
+    schema.execute("INSERT INTO t SELECT n, n FROM generate_series(1, 60000) n")
+    schema.execute("CREATE INDEX of_a ON t (a)")
+    schema.execute("ANALYZE t")
+
+    def unused(within: str) -> set[str]:
+        monkeypatch.setattr(indexes, "COUNTED", within)
+        with asking(watched) as scrape:
+            # Labels by name: database, index, problem, schema, table.
+            return {key[1] for key in found(scrape(), "specter_pg_index_problem") if key[2] == "unused"}
+
+    assert unused("1 day") == set()
+    counted = """
+        SELECT (clock_timestamp() - greatest(a.stats_reset, d.stats_reset))::text
+        FROM pg_stat_archiver a, pg_stat_database d WHERE datname = current_database()
+    """
+    [(until_now,)] = schema.execute(counted.encode()).fetchall()
+    assert unused(until_now) == {"of_a"}
+    # As a crash does, of which the counters of the database say nothing.
+    schema.execute("SELECT pg_stat_reset_shared('archiver')")
+    assert unused(until_now) == set()
+
+
 def test_a_sequence_is_as_full_as_its_column(
     watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
@@ -319,14 +392,15 @@ def test_indexes_that_cost_and_do_not_help_are_named(
 
 
 def test_of_many_tables_those_that_tell_most_are_exposed_and_all_are_counted(
-    watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
+    postgres: PostgresServer, watched: Server, schema: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
     for number in range(30):
         schema.execute(f"CREATE TABLE t{number:02} (id int)".encode())
-    schema.execute("INSERT INTO t17 SELECT generate_series(1, 20000)")
-    schema.execute("SELECT pg_stat_force_next_flush()")
-    schema.execute("ANALYZE t17")
+    with connect(postgres) as shop:
+        shop.execute("INSERT INTO work.t17 SELECT generate_series(1, 20000)")
     with asking(replace(watched, tables=5)) as scrape:
+        until(lambda: changed(scrape(), "t17") == 20000, "the count")
+        schema.execute("ANALYZE t17")
         seen = scrape()
     rows = found(seen, "specter_pg_table_live_rows")
     assert len(rows) == 5

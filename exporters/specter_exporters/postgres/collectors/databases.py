@@ -29,9 +29,13 @@ _COUNTED = (
     metrics.PG_DB_TEMP_BYTES,
     metrics.PG_DB_STATS_RESET,
 )
+# Before PostgreSQL 17 a standby's restartpoints are counted as checkpoints, since then apart from them.
 _CHECKPOINTS = {
     130000: "SELECT checkpoints_timed, checkpoints_req, buffers_checkpoint FROM pg_stat_bgwriter",
-    170000: "SELECT num_timed, num_requested, buffers_written FROM pg_stat_checkpointer",
+    170000: """
+SELECT num_timed + restartpoints_timed, num_requested + restartpoints_req, buffers_written
+FROM pg_stat_checkpointer
+""",
 }
 _SIZES = """
 SELECT datname, pg_database_size(oid)

@@ -7,9 +7,12 @@ from specter_exporters.postgres.model import Fact
 from specter_exporters.postgres.session import Session
 
 MOST = 50
-# An index that enforces something is used though nobody scans it. Counters of a day say nothing yet. What is
-# quick to compare is compared first: a thousand definitions as text take ten milliseconds. What the server
-# itself has made has an oid below 16384.
+COUNTED = "1 day"
+"""How long counters have counted when they say that nobody used an index."""
+# An index that enforces something is used though nobody scans it. What is quick to compare is compared first:
+# a thousand definitions as text take ten milliseconds. What the server itself has made has an oid below
+# 16384. A crash takes all counters, and since PostgreSQL 15 those of the database do not say so; those of
+# the archiver do. A standby does not know what its primary uses.
 _QUERY = """
 WITH indexes AS MATERIALIZED (
   SELECT indexrelid, indrelid, indisvalid, indisunique OR indisexclusion OR indisreplident AS needed,
@@ -34,9 +37,9 @@ WITH indexes AS MATERIALIZED (
     FROM indexes i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE indisvalid AND NOT needed AND c.relpages::int8 * current_setting('block_size')::int >= 1000000
       AND pg_stat_get_numscans(i.indexrelid) = 0 AND i.indexrelid NOT IN (SELECT indexrelid FROM same)
-      AND (
-        SELECT coalesce(stats_reset, pg_postmaster_start_time()) < now() - interval '1 day'
-        FROM pg_stat_database WHERE datname = current_database()
+      AND NOT pg_is_in_recovery() AND (
+        SELECT greatest(d.stats_reset, a.stats_reset) < now() - %s::interval
+        FROM pg_stat_database d CROSS JOIN pg_stat_archiver a WHERE d.datname = current_database()
       )
 )
 SELECT n.nspname, t.relname, c.relname, problem,
@@ -53,7 +56,7 @@ ORDER BY problem = 'invalid' DESC, bytes DESC LIMIT %s
 
 def collect(session: Session) -> Iterable[Fact]:
     """Ask for indexes with a problem, the invalid and then the largest first."""
-    for schema, table, index, problem, size in session.rows(_QUERY, [MOST]):
+    for schema, table, index, problem, size in session.rows(_QUERY, [COUNTED, MOST]):
         labels = [session.database, schema, table, index, problem]
         yield Fact(metrics.PG_INDEX_PROBLEM, labels, 1)
         yield Fact(metrics.PG_INDEX_PROBLEM_BYTES, labels, size)

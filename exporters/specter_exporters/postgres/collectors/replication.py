@@ -16,14 +16,17 @@ SELECT coalesce(application_name, ''), state,
        pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::float8
 FROM pg_stat_replication ORDER BY pid LIMIT %s
 """
+# A lost slot keeps nothing, though since PostgreSQL 16 it may still say from where on it did. What a standby
+# copies from its primary (since 17) is read there, and by nobody here.
 _SLOTS = """
-SELECT slot_name, active,
-       pg_wal_lsn_diff(
+SELECT slot_name, {active}, wal_status = 'lost',
+       CASE WHEN wal_status <> 'lost' THEN pg_wal_lsn_diff(
          CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END,
          restart_lsn
-       )::float8
+       )::float8 END
 FROM pg_replication_slots ORDER BY slot_name LIMIT %s
 """
+_ACTIVE = {130000: "active", 170000: "CASE WHEN NOT synced THEN active END"}
 # Where the role may see no more than that there is a receiver, its status is NULL.
 _STANDBY = """
 SELECT (SELECT coalesce(status, 'streaming') = 'streaming' FROM pg_stat_wal_receiver),
@@ -73,9 +76,12 @@ def collector(clock: Clock) -> Callable[[Session], Iterable[Fact]]:
     def collect(session: Session) -> Iterable[Fact]:
         (recovering,) = session.row("SELECT pg_is_in_recovery()")
         yield from _standby(session, lag) if recovering else _primary(session)
-        for slot, active, retained in session.rows(_SLOTS, [MOST]):
+        slots = _SLOTS.format(active=_ACTIVE[170000 if session.version >= 170000 else 130000])
+        for slot, active, lost, retained in session.rows(slots, [MOST]):
             yield from facts(
-                (metrics.PG_SLOT_ACTIVE, [slot], active), (metrics.PG_SLOT_RETAINED, [slot], retained)
+                (metrics.PG_SLOT_ACTIVE, [slot], active),
+                (metrics.PG_SLOT_LOST, [slot], lost),
+                (metrics.PG_SLOT_RETAINED, [slot], retained),
             )
 
     return collect

@@ -8,12 +8,17 @@ from specter_exporters.postgres.session import Session
 
 MOST = 20
 # A column owns its sequence (serial, identity), or its default asks for the sequence's next value. Limits are
-# looked up for those alone that could be a tenth full: with a smallint column, that is from 3,277 on.
+# looked up for those alone that could be a tenth full: with a smallint column, that is from 3,277 on. Minor
+# versions of before August 2024 answer an error for a temporary sequence of another session, and on a standby
+# for an unlogged one; a standby has no values of those.
 _QUERY = """
 WITH candidates AS MATERIALIZED (
   SELECT * FROM (
-    SELECT s.seqrelid, s.seqmax, pg_sequence_last_value(s.seqrelid)::float8 AS last
-    FROM pg_sequence s
+    SELECT s.seqrelid, s.seqmax, CASE
+             WHEN c.relpersistence = 'p' OR c.relpersistence = 'u' AND NOT pg_is_in_recovery()
+             THEN pg_sequence_last_value(s.seqrelid)::float8
+           END AS last
+    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
     WHERE s.seqincrement > 0 AND NOT s.seqcycle AND has_sequence_privilege(s.seqrelid, 'SELECT, USAGE')
   ) told WHERE last >= 0.1 * least(seqmax, 32767)
 ), used AS (
@@ -35,7 +40,6 @@ WITH candidates AS MATERIALIZED (
         AND d.classid = 'pg_attrdef'::regclass
     ) f JOIN pg_attribute t ON t.attrelid = f.rel AND t.attnum = f.num
   ) feeds
-  WHERE NOT pg_is_other_temp_schema(n.oid)
 )
 SELECT nspname, relname, ratio FROM used WHERE ratio >= 0.1 ORDER BY ratio DESC, 1, 2 LIMIT %s
 """

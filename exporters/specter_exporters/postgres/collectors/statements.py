@@ -13,8 +13,12 @@ from specter_exporters.postgres.session import Session
 
 TEXTS = 1000
 LEAST_CALLS = 5
-_SCHEMA = """
-SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+# An upgrade of the server leaves the extension's version: since 1.8 it has times of execution (that of
+# PostgreSQL 13), since 1.9 the time of its reset (that of 14).
+_INSTALLED = """
+SELECT n.nspname, e.extversion, v.number >= '{1,8}', v.number >= '{1,9}'
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+CROSS JOIN LATERAL (SELECT string_to_array(e.extversion, '.')::int[] AS number) v
 WHERE e.extname = 'pg_stat_statements'
 """
 # Without texts, which are in a file that the server would read whole. Sums of bigint would be numeric, and
@@ -48,12 +52,12 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
     texts: OrderedDict[int, str] = OrderedDict()
 
     def collect(session: Session) -> Iterable[Fact]:
-        schema = _schema(session)
+        schema, tells_reset = _installed(session)
 
         def query(text: str) -> sql.Composed:
             return sql.SQL(text).format(schema=schema, calls=sql.Literal(LEAST_CALLS), only=sql.SQL(""))
 
-        if session.version >= 140000:
+        if tells_reset:
             yield from facts((metrics.PG_STATEMENTS_RESET, [], session.row(query(_RESET))[0]))
         rows = session.rows(query(_NUMBERS), [most, most // 2])
         unknown = sorted({row[0] for row in rows} - texts.keys())
@@ -87,20 +91,29 @@ def as_label(identifier: int) -> str:
 
 def chosen(session: Session, most: int) -> list[int]:
     """Return statements of others in this database: `most` by total time, half as many by mean time."""
+    schema, _ = _installed(session)
     query = sql.SQL(_NUMBERS).format(
-        schema=_schema(session), calls=sql.Literal(LEAST_CALLS), only=sql.SQL(_OWN_DATABASE)
+        schema=schema, calls=sql.Literal(LEAST_CALLS), only=sql.SQL(_OWN_DATABASE)
     )
     return [row[0] for row in session.rows(query, [most, most // 2])]
 
 
 def texts_of(session: Session, identifiers: Sequence[int]) -> dict[int, str]:
     """Return the texts of statements as the server has them, constants of utility statements included."""
-    query = sql.SQL(_TEXTS).format(schema=_schema(session))
+    schema, _ = _installed(session)
+    query = sql.SQL(_TEXTS).format(schema=schema)
     return {identifier: text for identifier, text in session.rows(query, [list(identifiers)]) if text}
 
 
-def _schema(session: Session) -> sql.Identifier:
-    found = session.rows(_SCHEMA)
+def _installed(session: Session) -> tuple[sql.Identifier, bool]:
+    """Return the extension's schema, and whether it tells when it was reset."""
+    found = session.rows(_INSTALLED)
     if not found:
         raise UnsupportedError(f"pg_stat_statements is not installed in database {session.database}")
-    return sql.Identifier(found[0][0])
+    [(schema, version, tells_times, tells_reset)] = found
+    if not tells_times:
+        raise UnsupportedError(
+            f"pg_stat_statements is of version {version} in database {session.database}, expected 1.8 or "
+            "later: ALTER EXTENSION pg_stat_statements UPDATE"
+        )
+    return sql.Identifier(schema), tells_reset

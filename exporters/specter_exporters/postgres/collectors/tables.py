@@ -8,7 +8,7 @@ from specter_exporters.postgres.session import Session
 
 # pg_table_size() waits for a lock on the table; relpages does not. Not the view pg_stat_user_tables, which
 # asks for everything of every table before any is left out. Four short lists, since ranking everything four
-# times takes longer than reading it.
+# times takes longer than reading it. What a standby replays is not counted there: it has no rows and changes.
 _QUERY = """
 WITH counted AS MATERIALIZED (
   SELECT c.oid, n.nspname, c.relname, c.relpages,
@@ -30,7 +30,7 @@ WITH counted AS MATERIALIZED (
 ), chosen AS MATERIALIZED (
   SELECT oid, min(place) AS place FROM ranked GROUP BY oid ORDER BY place, oid LIMIT %(most)s
 )
-SELECT (SELECT count(*) FROM counted), nspname, relname,
+SELECT (SELECT count(*) FROM counted), pg_is_in_recovery(), nspname, relname,
        relpages::float8 * current_setting('block_size')::int, pg_stat_get_live_tuples(oid), dead,
        pg_stat_get_numscans(oid), scanned,
        (SELECT sum(pg_stat_get_numscans(i.indexrelid))::int8 FROM pg_index i WHERE i.indrelid = oid), changed,
@@ -43,6 +43,7 @@ FROM chosen JOIN counted USING (oid) ORDER BY place, oid
 LARGE = 10e6
 """Bytes of a table from which on it is worth doing something about."""
 MANY_SCANS, MANY_ROWS, BLOATED = 50, 10_000, 0.2
+ON_A_PRIMARY = (metrics.PG_TABLE_LIVE, metrics.PG_TABLE_DEAD, metrics.PG_TABLE_CHANGES)
 _EXPOSED = (
     metrics.PG_TABLE_BYTES,
     metrics.PG_TABLE_LIVE,
@@ -62,10 +63,14 @@ def collector(most: int) -> Callable[[Session], Iterable[Fact]]:
     def collect(session: Session) -> Iterable[Fact]:
         rows = session.rows(_QUERY, {"most": most})
         yield Fact(metrics.PG_TABLES, [session.database], rows[0][0] if rows else 0)
-        for _, schema, table, *values in rows:
+        for _, recovering, schema, table, *values in rows:
             labels = [session.database, schema, table]
             yield from facts(
-                *((metric, labels, value) for metric, value in zip(_EXPOSED, values, strict=True))
+                *(
+                    (metric, labels, value)
+                    for metric, value in zip(_EXPOSED, values, strict=True)
+                    if not (recovering and metric in ON_A_PRIMARY)
+                )
             )
             size, live, dead, scans, scanned, index_scans, *_ = values
             for problem, cost in (
