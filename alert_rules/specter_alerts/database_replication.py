@@ -20,6 +20,7 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
         _standby_gone(settings),
         _slot_inactive(settings),
         _slot_growing(settings),
+        _slot_lost(settings),
         _archive_failing(settings),
     )
 
@@ -130,6 +131,23 @@ def _slot_growing(settings: Settings) -> AlertRule:
             f"becomes more; expected at most {number(most / 2**30)} GiB. It fills the disk."
         ),
         action="See what its reader waits for: its disk, its network, one large transaction.",
+    )
+
+
+def _slot_lost(settings: Settings) -> AlertRule:
+    return alert(
+        settings,
+        "PostgresSlotLost",
+        f"{highest(metrics.PG_SLOT_LOST, by=SLOT)} == 1",
+        "warning",
+        "replication_slot",
+        wait="1m",
+        summary=f"The reader of slot {{{{ $labels.{SLOT} }}}} of PostgreSQL {NAME} can never go on",
+        description=(
+            f"{NAME} has removed what the reader of slot {{{{ $labels.{SLOT} }}}} needs next "
+            "(`specter_pg_replication_slot_lost` is {{ $value }}, expected 0). Nothing reaches it any more."
+        ),
+        action="Copy the reader anew, then: SELECT pg_drop_replication_slot('NAME').",
     )
 
 

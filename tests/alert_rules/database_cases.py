@@ -780,6 +780,26 @@ REPLICATION = [
         interval="1m",
     ),
     Case(
+        "PostgresSlotLost",
+        FAMILY,
+        "fires after a minute, not for the others, and resolves when the slot is dropped",
+        {
+            pg("replication_slot_lost", SLOT): "0x9 1x20 stale",
+            pg("replication_slot_lost", 'slot="well"'): "0x60",
+        },
+        {
+            "10m": [],
+            "12m": firing(
+                "The reader of slot copy of PostgreSQL main can never go on",
+                "main has removed what the reader of slot copy needs next "
+                "(`specter_pg_replication_slot_lost` is 1, expected 0). Nothing reaches it any more.",
+                slot="copy",
+            ),
+            "35m": [],
+        },
+        interval="1m",
+    ),
+    Case(
         "PostgresArchiveFailing",
         FAMILY,
         "fires while nothing is archived, and resolves with the next segment",
