@@ -11,11 +11,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
+
+import psycopg
+from psycopg.conninfo import make_conninfo
 
 from specter_stack.programs import find_program
 
@@ -32,6 +35,17 @@ SETTINGS = {
     "shared_preload_libraries": "pg_stat_statements",
     "max_connections": "60",
 }
+EMPTIED = (
+    "pg_dynshmem",
+    "pg_notify",
+    "pg_replslot",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat_tmp",
+    "pg_subtrans",
+    "pg_wal",
+)
+PASSING = ("postmaster.", "pgsql_tmp", "pg_internal.init")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,8 @@ class PostgresServer:
     password_file: Path
     folder: Path
     pid: int
+    programs: Path | None
+    """Folder of its programs, None for those that the machine has."""
 
     @property
     def dsn(self) -> str:
@@ -69,11 +85,13 @@ def running_postgres(
     *,
     password: str = "throw-away",
     primary: PostgresServer | None = None,
+    programs: Path | None = None,
 ) -> Iterator[PostgresServer]:
     """Start a server, yield it, stop it and delete its folder, also when the block fails.
 
     `settings` are added to, and override, `SETTINGS` (postgresql.conf names and values).
-    With `primary`, the server is a standby that streams from it, and has its password.
+    With `primary`, the server is a standby that streams from it, and has its password and programs.
+    Otherwise `programs` is the folder with initdb and postgres, None for those that the machine has.
 
     Raises:
         MissingProgramsError: PostgreSQL is not installed.
@@ -82,20 +100,29 @@ def running_postgres(
     folder = Path(tempfile.mkdtemp(prefix="specter-postgres-"))
     try:
         folder.chmod(0o711)
-        password = password if primary is None else primary.password
-        data = _initialise(folder, password) if primary is None else _copy(folder, primary)
-        server = _start(folder, data, {**SETTINGS, **(settings or {})})
+        if primary is None:
+            data = _initialise(folder, password, programs)
+        else:
+            password, programs = primary.password, primary.programs
+            data = _copy(folder, primary)
+        server = _start(folder, data, {**SETTINGS, **(settings or {})}, programs)
         try:
             port = int((data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[3])
             secret = folder / "password" if primary is None else primary.password_file
-            yield PostgresServer("127.0.0.1", port, USER, DATABASE, password, secret, folder, server.pid)
+            yield PostgresServer(
+                "127.0.0.1", port, USER, DATABASE, password, secret, folder, server.pid, programs
+            )
         finally:
             _stop(server)
     finally:
         shutil.rmtree(folder)
 
 
-def _initialise(folder: Path, password: str) -> Path:
+def _program(name: str, programs: Path | None) -> str:
+    return str(find_program(name) if programs is None else programs / name)
+
+
+def _initialise(folder: Path, password: str, programs: Path | None) -> Path:
     base = folder / "cluster"
     base.mkdir(mode=0o700)
     secret = folder / "password"
@@ -106,7 +133,7 @@ def _initialise(folder: Path, password: str) -> Path:
     secret.chmod(0o600)
     data = base / "data"
     _run(
-        *(str(find_program("initdb")), "-D", str(data), "-U", USER, "-A", "scram-sha-256"),
+        *(_program("initdb", programs), "-D", str(data), "-U", USER, "-A", "scram-sha-256"),
         *("--pwfile", str(secret), "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
     )
     return data
@@ -116,21 +143,54 @@ def _copy(folder: Path, primary: PostgresServer) -> Path:
     """Copy a running server, so that the copy goes on as its standby."""
     base = folder / "cluster"
     base.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        shutil.chown(base, "postgres", "postgres")
     data = base / "data"
-    program = find_program("initdb").resolve().with_name("pg_basebackup")
-    source = f"{primary.dsn} application_name=standby"
-    options = ("-D", str(data), "-R", "--no-sync", "-c", "fast")
-    _run(str(program), *options, "-d", source, PGPASSWORD=primary.password)
+    dsn = make_conninfo(primary.dsn, password=primary.password, application_name="standby")
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+        _back_up(connection, primary.folder / "cluster" / "data", data)
+    (data / "standby.signal").touch()
+    with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+        settings.write(f"primary_conninfo = {_quoted(dsn)}\n")
+    if os.geteuid() == 0:
+        for path in (base, *base.rglob("*")):
+            shutil.chown(path, "postgres", "postgres")
     return data
 
 
-def _run(*command: str, **environment: str) -> None:
+def _back_up(connection: "psycopg.Connection[Any]", source: Path, data: Path) -> None:
+    """Copy a server's files by its own functions, since pg_basebackup refuses a server newer than itself."""
+    if connection.info.server_version >= 150000:
+        start = "SELECT pg_backup_start('standby', true)"
+        stop = "SELECT labelfile FROM pg_backup_stop(false)"
+    else:
+        # Before PostgreSQL 15 an exclusive backup is the default, which the last argument refuses.
+        start = "SELECT pg_start_backup('standby', true, false)"
+        stop = "SELECT labelfile FROM pg_stop_backup(false, false)"
+    connection.execute(start.encode())
+    shutil.copytree(source, data, symlinks=True, ignore=_left_out(source))
+    [(label,)] = connection.execute(stop.encode()).fetchall()
+    passing = shutil.ignore_patterns("archive_status", "summaries")
+    shutil.copytree(source / "pg_wal", data / "pg_wal", dirs_exist_ok=True, ignore=passing)
+    (data / "backup_label").write_text(label, encoding="utf-8")
+
+
+def _left_out(source: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return what says which files of a folder no copy needs, as PostgreSQL's documentation lists them."""
+    emptied = {str(source / name) for name in EMPTIED}
+
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if folder in emptied or name.startswith(PASSING)]
+
+    return ignored
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _run(*command: str) -> None:
     done = subprocess.run(
         command,
         cwd="/",
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -141,13 +201,15 @@ def _run(*command: str, **environment: str) -> None:
         raise RuntimeError(f"{command[0]} failed: {done.stderr}")
 
 
-def _start(folder: Path, data: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    folder: Path, data: Path, settings: dict[str, str], programs: Path | None
+) -> subprocess.Popen[bytes]:
     """Start the server; a port that someone else took meanwhile is replaced by another."""
     log = folder / "postgres.log"
     for _ in range(ATTEMPTS):
         options = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
         command = [
-            *(str(find_program("postgres")), "-D", str(data), "-p", str(_free_port())),
+            *(_program("postgres", programs), "-D", str(data), "-p", str(_free_port())),
             *("-k", str(data.parent), *options),
         ]
         with log.open("ab") as output:

@@ -20,6 +20,7 @@ from specter_exporters.jobs.schedules import Cron
 from specter_exporters.jobs.sqlite_store import FILE, SqliteStore
 from specter_exporters.jobs.state import State
 from specter_exporters.jobs.store import MOST_EVENTS, KeptEvent, KeptJob, KeptPush, Store, StoreError
+from tests.exporters.serving import until
 from tests.servers.postgres import PostgresServer, running_postgres
 
 pytestmark = pytest.mark.integration
@@ -238,10 +239,9 @@ def test_the_next_ping_but_one_after_a_connection_is_cut_is_kept(
     book.tell(entry, Event("success", 0.0))
     if isinstance(store, PostgresStore):
         with psycopg.connect(postgres.dsn, password=postgres.password, autocommit=True) as session:
-            session.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                "WHERE application_name = 'specter-jobs'"
-            )
+            ours = "FROM pg_stat_activity WHERE application_name = 'specter-jobs'"
+            session.execute(f"SELECT pg_terminate_backend(pid) {ours}".encode())
+            until(lambda: not session.execute(f"SELECT {ours}".encode()).fetchall(), "the end")
     else:
         store._connection.close()  # type: ignore[attr-defined]
     with pytest.raises(StoreError) as caught:

@@ -123,4 +123,10 @@ def test_a_slot_that_nothing_reads_keeps_the_log(primary: PostgresServer, both: 
     write(primary)
     before = found(ask_primary(), "specter_pg_replication_slot_retained_bytes")[("left_behind",)]
     write(primary)
-    assert found(ask_primary(), "specter_pg_replication_slot_retained_bytes")[("left_behind",)] > before > 0
+    # What was committed is written a moment later, as the servers of tests do not wait for it.
+    until(
+        lambda: (
+            found(ask_primary(), "specter_pg_replication_slot_retained_bytes")[("left_behind",)] > before > 0
+        ),
+        "the growth",
+    )
