@@ -197,6 +197,8 @@ def test_ordinary_life_is_silent_and_troubles_fire_on_what_is_really_exposed(
         server.wait_for(f'{metrics.PG_STANDBY_LAG_BYTES.name}{{stage="replayed"}}')
         server.wait_for(f"{metrics.PG_RECEIVER_UP.name} == 1")
         server.wait_for(metrics.SERVER_CONNECTIONS_USED)
+        # Three statements a scrape are explained, and not each has a plan.
+        server.wait_for(metrics.PG_PLAN_CHANGES.name)
         assert firing(server) == set()
         seen = exposed(server, "postgres")
         standby.close()
