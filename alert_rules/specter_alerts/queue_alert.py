@@ -21,9 +21,10 @@ alert = partial(annotated_alert, board=metrics.DASHBOARD_QUEUES, of=metrics.SERV
 """Return an alert, which links to the dashboard of its broker."""
 
 
-def of_queue(metric: Metric) -> str:
-    """Return a gauge by queue: two exporters may watch one broker."""
-    return f"max by ({QUEUE}) ({metric.name}{{{KNOWN}}})"
+def of_queue(metric: Metric, *matchers: str, offset: str = "") -> str:
+    """Return a gauge by queue, now or an `offset` ago: two exporters may watch one broker."""
+    then = f" offset {offset}" if offset else ""
+    return f"max by ({QUEUE}) ({metric.name}{{{', '.join((KNOWN, *matchers))}}}{then})"
 
 
 def queue_rate(counter: Metric, window: str, *, function: str = "rate") -> str:
@@ -31,7 +32,7 @@ def queue_rate(counter: Metric, window: str, *, function: str = "rate") -> str:
     return f"max by ({QUEUE}) ({function}({counter.name}{{{KNOWN}}}[{window}]))"
 
 
-def of_own(series: str, shown: str) -> str:
-    """Return a template of what `series` says of the alert's own queue."""
+def of_own(series: str, shown: str, query: str = "%s") -> str:
+    """Return a template of what `series`, or a `query` of it, says of the alert's own queue."""
     labels = (*OWN_LABELS, metrics.SYSTEM, metrics.QUEUE)
-    return looked_up(f"{series}{{{own(labels)}}}", labels, shown)
+    return looked_up(query % f"{series}{{{own(labels)}}}", labels, shown)

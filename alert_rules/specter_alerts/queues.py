@@ -4,17 +4,14 @@ Queues are told apart by `service`, `server`, `system` and `queue`. That one is 
 this time of the week is for the detector to tell.
 """
 
-from specter_alerts import queue_brokers
-from specter_alerts.counters import KNOWN
+from specter_alerts import queue_backlog, queue_brokers
+from specter_alerts.counters import KNOWN, USUAL_INTERVAL
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
-from specter_alerts.queue_alert import NAME, ON, QUEUE, SYSTEM, WHERE, alert, of_own, of_queue, queue_rate
+from specter_alerts.queue_alert import NAME, ON, QUEUE, SYSTEM, WHERE, alert, of_queue, queue_rate
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
-RATE, PACE, RATIO = "5m", "10m", "15m"
-# Shorter than what the alert waits for: a batch that is put in at once is a step, which has left it by then.
-NOW = "4m"
-PER_SECOND = "{{ . | value | humanize }}/s"
+RATE, RATIO = "5m", "15m"
 READY = of_queue(metrics.QUEUE_READY)
 
 
@@ -22,21 +19,20 @@ def groups(settings: Settings) -> list[RuleGroup]:
     """Return what is recorded of queues, and the alerts on them and on their brokers."""
     return [
         RuleGroup("specter_queues", _recorded()),
+        RuleGroup("specter_queues_usual", (queue_backlog.usual_age(),), USUAL_INTERVAL),
         RuleGroup("specter_queue_alerts", _alerts(settings)),
         RuleGroup("specter_broker_alerts", queue_brokers.alerts(settings)),
     ]
 
 
 def _recorded() -> tuple[RecordingRule, ...]:
-    pace = queue_rate(metrics.QUEUE_READY, PACE, function="deriv")
     return (
         RecordingRule(
             metrics.QUEUE_AGE,
             f"clamp_min(time() - min by ({QUEUE}) ({metrics.QUEUE_OLDEST.name}{{{KNOWN}}}), 0)\n"
             f"or\n0 * ({READY} == 0)",
         ),
-        # While it grows there is no end to tell.
-        RecordingRule(metrics.QUEUE_DRAIN, f"{READY}\n/\n(0 - {pace} > 0)\nor\n({READY} == 0)"),
+        *queue_backlog.recorded(),
         RecordingRule(metrics.QUEUE_ARRIVAL_RATE, queue_rate(metrics.QUEUE_ARRIVED, RATE)),
         RecordingRule(metrics.QUEUE_COMPLETION_RATE, queue_rate(metrics.QUEUE_COMPLETED, RATE)),
         RecordingRule(metrics.QUEUE_FAILURE_RATIO, _share(metrics.QUEUE_FAILED)),
@@ -52,8 +48,7 @@ def _share(counter: metrics.Metric) -> str:
 
 def _alerts(settings: Settings) -> tuple[AlertRule, ...]:
     return (
-        _growing(settings),
-        _draining(settings),
+        *queue_backlog.alerts(settings),
         _old(settings, "QueueMessageOldCritical", "critical", settings.queue_age_critical_seconds),
         _old(settings, "QueueMessageOld", "warning", settings.queue_age_warning_seconds),
         _unserved(settings),
@@ -61,51 +56,6 @@ def _alerts(settings: Settings) -> tuple[AlertRule, ...]:
         _ratio(settings, "QueueFailuresHigh", metrics.QUEUE_FAILED, settings.queue_failure_ratio),
         _ratio(settings, "QueueRetriesHigh", metrics.QUEUE_RETRIED, settings.queue_retry_ratio),
         _unknown(settings),
-    )
-
-
-def _growing(settings: Settings) -> AlertRule:
-    comes, goes = (
-        of_own(series, PER_SECOND) for series in (metrics.QUEUE_ARRIVAL_RATE, metrics.QUEUE_COMPLETION_RATE)
-    )
-    pace = queue_rate(metrics.QUEUE_READY, NOW, function="deriv")
-    return alert(
-        settings,
-        "QueueBacklogGrowing",
-        f"{READY} > {settings.queue_backlog}\nand {ON}\n{pace} * 600 > {settings.queue_growth}",
-        "warning",
-        "backlog",
-        wait=settings.queue_growing_for,
-        keep_firing=settings.keep_firing,
-        summary=f"Queue {WHERE} grows",
-        description=(
-            f"{{{{ $value | humanize }}}} messages wait in {WHERE}, more than {settings.queue_backlog}, "
-            "and become "
-            f"more by over {settings.queue_growth} in ten minutes; expected that what comes is finished. "
-            "At least "
-            f"{comes} come, at least {goes} go."
-        ),
-        action="See whether workers live and are busy; add some, or stop what fills the queue.",
-    )
-
-
-def _draining(settings: Settings) -> AlertRule:
-    most = number(settings.queue_drain_seconds)
-    return alert(
-        settings,
-        "QueueDrainSlow",
-        f"{metrics.QUEUE_DRAIN} > {most}\nand {ON}\n{READY} > {settings.queue_backlog}",
-        "warning",
-        "backlog",
-        wait=settings.queue_drain_for,
-        keep_firing=settings.keep_firing,
-        summary=f"Queue {WHERE} takes {{{{ $value | humanizeDuration }}}} to drain",
-        description=(
-            f"At the pace of the last ten minutes {WHERE} is empty in {{{{ $value | humanizeDuration }}}}; "
-            "expected "
-            f"at most {most}s. What is published now waits for so long."
-        ),
-        action="Add workers, or put what is urgent into a queue of its own.",
     )
 
 
@@ -140,7 +90,8 @@ def _unserved(settings: Settings) -> AlertRule:
         # Where the broker counts consumers, they may be others than the workers that are known by name.
         f"or\n{READY} > 0\nand on ({SYSTEM})\n{workers} == 0\nunless {ON}\n{consumers} > 0",
         "critical",
-        "consumers",
+        # That it grows and becomes old follows from it.
+        "backlog",
         wait=settings.queue_unserved_for,
         summary=f"Nobody takes messages of queue {WHERE}",
         description=(

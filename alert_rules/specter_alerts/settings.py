@@ -193,10 +193,18 @@ class Settings:
     queues_job: str = "queues"
     broker_down_for: str = "1m"
     queue_collector_failing_for: str = "30m"
-    # A backlog is so many, and grows by so many in ten minutes. A batch that is put in at once grows once.
-    queue_backlog: int = 100
+    # A queue falls behind that is seen to grow in each of three steps, so for more than two of them. Of one
+    # whose age is known: steps of 50 s, as a release stops workers for up to two minutes; so many messages,
+    # of which the oldest waits for over a minute and twice as long as usual, and the next one for longer than
+    # QueueMessageOld allows. Of any: steps of 140 s, at a pace of so many in ten minutes, to over a backlog.
+    queue_fast_step_seconds: int = 50
+    queue_fast_least: int = 30
+    queue_fast_age_seconds: float = 60.0
+    queue_age_rise: float = 2.0
+    queue_step_seconds: int = 140
     queue_growth: int = 50
-    queue_growing_for: str = "5m"
+    queue_growing_for: str = "30s"
+    queue_backlog: int = 100
     queue_drain_seconds: float = 3600.0
     queue_drain_for: str = "15m"
     queue_age_warning_seconds: float = 600.0

@@ -260,8 +260,11 @@ FUNNEL_ENTRANTS = "service_funnel_event:specter_business_funnel_entrants:increas
 FUNNEL_CONVERSION = "service_funnel_event:specter_business_funnel_conversion:ratio6h"
 
 # Queues, by service, server, system and queue: seconds that the oldest ready message has waited, 0 where none
-# does; seconds until it is empty at the pace of ten minutes, none while it grows; what comes and is finished.
+# does, and what is usual; seconds that one which is published now will wait, at the pace of two minutes;
+# seconds until it is empty at the pace of ten minutes, none while it grows; what comes and is finished.
 QUEUE_AGE = "queue:specter_queue_oldest_age:seconds"
+QUEUE_AGE_USUAL = "queue:specter_queue_oldest_age:seconds_p75_1d"
+QUEUE_WAIT = "queue:specter_queue_wait:seconds"
 QUEUE_DRAIN = "queue:specter_queue_drain:seconds"
 QUEUE_ARRIVAL_RATE = "queue:specter_queue_arrived:rate5m"
 QUEUE_COMPLETION_RATE = "queue:specter_queue_completed:rate5m"

@@ -131,6 +131,12 @@ def _queues() -> Section:
                 "s",
             ),
             (
+                "Wait of what is published now",
+                "At the pace of two minutes, by how the age of the oldest grows. An alert above 10 minutes.",
+                queries.recorded(metrics.QUEUE_WAIT),
+                "s",
+            ),
+            (
                 "Time until empty",
                 "At the pace of the last ten minutes. None while a queue grows.",
                 queries.recorded(metrics.QUEUE_DRAIN),
@@ -156,7 +162,7 @@ def _queues() -> Section:
             ),
         )
     ]
-    return Section(row("Queues"), [Line(8, graphs[:3]), Line(7, graphs[3:])])
+    return Section(row("Queues"), [Line(8, graphs[:4]), Line(7, graphs[4:])])
 
 
 def _work() -> Section:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from tests.alert_rules.live import DECLARED, exporting, exposed, firing, scrapin
 from tests.exporters.serving import until
 from tests.servers.redis import RedisProcess, running_redis
 
-GROUPS = [group for family in (queues, workers, caches) for group in family.groups(DEFAULTS)]
+# Nobody waits here for minutes until a queue has grown in three steps.
+QUICK = replace(DEFAULTS, queue_fast_step_seconds=2, queue_step_seconds=2)
+GROUPS = [group for family in (queues, workers, caches) for group in family.groups(QUICK)]
 RULES = [rule for group in GROUPS for rule in group.rules]
 RECORDED = {rule.record for rule in RULES if isinstance(rule, RecordingRule)}
 READ = {

@@ -353,6 +353,8 @@ def test_exactly_the_vocabulary_is_recorded() -> None:
         metrics.SERVICE_DEPLOYED,
         metrics.SERVER_CONNECTIONS_USED,
         metrics.QUEUE_AGE,
+        metrics.QUEUE_AGE_USUAL,
+        metrics.QUEUE_WAIT,
         metrics.QUEUE_DRAIN,
         metrics.QUEUE_ARRIVAL_RATE,
         metrics.QUEUE_COMPLETION_RATE,

@@ -9,6 +9,7 @@ def _main(name: str, labels: str = "") -> str:
 
 GAUGES = {
     'queue:specter_queue_oldest_age:seconds{server="main",system="celery",queue="mail"}': 90,
+    'queue:specter_queue_wait:seconds{server="main",system="celery",queue="mail"}': 240,
     'queue:specter_queue_drain:seconds{server="main",system="celery",queue="mail"}': 600,
     'queue:specter_queue_failed:ratio_rate15m{server="main",system="celery",queue="mail"}': 0.1,
     'queue:specter_queue_retried:ratio_rate15m{server="main",system="celery",queue="mail"}': 0.2,

@@ -498,17 +498,6 @@ def test_a_fault_without_a_score_is_told_by_its_own_alert_and_is_over_when_that_
     assert not any("anomaly score" in sentence for sentence in story.said)
 
 
-def test_a_fault_whose_alert_waits_for_minutes_has_longer_for_its_stages(tmp_path: Path) -> None:
-    story = story_of(find_fault("queue-backlog"), tmp_path)
-    story.inject()
-    story.tick(590)
-    assert story.phase() is Phase.FAULT
-    story.until_over(20)
-    assert story.narrator.problem == (
-        "within 600 s of the fault this did not happen: Prometheus fires, Alertmanager has delivered"
-    )
-
-
 def test_a_fault_with_both_is_told_when_its_family_s_alert_fires_too(tmp_path: Path) -> None:
     story = story_of(find_fault("new-error"), tmp_path)
     story.inject()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from specter_demo.faults.control import Control
 
 ANOMALY = "AnomalyDetected"
-STAGE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,6 @@ class Fault:
         alert: the alert that must fire and be delivered: the detector's, of one of `expects`, or without
             those a rule family's.
         family_alerts: alerts of rule families of which one must fire, too; empty for none.
-        within: seconds after the injection in which each stage must be reached.
     """
 
     name: str
@@ -35,7 +33,6 @@ class Fault:
     expects: tuple[str, ...]
     alert: str = ANOMALY
     family_alerts: tuple[str, ...] = ()
-    within: float = STAGE_SECONDS
 
     @property
     def end(self) -> str:
