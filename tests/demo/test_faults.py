@@ -322,6 +322,8 @@ def test_list_shows_which_faults_are_active(shop: RunningShop) -> None:
         **{fault.name: "-" for fault in FAULTS},
         "traffic-drop": "active",
     }
+    lines = run_cli(shop, "fault", "--list").stdout.splitlines()
+    assert len({line.index(fault.summary) for line, fault in zip(lines, FAULTS, strict=True)}) == 1
 
 
 def test_command_injects_and_clears(shop: RunningShop) -> None:

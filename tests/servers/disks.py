@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a disk of `size` bytes on `folder`, which is made; skips the test where that is not allowed."""
+    """Mount a disk of `size` bytes on `folder`, which is made, until the end of the block.
+
+    Raises:
+        RuntimeError: that is not allowed here; root may.
+    """
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
@@ -19,7 +21,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         text=True,
     )
     if mounted.returncode:
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+        raise RuntimeError(f"no disk can be mounted here, which takes root: {mounted.stderr.strip()}")
     try:
         yield folder
     finally:

@@ -66,5 +66,6 @@ def _list(control: "Control", output: str) -> None:
     if output == "json":
         click.echo(json.dumps(rows))
         return
+    widest = max(len(row["name"]) for row in rows)
     for row in rows:
-        click.echo(f"{row['name']:<18} {row['state']:<8} {row['summary']}")
+        click.echo(f"{row['name']:<{widest}} {row['state']:<8} {row['summary']}")

@@ -31,6 +31,8 @@ PASSWORD = "pass-word-of-the-checker"
 TABLE = "CREATE TABLE orders (order_id int PRIMARY KEY, status varchar(20), placed_at timestamp NULL)"
 ROWS = "INSERT INTO orders VALUES (1, 'paid', '2026-11-01 10:00:00'), (2, 'failed', '2026-11-01 11:00:00')"
 COUNT = "SELECT count(*) FROM orders"
+# Far less than a query takes that nobody ends, far more than a busy machine needs to end one.
+AT_MOST = 30.0
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def test_a_function_that_writes_is_refused(kind: str, request: pytest.FixtureReq
 def test_a_query_that_takes_too_long_is_ended(place: Place) -> None:
     began = time.monotonic()
     assert refused(place.asked, place.slow, timeout=0.3).reason == "timeout"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < AT_MOST
     assert ask(place.asked, COUNT).rows == ((2,),)
 
 
@@ -203,7 +205,7 @@ def test_a_server_that_hangs_holds_nobody_for_long(kind: str, request: pytest.Fi
         began = time.monotonic()
         error = refused(place.asked, COUNT, timeout=0.3)
         assert (error.reason, error.connected) == ("timeout", False)
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < AT_MOST
     assert ask(place.asked, COUNT).rows == ((2,),)
 
 
@@ -214,11 +216,12 @@ def test_a_server_that_hangs_in_a_query_is_given_up(kind: str, request: pytest.F
     with pytest.raises(CheckError, match=r"answer|timed out") as caught:
         _stopped_in_between(place)
     assert (caught.value.reason, caught.value.connected) == ("timeout", True)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < AT_MOST
 
 
 def _stopped_in_between(place: Place) -> None:
-    with Sessions([place.asked]).open(place.asked, 0.3, 1) as opened:
+    # The first query has to be answered in time, on a busy machine too.
+    with Sessions([place.asked]).open(place.asked, 1.0, 1) as opened:
         opened.table(COUNT, 1)
         with stopped(place.pid):
             opened.table(COUNT, 1)
