@@ -64,6 +64,11 @@ def looked_up(query: str, labels: Iterable[str], shown: str = "{{ .Labels.reason
     )
 
 
+DURATION = "{{ . | value | humanizeDuration }}"
+TIME = "{{ . | value | humanizeTimestamp }}"
+"""How what is looked up is shown: of seconds, of a unix time."""
+
+
 class Said(TypedDict):
     """What an alert says, see `annotate`."""
 

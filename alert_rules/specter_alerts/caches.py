@@ -2,7 +2,7 @@
 
 from specter_alerts.counters import KNOWN, USUAL_INTERVAL, usual
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup
-from specter_alerts.queue_alert import BROKER, SERVER, alert
+from specter_alerts.queue_alert import BROKER, OWN, SERVER, alert, of_broker
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 from specter_core.metrics import Metric
@@ -41,6 +41,7 @@ def _recorded() -> tuple[RecordingRule, ...]:
 
 def _misses(settings: Settings) -> AlertRule:
     share = number(settings.cache_hit_share)
+    usual_hits = of_broker(f"{metrics.CACHE_HIT_USUAL}{{{OWN}}}", "{{ . | value | humanizePercentage }}")
     return alert(
         settings,
         "CacheHitRatioLow",
@@ -54,9 +55,8 @@ def _misses(settings: Settings) -> AlertRule:
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the lookups in {BROKER} within {WINDOW} found "
             "something; "
-            f"expected at least {number(settings.cache_hit_share * 100)}% of the mean of the last day. The "
-            "rest goes "
-            "to what is behind it."
+            f"expected at least {number(settings.cache_hit_share * 100)}% of the mean of the last day, "
+            f"{usual_hits}. The rest goes to what is behind it."
         ),
         action="Was it emptied or restarted, or did keys change with a deployment? Watch the load behind it.",
     )
@@ -64,6 +64,7 @@ def _misses(settings: Settings) -> AlertRule:
 
 def _evicting(settings: Settings) -> AlertRule:
     rise = number(settings.cache_eviction_rise)
+    usual_pace = of_broker(f"{metrics.CACHE_EVICTION_USUAL}{{{OWN}}}", "{{ . | value | printf `%.3g` }}")
     return alert(
         settings,
         "CacheEvictionsRising",
@@ -77,7 +78,7 @@ def _evicting(settings: Settings) -> AlertRule:
         description=(
             f"{{{{ $value | humanize }}}} keys a second of {BROKER} are deleted for want of memory; "
             "expected at most "
-            f"{number(settings.cache_eviction_rate)}, or {rise} times the mean of the last day."
+            f"{number(settings.cache_eviction_rate)}, or {rise} times the mean of the last day, {usual_pace}."
         ),
         action="Give it memory, or find what fills it: keys without an end, or larger values than before.",
     )

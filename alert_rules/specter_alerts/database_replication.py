@@ -1,6 +1,6 @@
 """Standbys, replication slots and the archive of PostgreSQL's log."""
 
-from specter_alerts.database_alert import LEVEL, NAME, ON, alert, highest
+from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup
 from specter_alerts.model import AlertRule
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -8,6 +8,7 @@ from specter_core import metrics
 SLOT = "slot"
 STANDBY = "standby"
 ON_SLOT = f"on ({LEVEL}, {SLOT})"
+YES_OR_NO = "{{ if eq (. | value) 1.0 }}yes{{ else }}no{{ end }}"
 # Backups leave when they are done, and so does what copies a table at first for a subscription.
 PASSING = "pg_basebackup|pg_receivewal|pg_[0-9]+_sync_.*"
 
@@ -50,6 +51,8 @@ def _receiver_down(settings: Settings) -> AlertRule:
 
 def _lagging(settings: Settings) -> AlertRule:
     most = number(settings.pg_replay_lag_seconds)
+    paused = lookup(f"{metrics.PG_REPLAY_PAUSED.name}{{{OWN}}}", YES_OR_NO)
+    bytes_left = lookup(f"{metrics.PG_REPLAY_LAG_BYTES.name}{{{OWN}}}", "{{ . | value | humanize1024 }}B")
     return alert(
         settings,
         "PostgresReplayLagging",
@@ -62,8 +65,12 @@ def _lagging(settings: Settings) -> AlertRule:
         summary=f"Standby {NAME} is {{{{ $value | humanizeDuration }}}} behind",
         description=(
             f"What standby {NAME} shows is {{{{ $value | humanizeDuration }}}} old; expected at most {most}s."
+            f" Received and not replayed: {bytes_left}. Replay is paused: {paused}."
         ),
-        action="Is its replay paused, or held up by a query on it? Else look at its disk and its network.",
+        action=(
+            "Paused, and nobody needs that: SELECT pg_wal_replay_resume() on the standby. Else look for a "
+            "query on it that holds replay up (the oldest in pg_stat_activity), then at its disk and network."
+        ),
     )
 
 

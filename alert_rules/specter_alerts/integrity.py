@@ -7,7 +7,7 @@ alerts of their own. A business number that is odd is for the detector to tell.
 from functools import partial
 from typing import Unpack
 
-from specter_alerts.annotations import Said, annotated_alert, looked_up, own
+from specter_alerts.annotations import DURATION, Said, annotated_alert, looked_up, own
 from specter_alerts.availability import exporter_down
 from specter_alerts.model import AlertRule, RuleGroup, Severity
 from specter_alerts.settings import Settings
@@ -16,10 +16,10 @@ from specter_core.metrics import Metric
 
 OF_DATABASE = f"{metrics.SERVICE}, {metrics.DATABASE}"
 LEVEL = f"{OF_DATABASE}, {metrics.CHECK}"
+OF_CHECK = (metrics.SERVICE, metrics.DATABASE, metrics.CHECK)
 CHECK = f"{{{{ $labels.{metrics.CHECK} }}}}"
 DATABASE = f"{{{{ $labels.{metrics.DATABASE} }}}}"
-DIAGNOSE = "Run `specter exporter sql check`, or open the exporter's page `/checks`"
-ALLOWED = "no more than what the check allows"
+DIAGNOSE = "Run `specter exporter sql check --config FILE`, or open the exporter's page `/checks`"
 COPYING = "See whether what copies runs, and what it waits for; then whether the source writes more."
 
 
@@ -62,6 +62,11 @@ def _violation(settings: Settings, name: str, severity: Severity) -> AlertRule:
     )
 
 
+def _limit(metric: Metric, shown: str = "{{ . | value | humanize }}") -> str:
+    """Return a template of what the alert's own check allows."""
+    return looked_up(f"{metric.name}{{{own(OF_CHECK)}}}", OF_CHECK, shown)
+
+
 def _behind(settings: Settings) -> tuple[AlertRule, ...]:
     lag, mark, rows = metrics.SQL_SYNC_LAG, metrics.SQL_SYNC_MARK_DIFFERENCE, metrics.SQL_SYNC_ROW_DIFFERENCE
     return (
@@ -72,7 +77,7 @@ def _behind(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"{DATABASE} lags behind its source ({CHECK})",
             description=(
                 f"The newest in {DATABASE} is {{{{ $value | humanizeDuration }}}} older than that of its "
-                f"source ({CHECK}); expected {ALLOWED}."
+                f"source ({CHECK}); expected at most {_limit(metrics.SQL_SYNC_LAG_LIMIT, DURATION)}."
             ),
             action=COPYING,
         ),
@@ -83,7 +88,7 @@ def _behind(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"{DATABASE} is behind its source ({CHECK})",
             description=(
                 f"The highest number in {DATABASE} is {{{{ $value | humanize }}}} below that of its source "
-                f"({CHECK}); expected {ALLOWED}."
+                f"({CHECK}); expected at most {_limit(metrics.SQL_SYNC_MARK_LIMIT)}."
             ),
             action=COPYING,
         ),
@@ -94,7 +99,7 @@ def _behind(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"{DATABASE} does not have the rows of its source ({CHECK})",
             description=(
                 f"{DATABASE} and its source differ by {{{{ $value | humanize }}}} rows ({CHECK}); "
-                f"expected {ALLOWED}."
+                f"expected at most {_limit(metrics.SQL_SYNC_ROW_LIMIT)}."
             ),
             action=f"{DIAGNOSE}: more rows in the source were not copied, more in the target not deleted.",
         ),
@@ -109,8 +114,7 @@ def _unknown(settings: Settings) -> tuple[AlertRule, ...]:
     down = f"{_highest(metrics.SQL_UP, level=OF_DATABASE)} == 0"
     failed = f"{_highest(metrics.SQL_CHECK_SUCCESS)} == 0"
     of_database = (metrics.SERVICE, metrics.DATABASE)
-    of_check = (*of_database, metrics.CHECK)
-    failure = looked_up(f"{metrics.SQL_CHECK_FAILURE.name}{{{own(of_check)}}}", of_check)
+    failure = looked_up(f"{metrics.SQL_CHECK_FAILURE.name}{{{own(OF_CHECK)}}}", OF_CHECK)
     refusal = looked_up(f"{metrics.SQL_FAILURE.name}{{{own(of_database)}}} == 1", of_database)
     return (
         _alert(

@@ -6,7 +6,7 @@ A job is told apart by `service` and `job_name`. How long a run usually takes is
 from functools import partial
 from typing import Unpack
 
-from specter_alerts.annotations import Said, annotated_alert
+from specter_alerts.annotations import DURATION, TIME, Said, annotated_alert, looked_up, own
 from specter_alerts.availability import exporter_down
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
 from specter_alerts.settings import Settings, number
@@ -21,6 +21,8 @@ NOT_DELIVERED = f'{metrics.OUTCOME}=~"bounced|dropped|complained"'
 OVER = f'{metrics.OUTCOME}=~"delivered|bounced|dropped|complained"'
 REFUSED = 'result=~"not_found|invalid|too_large|rate_limited|full"'
 
+SCHEDULE = "{{ .Labels.schedule }}"
+OWN_LABELS = (metrics.SERVICE, metrics.JOB_NAME)
 _alert = partial(annotated_alert, board=metrics.DASHBOARD_JOBS, of=metrics.JOB_NAME)
 
 
@@ -39,6 +41,11 @@ def _highest(metric: Metric) -> str:
     return f"max by ({LEVEL}) ({metric.name})"
 
 
+def _of_own(metric: Metric, shown: str) -> str:
+    """Return a template of what `metric` says of the alert's own job."""
+    return looked_up(f"{metric.name}{{{own(OWN_LABELS)}}}", OWN_LABELS, shown)
+
+
 def _success_ratio(settings: Settings) -> str:
     runs = f"sum by ({metrics.SERVICE}) (increase({metrics.JOB_RUNS.name}[1d]))"
     good = f'{metrics.JOB_RUNS.name}{{{metrics.OUTCOME}="{metrics.SUCCESS}"}}'
@@ -47,6 +54,7 @@ def _success_ratio(settings: Settings) -> str:
 
 def _runs(settings: Settings) -> tuple[AlertRule, ...]:
     failed, succeeded = _highest(metrics.JOB_LAST_FAILURE), _highest(metrics.JOB_LAST_SUCCESS)
+    status = _of_own(metrics.JOB_EXIT_STATUS, "{{ . | value }}")
     return (
         _alert(
             settings,
@@ -57,11 +65,12 @@ def _runs(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"The newest run of {NAME} failed",
             description=(
                 f"The newest run of {NAME} that has ended failed, or never told its end: "
-                "{{ $value | humanizeTimestamp }}. Expected: a success after it."
+                f"{{{{ $value | humanizeTimestamp }}}}, exit status {status}. "
+                f"Expected: a success after it; the newest: {_of_own(metrics.JOB_LAST_SUCCESS, TIME)}."
             ),
             action=(
-                "Read the end of its output: GET /api/v1/jobs/NAME of the listener of pings, or its own log. "
-                "Mend it and run it again."
+                f"Read the end of its output: GET /api/v1/jobs/{NAME} of the listener of pings, or its own "
+                "log. Mend it and run it again."
             ),
         ),
         _alert(
@@ -73,7 +82,7 @@ def _runs(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"A run of {NAME} takes too long",
             description=(
                 f"A run of {NAME} began {{{{ $value | humanizeDuration }}}} ago and has not told its end; "
-                "expected no more than its `max_duration`."
+                f"expected no more than its `max_duration`, {_of_own(metrics.JOB_MAX_DURATION, DURATION)}."
             ),
             action=(
                 "See whether its process lives, and what it waits for: a lock, a network, another run. One "
@@ -94,8 +103,9 @@ def _schedule(settings: Settings) -> tuple[AlertRule, ...]:
             "job",
             summary=f"{NAME} has not succeeded for {due} scheduled runs",
             description=(
-                f"{{{{ $value }}}} runs of {NAME} have fallen due since one last ended well; expected "
-                f"{due} at most. They failed, hang or did not come."
+                f"{{{{ $value }}}} runs of {NAME} have fallen due since one last ended well "
+                f"({_of_own(metrics.JOB_LAST_SUCCESS, TIME)}); expected {due} at most. They failed, hang or "
+                "did not come."
             ),
             action="Run it by hand and read what it says; then see why its scheduler's runs differ.",
         ),
@@ -108,7 +118,8 @@ def _schedule(settings: Settings) -> tuple[AlertRule, ...]:
             summary=f"{NAME} did not run",
             description=(
                 f"A scheduled run of {NAME} had not begun when its grace was over, and none has come since "
-                "({{ $value }}, expected 0)."
+                f"({{{{ $value }}}}, expected 0). Its schedule: {_of_own(metrics.JOB_INFO, SCHEDULE)}. Its "
+                f"newest success: {_of_own(metrics.JOB_LAST_SUCCESS, TIME)}."
             ),
             action=(
                 "See whether its scheduler runs (cron, systemctl list-timers) and has the job; whether the "

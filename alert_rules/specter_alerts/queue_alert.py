@@ -14,8 +14,10 @@ ON = f"on ({QUEUE})"
 NAME = f"{{{{ $labels.{metrics.QUEUE} }}}}"
 BROKER = f"{{{{ $labels.{metrics.SERVER} }}}}"
 WHERE = f"{NAME} ({{{{ $labels.{metrics.SYSTEM} }}}}) on {BROKER}"
+PACE = "2m"
 OWN_LABELS = (metrics.SERVICE, metrics.SERVER)
-"""Of the alert's own broker."""
+OWN = own(OWN_LABELS)
+"""Labels of the alert's own broker, and their matchers, to be filled in by `printf`."""
 
 alert = partial(annotated_alert, board=metrics.DASHBOARD_QUEUES, of=metrics.SERVER)
 """Return an alert, which links to the dashboard of its broker."""
@@ -32,7 +34,17 @@ def queue_rate(counter: Metric, window: str, *, function: str = "rate") -> str:
     return f"max by ({QUEUE}) ({function}({counter.name}{{{KNOWN}}}[{window}]))"
 
 
+def of_broker(query: str, shown: str) -> str:
+    """Return a template of what `query`, in which `OWN` stands for it, says of the alert's own broker."""
+    return looked_up(query, OWN_LABELS, shown)
+
+
 def of_own(series: str, shown: str, query: str = "%s") -> str:
     """Return a template of what `series`, or a `query` of it, says of the alert's own queue."""
     labels = (*OWN_LABELS, metrics.SYSTEM, metrics.QUEUE)
     return looked_up(query % f"{series}{{{own(labels)}}}", labels, shown)
+
+
+def own_pace(counter: Metric) -> str:
+    """Return a template of how many a minute of the alert's own queue, as a mean of `PACE`."""
+    return of_own(counter.name, "{{ . | value | printf `%.3g` }}", f"60 * max(rate(%s[{PACE}]))")

@@ -4,21 +4,20 @@ A burst that workers drain by themselves is no backlog: it either ends to grow w
 brought will not have to wait for long at the pace that is seen.
 """
 
+from specter_alerts.annotations import DURATION
 from specter_alerts.counters import RECENT
 from specter_alerts.model import AlertRule, RecordingRule
-from specter_alerts.queue_alert import ON, WHERE, alert, of_own, of_queue, queue_rate
+from specter_alerts.queue_alert import ON, PACE, WHERE, alert, of_own, of_queue, own_pace, queue_rate
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
-DRAIN_PACE, PACE = "10m", "2m"
+DRAIN_PACE = "10m"
 STEPS = 3
 GROWTH_SECONDS = 600  # for which `queue_growth` is meant
 # Of what hardly moves no time can be told: not more than so many times what the oldest has waited already.
 MOST_TIMES = 100
 USUAL_QUANTILE = 0.75  # an incident of up to six hours is not usual
 READY = of_queue(metrics.QUEUE_READY)
-SHOWN = "{{ . | value | humanizeDuration }}"
-COUNT = "{{ . | value | printf `%.3g` }}"
 
 
 def recorded() -> tuple[RecordingRule, ...]:
@@ -70,7 +69,7 @@ def _growing(settings: Settings) -> AlertRule:
         f"({READY} > {settings.queue_backlog} unless {ON} ({wait} <= {number(most)} and {ON} {published}))",
         *_rises(slow_step, settings.queue_growth * slow_step / GROWTH_SECONDS),
     ]
-    comes, goes = (_own_rate(counter) for counter in (metrics.QUEUE_ARRIVED, metrics.QUEUE_COMPLETED))
+    comes, goes = own_pace(metrics.QUEUE_ARRIVED), own_pace(metrics.QUEUE_COMPLETED)
     return alert(
         settings,
         "QueueBacklogGrowing",
@@ -82,20 +81,15 @@ def _growing(settings: Settings) -> AlertRule:
         summary=f"Queue {WHERE} falls behind",
         description=(
             f"{{{{ $value | humanize }}}} messages wait in {WHERE}, and become more and more. The oldest "
-            f"has waited for: {of_own(age, SHOWN)}. What is published now will wait for: "
-            f"{of_own(wait, SHOWN)} at this pace, expected at most {number(most)}s. A minute, {comes} come "
-            f"and {goes} are finished (mean of {PACE})."
+            f"has waited for: {of_own(age, DURATION)}. What is published now will wait for: "
+            f"{of_own(wait, DURATION)} at this pace, expected at most {number(most)}s. A minute, {comes} "
+            f"come and {goes} are finished (mean of {PACE})."
         ),
         action=(
             "Compare what comes with what is finished. Workers that are slow or fewer: see what they wait "
             "for, then add some. More comes than usual: find who publishes it, and stop it."
         ),
     )
-
-
-def _own_rate(counter: metrics.Metric) -> str:
-    """Return a template of how many a minute of the alert's own queue."""
-    return of_own(counter.name, COUNT, f"60 * max(rate(%s[{PACE}]))")
 
 
 def _draining(settings: Settings) -> AlertRule:

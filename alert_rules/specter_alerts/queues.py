@@ -7,11 +7,26 @@ this time of the week is for the detector to tell.
 from specter_alerts import queue_backlog, queue_brokers
 from specter_alerts.counters import KNOWN, USUAL_INTERVAL
 from specter_alerts.model import AlertRule, RecordingRule, RuleGroup, Severity
-from specter_alerts.queue_alert import NAME, ON, QUEUE, SYSTEM, WHERE, alert, of_queue, queue_rate
+from specter_alerts.queue_alert import (
+    NAME,
+    ON,
+    OWN,
+    PACE,
+    QUEUE,
+    SYSTEM,
+    WHERE,
+    alert,
+    of_broker,
+    of_own,
+    of_queue,
+    own_pace,
+    queue_rate,
+)
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
 
 RATE, RATIO = "5m", "15m"
+COUNT, TASK = "{{ . | value | humanize }}", "{{ .Labels.task }}"
 READY = of_queue(metrics.QUEUE_READY)
 
 
@@ -70,8 +85,8 @@ def _old(settings: Settings, name: str, severity: Severity, most: float) -> Aler
         summary=f"A message in queue {WHERE} waits for {{{{ $value | humanizeDuration }}}}",
         description=(
             f"The oldest message of {WHERE} has waited for at least {{{{ $value | humanizeDuration }}}}; "
-            "expected at "
-            f"most {number(most)}s."
+            f"expected at most {number(most)}s. Ready: {of_own(metrics.QUEUE_READY.name, COUNT)}, finished a "
+            f"minute: {own_pace(metrics.QUEUE_COMPLETED)} (mean of {PACE})."
         ),
         action=(
             "See whether workers live and take messages of this queue, and whether its first message "
@@ -83,6 +98,7 @@ def _old(settings: Settings, name: str, severity: Severity, most: float) -> Aler
 def _unserved(settings: Settings) -> AlertRule:
     workers = f'sum by ({SYSTEM}) ({metrics.QUEUE_WORKERS.name}{{state!="lost"}})'
     consumers = of_queue(metrics.QUEUE_CONSUMERS)
+    lost = of_broker(f"sum({metrics.QUEUE_WORKERS.name}{{state=`lost`,{OWN}}})", COUNT)
     return alert(
         settings,
         "QueueWithoutConsumers",
@@ -96,10 +112,13 @@ def _unserved(settings: Settings) -> AlertRule:
         summary=f"Nobody takes messages of queue {WHERE}",
         description=(
             f"{{{{ $value | humanize }}}} messages wait in {WHERE}, and it has no consumer, or its system "
-            "no worker "
-            "that lives; expected at least one."
+            "no worker that lives; expected at least one. Workers of this broker that are lost, without a "
+            f"farewell: {lost}."
         ),
-        action="Start the workers; their supervisor's log says why they ended.",
+        action=(
+            "Start the workers. Their supervisor's log says why they ended; of lost ones, their host's too: "
+            "out of memory?"
+        ),
     )
 
 
@@ -125,6 +144,8 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
     failed = counter is metrics.QUEUE_FAILED
     ratio = metrics.QUEUE_FAILURE_RATIO if failed else metrics.QUEUE_RETRY_RATIO
     what = "fail" if failed else "are to be made again"
+    tasks = f"topk(1, increase({metrics.QUEUE_TASK_FAILURES.name}{{{OWN}}}[{RATIO}]) > 0)"
+    worst = f" Most failures, of tasks with a name: {of_broker(tasks, TASK)}." if failed else ""
     return alert(
         settings,
         name,
@@ -137,8 +158,7 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
         summary=f"{{{{ $value | humanizePercentage }}}} of queue {NAME} {what}",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the attempts of {WHERE} within {RATIO} {what}; "
-            "expected at "
-            f"most {number(most * 100)}%."
+            f"expected at most {number(most * 100)}%.{worst}"
         ),
         action="See on the dashboard which task, in the workers' log which error; compare with deployments.",
     )

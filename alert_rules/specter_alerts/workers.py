@@ -1,7 +1,7 @@
 """Workers: those whose heartbeat stopped, and those that have no rest while messages wait."""
 
 from specter_alerts.model import AlertRule, RuleGroup
-from specter_alerts.queue_alert import BROKER, SYSTEM, alert
+from specter_alerts.queue_alert import BROKER, OWN, SYSTEM, alert, of_broker
 from specter_alerts.settings import Settings
 from specter_core import metrics
 
@@ -18,6 +18,7 @@ def _in(state: str) -> str:
 
 
 def _lost(settings: Settings) -> AlertRule:
+    silent = of_broker(f"bottomk(1, {metrics.QUEUE_WORKER_HEARTBEAT.name}{{{OWN}}})", "{{ .Labels.worker }}")
     return alert(
         settings,
         "WorkerLost",
@@ -28,8 +29,8 @@ def _lost(settings: Settings) -> AlertRule:
         summary=f"{{{{ $value }}}} {KIND} workers of {BROKER} are lost",
         description=(
             f"{{{{ $value }}}} {KIND} workers of {BROKER} no longer give a sign of life and did not say "
-            "that they "
-            "end; expected 0. What they held waits until the broker gives it to another one."
+            f"that they end; expected 0. Heard the longest ago: {silent}. What they held waits until the "
+            "broker gives it to another one."
         ),
         action=(
             "Look on the dashboard which one, in its host's log for an out-of-memory kill, and start it "

@@ -670,12 +670,18 @@ REPLICATION = [
         "PostgresReplayLagging",
         FAMILY,
         "fires and resolves",
-        {pg("wal_receiver_up"): "1x480", pg("replay_lag_seconds"): "0x119 600x119 0x240"},
+        {
+            pg("wal_receiver_up"): "1x480",
+            pg("replay_lag_seconds"): "0x119 600x119 0x240",
+            pg("replay_lag_bytes"): "0x119 2048x119 0x240",
+            pg("replay_paused"): "0x119 1x119 0x240",
+        },
         {
             "11m50s": [],
             "12m30s": firing(
                 "Standby main is 10m 0s behind",
-                "What standby main shows is 10m 0s old; expected at most 60s.",
+                "What standby main shows is 10m 0s old; expected at most 60s. Received and not "
+                "replayed: 2kiB. Replay is paused: yes.",
             ),
             "20m5s": [],
         },

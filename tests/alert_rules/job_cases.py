@@ -22,12 +22,14 @@ def delivery(provider: str, outcome: str) -> str:
     return f'specter_delivery_events_total{{service="shop",provider="{provider}",outcome="{outcome}"}}'
 
 
-def failed(at: str) -> Firing:
+def failed(at: str, status: str, success: str) -> Firing:
     return Firing(
         BACKUP,
         "The newest run of backup failed",
-        f"The newest run of backup that has ended failed, or never told its end: {at}. "
-        "Expected: a success after it.",
+        f"The newest run of backup that has ended failed, or never told its end: {at}, exit status "
+        f"{status}. Expected: a success after it; the newest: {success}.",
+        action="Read the end of its output: GET /api/v1/jobs/backup of the listener of pings, or its own "
+        "log. Mend it and run it again.",
     )
 
 
@@ -39,9 +41,16 @@ RUNS = [
         {
             job("last_success_timestamp_seconds"): "60x239 1200x240",
             job("last_failure_timestamp_seconds"): "30x119 600x360",
+            job("exit_status"): "0x119 137x119 0x240",
             job("last_success_timestamp_seconds", job_name="digest"): "60x480",
         },
-        {"9m": [], "12m": [failed("1970-01-01 00:10:00 +0000 UTC")], "20m5s": []},
+        {
+            "9m": [],
+            "12m": [
+                failed("1970-01-01 00:10:00 +0000 UTC", "137", "1970-01-01 00:01:00 +0000 UTC"),
+            ],
+            "20m5s": [],
+        },
     ),
     Case(
         "JobFailed",
@@ -51,7 +60,7 @@ RUNS = [
             job("last_failure_timestamp_seconds"): "_x119 600x119 600x240",
             job("last_success_timestamp_seconds"): "_x239 1200x240",
         },
-        {"9m": [], "12m": [failed("1970-01-01 00:10:00 +0000 UTC")], "20m5s": []},
+        {"9m": [], "12m": [failed("1970-01-01 00:10:00 +0000 UTC", "unknown", "unknown")], "20m5s": []},
     ),
     Case(
         "JobRunningLong",
@@ -70,7 +79,7 @@ RUNS = [
                     BACKUP,
                     "A run of backup takes too long",
                     "A run of backup began 14m 0s ago and has not told its end; expected no more than its "
-                    "`max_duration`.",
+                    "`max_duration`, 10m 0s.",
                 )
             ],
             "20m5s": [],
@@ -82,15 +91,18 @@ SCHEDULE = [
         "JobUnsuccessful",
         FAMILY,
         "fires at the fourth run that is due, and ends with a success",
-        {job("runs_due_since_success"): "0x60 3x59 4x119 0x240"},
+        {
+            job("runs_due_since_success"): "0x60 3x59 4x119 0x240",
+            job("last_success_timestamp_seconds"): "60x480",
+        },
         {
             "9m": [],
             "12m": [
                 Firing(
                     BACKUP,
                     "backup has not succeeded for 3 scheduled runs",
-                    "4 runs of backup have fallen due since one last ended well; expected 3 at most. They "
-                    "failed, hang or did not come.",
+                    "4 runs of backup have fallen due since one last ended well (1970-01-01 00:01:00 +0000 "
+                    "UTC); expected 3 at most. They failed, hang or did not come.",
                 )
             ],
             "20m5s": [],
@@ -100,7 +112,12 @@ SCHEDULE = [
         "JobOverdue",
         FAMILY,
         "fires until a run comes",
-        {job("overdue"): DOWN_UP_DOWN, job("overdue", job_name="digest"): "0x480"},
+        {
+            job("overdue"): DOWN_UP_DOWN,
+            job("overdue", job_name="digest"): "0x480",
+            job("info", 'kind="scheduled",schedule="15 3 * * * Europe/Berlin"'): "1x480",
+            job("last_success_timestamp_seconds"): "60x480",
+        },
         {
             "9m": [],
             "12m": [
@@ -108,7 +125,8 @@ SCHEDULE = [
                     BACKUP,
                     "backup did not run",
                     "A scheduled run of backup had not begun when its grace was over, and none has come "
-                    "since (1, expected 0).",
+                    "since (1, expected 0). Its schedule: 15 3 * * * Europe/Berlin. Its newest success: "
+                    "1970-01-01 00:01:00 +0000 UTC.",
                 )
             ],
             "20m5s": [],

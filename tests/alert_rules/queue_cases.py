@@ -179,7 +179,8 @@ QUEUES = [
             "20m": firing(
                 MAIL,
                 f"A message in queue {WHERE} waits for 19m 0s",
-                f"The oldest message of {WHERE} has waited for at least 19m 0s; expected at most 600s.",
+                f"The oldest message of {WHERE} has waited for at least 19m 0s; expected at most 600s. "
+                "Ready: 3, finished a minute: unknown (mean of 2m).",
             ),
             "35m": [],
         },
@@ -191,13 +192,15 @@ QUEUES = [
         {
             mail("ready"): "3x80 0x20",
             mail("oldest_timestamp_seconds", basis="published"): "0x80 stale",
+            mail("completed_total"): "7x100",
         },
         {
             "55m": [],
             "70m": firing(
                 MAIL,
                 f"A message in queue {WHERE} waits for 1h 10m 0s",
-                f"The oldest message of {WHERE} has waited for at least 1h 10m 0s; expected at most 3600s.",
+                f"The oldest message of {WHERE} has waited for at least 1h 10m 0s; expected at most 3600s. "
+                "Ready: 3, finished a minute: 0 (mean of 2m).",
             ),
             "85m": [],
         },
@@ -219,7 +222,7 @@ QUEUES = [
                 MAIL,
                 f"Nobody takes messages of queue {WHERE}",
                 f"3 messages wait in {WHERE}, and it has no consumer, or its system no worker that lives; "
-                "expected at least one.",
+                "expected at least one. Workers of this broker that are lost, without a farewell: 2.",
             ),
             "20m5s": [],
         },
@@ -239,7 +242,8 @@ QUEUES = [
                 {**BROKER, "system": "rabbitmq", "queue": "a"},
                 "Nobody takes messages of queue a (rabbitmq) on main",
                 "5 messages wait in a (rabbitmq) on main, and it has no consumer, or its system no worker "
-                "that lives; expected at least one.",
+                "that lives; expected at least one. Workers of this broker that are lost, without a "
+                "farewell: unknown.",
             ),
             "16m": [],
         },
@@ -262,7 +266,8 @@ QUEUES = [
                 {**BROKER, "system": "rabbitmq", "queue": "a"},
                 "Nobody takes messages of queue a (rabbitmq) on main",
                 "5 messages wait in a (rabbitmq) on main, and it has no consumer, or its system no worker "
-                "that lives; expected at least one.",
+                "that lives; expected at least one. Workers of this broker that are lost, without a "
+                "farewell: 1.",
             ),
         },
     ),
@@ -289,13 +294,16 @@ QUEUES = [
         {
             mail("completed_total"): "0+3x840",
             mail("failed_total"): "0x180 0+1x180 180x480",
+            of("queue_task_failures_total", task="shop.confirm_order"): "0x180 0+1x180 180x480",
+            of("queue_task_failures_total", task="shop.settle_payment"): "0x840",
         },
         {
             "14m": [],
             "30m": firing(
                 MAIL,
                 "24.9% of queue mail fail",
-                f"24.9% of the attempts of {WHERE} within 15m fail; expected at most 10%.",
+                f"24.9% of the attempts of {WHERE} within 15m fail; expected at most 10%. Most failures, "
+                "of tasks with a name: shop.confirm_order.",
             ),
             "50m": [],
         },
@@ -491,14 +499,19 @@ WORKERS = [
         "WorkerLost",
         "workers",
         "fires for those that said no farewell, and resolves",
-        {of("queue_workers", system="celery", state="lost"): DOWN_UP_DOWN},
+        {
+            of("queue_workers", system="celery", state="lost"): DOWN_UP_DOWN,
+            of("queue_worker_heartbeat_timestamp_seconds", system="celery", worker="one@shop"): "590x480",
+            of("queue_worker_heartbeat_timestamp_seconds", system="celery", worker="two@shop"): "0+5x480",
+        },
         {
             "10m": [],
             "10m30s": firing(
                 {**BROKER, "system": "celery"},
                 "1 celery workers of main are lost",
                 "1 celery workers of main no longer give a sign of life and did not say that they end; "
-                "expected 0. What they held waits until the broker gives it to another one.",
+                "expected 0. Heard the longest ago: one@shop. What they held waits until the broker gives it "
+                "to another one.",
             ),
             "20m5s": [],
         },
@@ -568,7 +581,7 @@ CACHES = [
                 BROKER,
                 "Cache main finds 10% only",
                 "10% of the lookups in main within 15m found something; expected at least 80% of the mean "
-                "of the last day. The rest goes to what is behind it.",
+                "of the last day, 89.54%. The rest goes to what is behind it.",
             ),
             "220m": [],
         },
@@ -585,7 +598,7 @@ CACHES = [
                 BROKER,
                 "Cache main deletes more than usual for want of memory",
                 "20 keys a second of main are deleted for want of memory; expected at most 1, or 3 times the "
-                "mean of the last day.",
+                "mean of the last day, 1.98.",
             ),
             "220m": [],
         },

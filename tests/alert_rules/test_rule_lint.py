@@ -1,5 +1,7 @@
 """The lints see what promtool passes, and find nothing in the product's own rules."""
 
+import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from specter_core import metrics
 from specter_core.errors import SpecterError
 
 RUNBOOKS = Path(__file__).parents[2] / "alert_rules" / "runbooks"
+DASHBOARDS = RUNBOOKS.parents[1] / "dashboards" / "generated"
 
 
 def alert(expr: str = "up == 0", name: str = "Down", **changes: object) -> AlertRule:
@@ -174,3 +177,25 @@ def test_every_runbook_has_the_section(section: str) -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# {path.stem}\n")
         assert f"\n## {section}\n" in text, path.name
+
+
+def test_runbooks_name_what_there_is() -> None:
+    metric_names = {metric.name for metric in vars(metrics).values() if isinstance(metric, metrics.Metric)}
+    suffixed = {f"{name}_{suffix}" for name in metric_names for suffix in ("bucket", "sum", "count")}
+    recorded = {
+        rule.record for group in all_groups() for rule in group.rules if isinstance(rule, RecordingRule)
+    }
+    alerts = {rule.alert for group in all_groups() for rule in group.alerts}
+    for path in RUNBOOKS.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        named = set(re.findall(r"\b(?:[a-z_]+:)?specter_\w+(?::\w+)?", text)) - {"specter_alerts"}
+        assert named <= metric_names | suffixed | recorded, path.name
+        assert set(re.findall(r"\]\((\w+)\.md\)", text)) <= alerts, path.name
+
+
+def test_runbooks_name_panels_of_the_dashboards() -> None:
+    boards = (json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS.glob("*.json"))
+    titles = {panel["title"] for board in boards for panel in [board, *board["panels"]]}
+    for path in RUNBOOKS.glob("*.md"):
+        panels = re.findall(r"(?<![*\w])\*([^*]+)\*(?!\*)", path.read_text(encoding="utf-8"))
+        assert {" ".join(panel.split()) for panel in panels} <= titles, path.name
