@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ import pytest
 import requests
 
 from specter_exporters.app import gunicorn as hooks
-from tests.exporters.serving import WITHIN, Server, children, serving, until
+from tests.exporters.serving import WITHIN, Server, children, samples, serving, until
+from tests.servers.prometheus import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -296,3 +298,72 @@ def test_what_another_user_has_put_beside_the_folders_is_left_alone(
     assert len(list(tmp_path.iterdir())) == 2
     hooks.on_exit(server)
     assert list(tmp_path.iterdir()) == [foreign]
+
+
+def scraped(url: str) -> dict[tuple[str, tuple[str, ...]], float] | None:
+    """Return the samples at an address, None while nobody is there."""
+    try:
+        return samples(requests.get(url, timeout=WITHIN).text)
+    except requests.ConnectionError:
+        return None
+
+
+def with_port(folder: Path, port: int, *more: str) -> list[str]:
+    """Return the command of a server whose metrics have a port of their own, and no path."""
+    command = gunicorn(folder, *more)
+    (folder / "shop.py").write_text(
+        APP.replace("SpecterFlask(app,", "specter = SpecterFlask(app, metrics_path=None,"), encoding="utf-8"
+    )
+    (folder / "conf.py").write_text(
+        HOOKS
+        + "from specter_exporters.app.gunicorn import serve_metrics\n"
+        + "def registry():\n    import shop\n    return shop.specter.recorder.registry\n"
+        + f"post_worker_init = serve_metrics('127.0.0.1:{port}', registry)\n",
+        encoding="utf-8",
+    )
+    return command
+
+
+def holder(server: Server, port: int) -> int | None:
+    """Return the worker that listens on a port."""
+    for worker in server.workers:
+        try:
+            connections = psutil.Process(worker).net_connections("tcp")
+        except psutil.Error:  # it has just ended
+            continue
+        if any(each.status == "LISTEN" and each.laddr.port == port for each in connections):
+            return worker
+    return None
+
+
+def another(server: Server, port: int, gone: int) -> bool:
+    """Whether another worker listens on a port than the one that is gone."""
+    return holder(server, port) not in {None, gone}
+
+
+def shows(url: str, sample: tuple[str, tuple[str, ...]], value: float) -> bool:
+    """Whether a sample at an address has a value."""
+    return (scraped(url) or {}).get(sample) == value
+
+
+@pytest.mark.parametrize("more", [(), ("--preload", "--threads", "2")])
+def test_metrics_on_a_port_of_their_own_are_those_of_all_workers_whichever_dies(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/metrics"
+    count = ("http_server_request_duration_seconds_count", ("GET", "200", "/ok"))
+    with serving(with_port(tmp_path, port, *more), tmp_path) as server:
+        until(lambda: scraped(url), "metrics")
+        before = 0
+        for _ in range(3):
+            before += 40
+            assert len(load(server, 10, clients=4)) > 1
+            until(partial(shows, url, count, before), f"{before} requests")
+            # Those that have served nothing count too.
+            until(partial(shows, url, TOTAL, WORKERS), "all workers")
+            assert server.get("/metrics").status_code == 404
+            gone = until(lambda: holder(server, port), "who listens")
+            os.kill(gone, signal.SIGKILL)
+            until(partial(another, server, port, gone), "another worker")
+            until(lambda: len(server.workers) == WORKERS, "the worker's return")

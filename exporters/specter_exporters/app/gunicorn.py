@@ -15,12 +15,17 @@ import logging
 import os
 import shutil
 import tempfile
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specter_exporters.app.shared import DIRECTORY, PARENT, SLOTS, held
 
 __all__ = ["on_exit", "on_starting"]
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +60,38 @@ def on_exit(server: Any) -> None:
     folder = Path(os.environ[DIRECTORY])
     if folder.name.startswith(_prefix()) and not held(folder / OWNER):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve_metrics(address: str, registry: "Callable[[], CollectorRegistry]") -> Callable[[Any], None]:
+    """Return a hook `post_worker_init` by which one worker serves the metrics of all at an own address.
+
+    When it ends, another one does, within a second.
+
+    Args:
+        address: HOST:PORT; the port is not one of gunicorn's.
+        registry: returns the application's registry, in a worker that has loaded it.
+
+    Raises:
+        UsageError: it is no address.
+    """
+    # Not for masters whose metrics have no port of their own.
+    from specter_core.web import WebOptions, WebServer, parse_listen_address  # noqa: PLC0415
+    from specter_exporters.app.exposition import metrics_app  # noqa: PLC0415
+    from specter_exporters.app.metrics_port import MetricsPort  # noqa: PLC0415
+
+    host, port = parse_listen_address(address, "serve_metrics", "127.0.0.1:9840")
+
+    def post_worker_init(worker: Any) -> None:  # noqa: ARG001  (gunicorn's signature)
+        shown = registry()
+        # From now on this worker counts as one, though it may serve nothing for long.
+        deque(shown.collect(), maxlen=0)
+
+        def server() -> WebServer:
+            return WebServer(metrics_app(shown), WebOptions(host, port))
+
+        MetricsPort(Path(os.environ[DIRECTORY]) / f"port-{port}", server).start()
+
+    return post_worker_init
 
 
 def _own(folder: Path) -> int:
