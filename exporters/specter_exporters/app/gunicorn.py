@@ -15,6 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 MEMORY = Path("/dev/shm")  # noqa: S108  (folders in it are made by mkdtemp)
 OWNER = "owner"
+KILLED_WITHIN = 1.0
+"""Seconds until the system has let go of what a killed worker held."""
 UNLIMITED = ("uvicorn", "aiohttp", "tornado", "asgi")
 CONNECTIONS = ("gevent", "eventlet")
 
@@ -58,8 +61,15 @@ def on_exit(server: Any) -> None:
     """Remove the workers' folder, unless another master or a worker is still there."""
     os.close(server.specter_owner)
     folder = Path(os.environ[DIRECTORY])
-    if folder.name.startswith(_prefix()) and not held(folder / OWNER):
-        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.name.startswith(_prefix()):
+        return
+    # Workers that did not end in time were killed this very moment.
+    deadline = time.monotonic() + KILLED_WITHIN
+    while held(folder / OWNER):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def serve_metrics(address: str, registry: "Callable[[], CollectorRegistry]") -> Callable[[Any], None]:
