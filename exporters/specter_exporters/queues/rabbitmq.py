@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
@@ -18,6 +18,7 @@ from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_core.secret_files import read_secret_file
 from specter_exporters.queues.celery_exchange import CeleryBroker
+from specter_exporters.queues.celery_queues import TALK, Found, is_talk, with_delays
 from specter_exporters.queues.celery_workers import COLLECTOR, CeleryWorkers
 from specter_exporters.queues.messages import unix_seconds
 from specter_exporters.queues.model import Answer, Counter, Outcome, Problem, Queue, Told
@@ -37,9 +38,6 @@ _LINE = re.compile(
     rb'\{vhost="((?:[^"\\]|\\.)*)",queue="((?:[^"\\]|\\.)*)"\} (\S+)$',
     re.MULTILINE,
 )
-CELERYS_OWN = r"^celeryev\.|\.celery\.pidbox$"
-"""Queues over which Celery's workers talk, one or more a worker, which go with it; no task waits there."""
-_CELERYS_OWN = re.compile(CELERYS_OWN)
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -72,14 +70,6 @@ class RabbitServer:
     dead_letters: Mapping[str, str] = field(default_factory=dict)
     max_workers: int = 200
     celery: CeleryBroker | None = None
-
-
-class _Found(NamedTuple):
-    """A queue, and its place in the broker."""
-
-    vhost: str
-    name: str
-    queue: Queue
 
 
 class RabbitSource:
@@ -141,15 +131,15 @@ class RabbitSource:
             self._workers.listener.stop()
         self._session.close()
 
-    def _queues(self, deadline: float) -> tuple[list[_Found], int]:
+    def _queues(self, deadline: float) -> tuple[list[Found], int]:
         """Return the first queues by name, and how many there are, but for Celery's own."""
         if self._server.api == "metrics":
             found = _detailed(self._get(DETAILED, deadline))
-            places = sorted(place for place in found if not _CELERYS_OWN.search(place[1]))
-            shown = places[: self._server.max_queues]
-            return [_of_metrics(place, found[place]) for place in shown], len(places)
+            places = sorted(place for place in found if not is_talk(place[1]))
+            queues = with_delays([_of_metrics(place, found[place]) for place in places])
+            return queues[: self._server.max_queues], len(queues)
         items: list[Mapping[str, Any]] = []
-        others = quote(f"^(?!.*({CELERYS_OWN}))")
+        others = quote(f"^(?!.*({TALK}))")
         for page in range(1, -(-self._server.max_queues // PAGE) + 1):
             path = (
                 f"/api/queues?page={page}&page_size={PAGE}&sort=name&name={others}&use_regex=true"
@@ -159,8 +149,9 @@ class RabbitSource:
             items += answer["items"]
             if page >= answer["page_count"]:
                 break
-        shown_items = items[: self._server.max_queues]
-        return [_of_management(item) for item in shown_items], int(answer["filtered_count"])
+        queues = with_delays([_of_management(item) for item in items])
+        total = int(answer["filtered_count"]) - len(items) + len(queues)
+        return queues[: self._server.max_queues], total
 
     def _get(self, path: str, deadline: float) -> bytes:
         """Return the body of an answer that comes in time and is not endless."""
@@ -197,7 +188,7 @@ class RabbitSource:
         return queue if other is None else replace(queue, dead_letters=depths.get(other))
 
 
-def _with_outcomes(found: Sequence[_Found], workers: CeleryWorkers) -> list[Queue]:
+def _with_outcomes(found: Sequence[Found], workers: CeleryWorkers) -> list[Queue]:
     """Return the queues, those of the workers' virtual host with what became of their tasks."""
     own = {each.name: each.queue for each in found if each.vhost == workers.vhost}
     told = workers.outcomes(own, SYSTEM, _name(workers.vhost, ""))
@@ -225,7 +216,7 @@ def _name(vhost: str, queue: str) -> str:
     return queue if vhost == "/" else f"{vhost}/{queue}"
 
 
-def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> _Found:
+def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> Found:
     queue = Queue(
         SYSTEM,
         _name(*place),
@@ -235,10 +226,10 @@ def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> _Found:
         # NaN where the publisher sets none.
         oldest=unix_seconds(figures.get("head_message_timestamp")) if figures.get("messages_ready") else None,
     )
-    return _Found(*place, queue)
+    return Found(*place, queue)
 
 
-def _of_management(item: Mapping[str, Any]) -> _Found:
+def _of_management(item: Mapping[str, Any]) -> Found:
     totals: dict[Counter, float] = {}
     stats = item.get("message_stats") or {}
     if "publish" in stats:
@@ -257,7 +248,7 @@ def _of_management(item: Mapping[str, Any]) -> _Found:
         oldest=unix_seconds(item.get("head_message_timestamp")) if ready else None,
         totals=totals,
     )
-    return _Found(*place, queue)
+    return Found(*place, queue)
 
 
 def _problem(error: Exception) -> Problem:

@@ -16,6 +16,10 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={"queue_order_strategy": "priority"},
 )
+if os.environ.get("QUORUM"):
+    app.conf.update(
+        task_default_queue_type="quorum", task_default_exchange_type="topic", worker_detect_quorum_queues=True
+    )
 if os.environ.get("STAMPED"):
     stamp_celery_tasks()
 

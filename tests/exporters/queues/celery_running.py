@@ -24,7 +24,9 @@ def publish(broker: str, code: str, **environment: str) -> None:
 
 
 @contextmanager
-def worker(broker: str, folder: Path, queues: str = "mail") -> Iterator["subprocess.Popen[bytes]"]:
+def worker(
+    broker: str, folder: Path, queues: str = "mail", **environment: str
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a worker that beats once a second; what is left of it at the end is killed."""
     with (folder / "worker.log").open("wb") as log:
         process = subprocess.Popen(
@@ -46,7 +48,7 @@ def worker(broker: str, folder: Path, queues: str = "mail") -> Iterator["subproc
                 *("--heartbeat-interval", "1", "--without-gossip", "--without-mingle", "-l", "INFO"),
             ],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "BROKER": broker},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "BROKER": broker, **environment},
             stdout=log,
             stderr=log,
             start_new_session=True,

@@ -173,3 +173,16 @@ def test_messages_of_every_priority_are_ready_and_stamped_tasks_tell_since_when_
         seen = scrape()
     assert (found(seen, "depth")[URGENT], found(seen, "in_progress")[URGENT]) == (4, 0)
     assert before <= found(seen, "oldest_timestamp_seconds")["published", *URGENT] <= time.time()
+
+
+def test_tasks_for_later_are_scheduled_where_celery_lets_them_wait_in_the_broker(
+    rabbit: RabbitProcess, secret: Path, tmp_path: Path
+) -> None:
+    quorum = {"QUORUM": "yes"}
+    with asking(watched(rabbit, secret)) as scrape, worker(rabbit.amqp, tmp_path, **quorum):
+        until(lambda: states(scrape()) == {"idle": 1}, "a worker")
+        publish(rabbit.amqp, "for each in (900, 5000): succeed.apply_async(countdown=each)", **quorum)
+        until(lambda: found(scrape(), "scheduled") == {("celery_delayed", SYSTEM): 2}, "tasks for later")
+        seen = scrape()
+        assert set(found(seen, "ready")) == {MAIL}
+        assert (found(seen, "dropped_queues")[SYSTEM,], failing(seen)) == (0, {})
