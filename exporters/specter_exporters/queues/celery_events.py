@@ -7,6 +7,7 @@ every worker and waits a second for who may not live.
 
 import json
 import threading
+from collections import Counter as Tally
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from specter_core.clock import Clock
 from specter_exporters.queues.allowance import MOST_SILENCE
+from specter_exporters.queues.celery_held import HeldTasks
 from specter_exporters.queues.model import Counter, Problem, State, Worker
 
 UNKNOWN = "unknown"
@@ -77,6 +79,7 @@ class CeleryEvents:
         self._alive = self._began
         self._names: OrderedDict[str, str] = OrderedDict()
         self._failures: dict[str, float] = {}
+        self._held = HeldTasks()
         self._tasks_told = False
         self._rest: str | None = None
         self._problem: Problem | None = None
@@ -100,6 +103,7 @@ class CeleryEvents:
         with self._lock:
             problem = Problem(_REASONS.get(problem.reason, problem.reason), problem.message)
             self._since, self._problem = None, problem
+            self._held.missed()
             if problem.reason == "other":
                 self._trouble = self._clock.monotonic(), problem
 
@@ -129,7 +133,9 @@ class CeleryEvents:
             if kind.startswith("worker-"):
                 self._worker(kind, _text(host), event)
             elif kind.startswith("task-"):
-                self._task(kind, str(event.get("uuid"))[:LONGEST_UUID], event)
+                uuid = str(event.get("uuid"))[:LONGEST_UUID]
+                self._held.task(kind, _text(host), uuid, event.get("eta"))
+                self._task(kind, uuid, event)
         return True
 
     def workers(self) -> Sequence[Worker] | None:
@@ -138,9 +144,9 @@ class CeleryEvents:
             now = self._clock.monotonic()
             if self._since is None or now - self._alive > MOST_SILENCE:
                 return None
-            self._workers = {
-                host: heard for host, heard in self._workers.items() if now - heard.monotonic < FORGET_AFTER
-            }
+            for host in [h for h, heard in self._workers.items() if now - heard.monotonic >= FORGET_AFTER]:
+                del self._workers[host]
+                self._held.ended(host)
             # Nobody was heard: not yet, or in words that are not understood.
             if not self._workers and (now - self._since < SETTLED_AFTER or self._troubled(now)):
                 return None
@@ -176,6 +182,20 @@ class CeleryEvents:
                     found.setdefault(queue, dict.fromkeys(COUNTED.values(), 0.0))[counter] += count
         return found
 
+    def scheduled(self, queues: Sequence[str]) -> dict[str, int] | None:
+        """Return how many tasks for later the workers that live hold, by queue; None where it is not known.
+
+        A task whose queue nobody told is of the only queue, where there is one only.
+        """
+        alive = [worker.name for worker in self.workers() or () if worker.state != "lost"]
+        with self._lock:
+            tasks = self._held.scheduled(alive, self._clock.time())
+            if tasks is None:
+                return None
+            rest = queues[0] if len(queues) == 1 else None
+            found = Tally(self._queues.get(task, rest) for task in tasks)
+        return None if None in found else {queue: found[queue] for queue in queues}
+
     def failures(self) -> dict[str, float]:
         """Return how many tasks failed for good since the start, by name; `unknown` where nobody told it."""
         with self._lock:
@@ -184,6 +204,7 @@ class CeleryEvents:
     def _worker(self, kind: str, host: str, event: Mapping[str, Any]) -> None:
         if kind == "worker-offline":
             self._workers.pop(host, None)
+            self._held.ended(host)
             return
         if host not in self._workers and len(self._workers) >= MOST_WORKERS:
             self._trouble = self._clock.monotonic(), _TOO_MANY
@@ -195,6 +216,8 @@ class CeleryEvents:
             float(every) if isinstance(every, int | float) and 0 < every < 3600 else 2.0,
             active if isinstance(active, int) else 0,
         )
+        if kind == "worker-online":
+            self._held.started(host)
 
     def _state(self, heard: _Heard, now: float, since: float) -> State | None:
         """Return how a worker is; None of one that was not heard since the broker was heard again."""

@@ -46,15 +46,19 @@ class CeleryWorkers:
         Only of queues that a worker has told of: others may not be Celery's. What is told of no queue in
         particular is of one of its own, whose label begins with `label`.
         """
-        told = {
-            name: counts
-            for name, counts in self._events.counts(sorted(queues)).items()
-            if any(counts.values())
+        names = sorted(queues)
+        told = {name: counts for name, counts in self._events.counts(names).items() if any(counts.values())}
+        later = self._events.scheduled(names) or {}
+        found = {
+            name: self._with(
+                queue, told.get(name, {}), later.get(name) if name in told or later.get(name) else None
+            )
+            for name, queue in queues.items()
         }
-        found = {name: self._with(queue, told.pop(name, {})) for name, queue in queues.items()}
         return found | {
             name: Queue(system, f"{label}{name}", totals=rest, epochs=self._events.epochs)
             for name, rest in told.items()
+            if name not in queues
         }
 
     def answer(self, system: str) -> Answer:
@@ -70,7 +74,15 @@ class CeleryWorkers:
             problem=self._events.problem(),
         )
 
-    def _with(self, queue: Queue, counts: Mapping[Counter, float]) -> Queue:
-        """Return a queue with what was counted: acknowledged is also what failed, and so is not completed."""
+    def _with(self, queue: Queue, counts: Mapping[Counter, float], later: int | None) -> Queue:
+        """Return a queue with what was counted: acknowledged is also what failed, and so is not completed.
+
+        What workers hold for later is not acknowledged either, and not in progress.
+        """
         broker: dict[Counter, float] = {name: n for name, n in queue.totals.items() if name != "completed"}
-        return replace(queue, totals=broker | dict(counts), epochs=self._events.epochs)
+        counted = replace(queue, totals=broker | dict(counts), epochs=self._events.epochs)
+        taken = queue.in_progress
+        if later is None or taken is None:
+            return counted
+        scheduled = min(later, taken)
+        return replace(counted, in_progress=taken - scheduled, scheduled=scheduled)

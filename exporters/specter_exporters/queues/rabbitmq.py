@@ -232,12 +232,11 @@ def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> Found:
 def _of_management(item: Mapping[str, Any]) -> Found:
     totals: dict[Counter, float] = {}
     stats = item.get("message_stats") or {}
-    if "publish" in stats:
-        totals["arrived"] = stats["publish"]
-    done = [stats[name] for name in ("ack", "deliver_no_ack", "get_no_ack") if name in stats]
-    if done:
-        totals["completed"] = sum(done)
     ready = item.get("messages_ready")
+    if ready is not None:
+        # What never happened is left out there, and what has just happened is counted later than it shows.
+        totals["arrived"] = stats.get("publish", 0)
+        totals["completed"] = sum(stats.get(name, 0) for name in ("ack", "deliver_no_ack", "get_no_ack"))
     place = str(item["vhost"]), str(item["name"])
     queue = Queue(
         SYSTEM,

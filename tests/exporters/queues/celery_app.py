@@ -18,7 +18,7 @@ app.conf.update(
 )
 if os.environ.get("QUORUM"):
     app.conf.update(
-        task_default_queue_type="quorum", task_default_exchange_type="topic", worker_detect_quorum_queues=True
+        task_default_queue="steady", task_default_queue_type="quorum", task_default_exchange_type="topic"
     )
 if os.environ.get("STAMPED"):
     stamp_celery_tasks()

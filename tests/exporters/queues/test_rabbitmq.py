@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import amqp
 import pytest
@@ -14,6 +15,7 @@ from specter_exporters.queues.rabbitmq import RabbitServer
 from tests.exporters.queues.asking import asking, failing, found, reason
 from tests.exporters.serving import until
 from tests.servers.exposition import exposing
+from tests.servers.faulty import Request, faulty_server
 from tests.servers.prometheus import free_port
 from tests.servers.rabbitmq import PASSWORD, USER, RabbitProcess, running_rabbitmq
 
@@ -79,6 +81,32 @@ def test_the_management_api_counts_what_was_published_and_turns_a_wrong_password
         assert reason(scrape()) == ["auth"]
     with asking(replace(server, password_file=None)) as scrape:
         assert reason(scrape()) == ["auth"]
+
+
+def test_what_the_management_api_counts_later_than_it_shows_is_counted_once() -> None:
+    item: dict[str, Any] = {"vhost": "/", "name": "mail", "messages_ready": 0}
+
+    def respond(request: Request) -> None:
+        request.answer(json.dumps({"items": [item], "page_count": 1, "filtered_count": 1}).encode())
+
+    with (
+        faulty_server(respond) as management,
+        asking(RabbitServer("main", management.url, "management")) as scrape,
+    ):
+        assert (found(scrape(), "arrived_total"), found(scrape(), "completed_total")) == (
+            {MAIL: 0},
+            {MAIL: 0},
+        )
+        item["messages_ready"] = 4
+        assert found(scrape(), "arrived_total") == {MAIL: 0}
+        item["message_stats"] = {"publish": 4}
+        assert found(scrape(), "arrived_total") == {MAIL: 4}
+        item |= {"messages_ready": 0, "message_stats": {"publish": 5, "ack": 3, "get_no_ack": 2}}
+        seen = scrape()
+        assert (found(seen, "arrived_total"), found(seen, "completed_total")) == ({MAIL: 5}, {MAIL: 5})
+        # A node without statistics counts nothing, which is not 0 more.
+        del item["messages_ready"], item["message_stats"]
+        assert found(scrape(), "arrived_total") == {MAIL: 5}
 
 
 def test_names_are_taken_as_they_are_and_what_is_over_the_limit_is_counted() -> None:
