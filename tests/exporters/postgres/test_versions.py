@@ -1,6 +1,8 @@
 """Every major version that is supported: a primary and its standby at work, and what is told of them."""
 
 import shutil
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +32,7 @@ from tests.servers.postgres_versions import PINNED, MissingVersionError, postgre
 # --- what differs between the versions: nothing else does ---
 SINCE = {"specter_pg_statements_stats_reset_timestamp_seconds": 14}
 SINCE_ONLY_WHEN_RESET = {"specter_pg_database_stats_reset_timestamp_seconds": 15}
+SHOWS_SESSIONS_BEFORE_LOGIN = 18
 LOGICAL_SLOTS_ON_STANDBYS = [each for each in PINNED if each >= 16]
 SLOTS_COPIED_TO_STANDBYS = [each for each in PINNED if each >= 17]
 # --- what does not ---
@@ -282,6 +285,20 @@ def test_of_a_standby_everything_is_told_that_it_can_know(pair: Pair) -> None:
     assert found(seen, "specter_pg_replay_paused") == {(): 0}
     assert found(seen, "specter_pg_table_size_bytes")["postgres", "public", "orders"] > ROWS * 1000
     assert found(seen, "specter_pg_replication_slot_lost") == {("of_the_standby",): 0}
+
+
+def test_a_session_that_is_not_logged_in_yet_is_told_where_the_server_shows_it(pair: Pair) -> None:
+    parameters = b"user\0nobody\0database\0postgres\0\0"
+    with (
+        asking(pair.watched(pair.primary)) as scrape,
+        socket.create_connection((pair.primary.host, pair.primary.port)) as session,
+    ):
+        # The startup message of protocol 3.0.
+        session.sendall(struct.pack("!II", 8 + len(parameters), 196608) + parameters)
+        assert session.recv(1) == b"R", "the server asks who that is"
+        seen = scrape()
+    shown = found(seen, "specter_pg_connections").get(("", "starting"))
+    assert shown == (1 if pair.major >= SHOWS_SESSIONS_BEFORE_LOGIN else None)
 
 
 def test_the_exporter_serves_both(pair: Pair, tmp_path: Path) -> None:
