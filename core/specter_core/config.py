@@ -81,8 +81,8 @@ def load_config(path: Path, schema: type[S], check: Check[S] | None = None) -> S
     Args:
         path: the file.
         schema: what it may say.
-        check: what its parts have to do with each other. It is asked too where only single values
-            are wrong, or keys are unknown: what it would say is not kept until those are mended.
+        check: what its parts have to do with each other. It is asked too where only values that have
+            a default are wrong, or keys are unknown: its word does not wait until those are mended.
 
     Raises:
         ConfigError: the file cannot be read, is not YAML, repeats a key, or

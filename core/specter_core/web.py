@@ -238,9 +238,8 @@ class WebServer:
         error = bound.get()
         if isinstance(error, OSError):
             address = f"{self.options.host}:{self.options.port}"
-            raise SpecterError(
-                f"cannot listen on {address}: {_reason(error)}; choose another --web.listen-address"
-            ) from error
+            said = f"cannot listen on {address}: {_reason(error)}; choose another address"
+            raise SpecterError(said) from error
         if error is not None:
             raise error
 

@@ -238,7 +238,7 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
         server.stop()
     gc.collect()
     assert str(caught.value) == (
-        f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another --web.listen-address"
+        f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another address"
     )
 
 

@@ -65,7 +65,11 @@ class MetricsPort:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             server = self._make()
-            server.start()
+            try:
+                server.start()
+            except SpecterError:
+                server.stop()
+                raise
         except BlockingIOError:
             os.close(descriptor)
             return None
