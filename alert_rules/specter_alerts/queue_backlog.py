@@ -16,7 +16,8 @@ STEPS = 3
 GROWTH_SECONDS = 600  # for which `queue_growth` is meant
 # Of what hardly moves no time can be told: not more than so many times what the oldest has waited already.
 MOST_TIMES = 100
-USUAL_QUANTILE = 0.75  # an incident of up to six hours is not usual
+USUAL_QUANTILE = 0.75  # an incident of up to six hours of a day is not usual
+USUAL_MINUTES = 180  # of which less is known, one of minutes would be
 READY = of_queue(metrics.QUEUE_READY)
 
 
@@ -35,9 +36,15 @@ def recorded() -> tuple[RecordingRule, ...]:
 
 
 def usual_age() -> RecordingRule:
-    """Return the age that a queue's oldest message is below for three quarters of the last day."""
+    """Return the age that a queue's oldest message is below for three quarters of the last day.
+
+    There is none before three hours of it are known.
+    """
     day = f"{metrics.QUEUE_AGE}[1d:1m] offset {RECENT}"
-    return RecordingRule(metrics.QUEUE_AGE_USUAL, f"quantile_over_time({USUAL_QUANTILE}, {day})")
+    known = f"count_over_time({day}) >= {USUAL_MINUTES}"
+    return RecordingRule(
+        metrics.QUEUE_AGE_USUAL, f"quantile_over_time({USUAL_QUANTILE}, {day})\nand\n{known}"
+    )
 
 
 def alerts(settings: Settings) -> tuple[AlertRule, ...]:

@@ -25,7 +25,7 @@ def firing(labels: dict[str, str], summary: str, description: str) -> list[Firin
     return [Firing(labels, summary, description)]
 
 
-def behind(messages: int, age: str, wait: str, *, comes: int, goes: int) -> str:
+def behind(messages: int, age: str, wait: str, *, comes: float | str, goes: float | str) -> str:
     """Return what QueueBacklogGrowing says."""
     return (
         f"{messages} messages wait in {WHERE}, and become more and more. The oldest has waited for: {age}. "
@@ -127,13 +127,23 @@ QUEUES = [
     Case(
         "QueueBacklogGrowing",
         "queues",
-        "is silent for a queue that is usually as old, at a pace that changes",
+        "is silent for a queue that is usually as old, once three hours of it are known",
         {
-            # Half an hour waits as a rule; then a seventh more comes than is done for four minutes.
-            mail("ready"): "900x300 900+0.35x48 917-0.35x48",
-            mail("oldest_timestamp_seconds", basis="published"): "-1800+5x300 -300+4.3x48 -90+5.7x48",
+            # Half an hour waits as a rule; then a seventh more comes than is done for four minutes, twice.
+            mail("ready"): "900x120 900+1x16 916-1x16 900x700 900+1x16 916-1x16",
+            mail("oldest_timestamp_seconds", basis="published"): (
+                "-1800+15x120 15+12.9x16 221.4+17.1x16 510+15x700 11025+12.9x16 11231.4+17.1x16"
+            ),
         },
-        {f"{seconds}s": [] for seconds in range(1500, 1980, 15)},
+        {
+            "33m": firing(
+                MAIL,
+                f"Queue {WHERE} falls behind",
+                behind(911, "30m 23s", "35m 19s", comes="unknown", goes="unknown"),
+            ),
+            **{f"{seconds}s": [] for seconds in range(12600, 13500, 30)},
+        },
+        interval="15s",
     ),
     Case(
         "QueueBacklogGrowing",
