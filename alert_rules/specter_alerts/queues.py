@@ -160,7 +160,7 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
             f"{{{{ $value | humanizePercentage }}}} of the attempts of {WHERE} within {RATIO} {what}; "
             f"expected at most {number(most * 100)}%.{worst}"
         ),
-        action="See on the dashboard which task, in the workers' log which error; compare with deployments.",
+        action="See in the workers' log which task, and which error; compare its begin with deployments.",
     )
 
 

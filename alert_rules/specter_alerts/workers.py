@@ -33,8 +33,8 @@ def _lost(settings: Settings) -> AlertRule:
             "broker gives it to another one."
         ),
         action=(
-            "Look on the dashboard which one, in its host's log for an out-of-memory kill, and start it "
-            "again."
+            "Look in its host's log for an out-of-memory kill (dmesg), and start it again; the dashboard has "
+            "the others that are silent."
         ),
     )
 
