@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from specter_exporters.queues.ledger import Ledger
 from specter_exporters.queues.rabbitmq import RabbitServer
 from tests.exporters.queues.asking import Scrape, asking, failing, found, reason
 from tests.exporters.queues.celery_running import APP, publish, worker
-from tests.exporters.serving import exporter, samples, until
+from tests.exporters.serving import exporter, samples, stopped, until
 from tests.servers.rabbitmq import PASSWORD, USER, RabbitProcess, running_rabbitmq
 
 pytestmark = [pytest.mark.integration, pytest.mark.prove]
@@ -99,6 +99,28 @@ def test_a_broker_that_is_killed_and_comes_back_is_heard_again_and_what_was_coun
         until(lambda: failing(scrape()) == {} and states(scrape()) == {"idle": 1}, "the worker heard again")
         publish(rabbit.amqp, "fail.delay()")
         until(lambda: found(scrape(), "failed_total") == {MAIL: 2}, "one more failure")
+
+
+def test_while_a_broker_stands_still_and_after_it_nobody_is_lost(
+    rabbit: RabbitProcess, secret: Path, tmp_path: Path
+) -> None:
+    assert rabbit.process is not None
+    seen: list[dict[str, float]] = []
+
+    def look(scrape: Callable[..., Scrape]) -> Scrape:
+        found_now = scrape()
+        seen.append(states(found_now))
+        return found_now
+
+    with asking(watched(rabbit, secret)) as scrape, worker(rabbit.amqp, tmp_path):
+        until(lambda: states(scrape()) == {"idle": 1}, "a worker")
+        with stopped(rabbit.process.pid):
+            # Longer than three of the worker's heartbeats, and than two of the broker's.
+            for _ in range(5):
+                assert reason(look(scrape)) == ["timeout"]
+            assert seen == [{}] * 5
+        until(lambda: states(look(scrape)) == {"idle": 1}, "the worker heard again")
+        assert all(each in ({}, {"idle": 1}) for each in seen)
 
 
 def test_failures_survive_the_worker_and_the_end_of_the_exporter(
