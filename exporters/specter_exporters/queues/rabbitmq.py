@@ -54,7 +54,7 @@ class RabbitServer:
         ca_file: whom to trust with https.
         timeout: seconds for an answer.
         max_queues: most of them that are shown.
-        dead_letters: by queue, the queue that its dead letters go to.
+        dead_letters: by queue, the queue that its dead letters go to, which is told as a part of the first.
         max_workers: most workers of Celery's that are told by name.
         celery: where its workers tell of themselves; None where they are not listened to.
     """
@@ -181,7 +181,9 @@ class RabbitSource:
 
     def _with_dead_letters(self, queues: Sequence[Queue]) -> list[Queue]:
         depths = {queue.name: queue.depth for queue in queues}
-        return [self._with_own(queue, depths) for queue in queues]
+        # Nobody is expected to take what was given up.
+        given_up = set(self._server.dead_letters.values())
+        return [self._with_own(queue, depths) for queue in queues if queue.name not in given_up]
 
     def _with_own(self, queue: Queue, depths: Mapping[str, float | None]) -> Queue:
         other = self._server.dead_letters.get(queue.name)
