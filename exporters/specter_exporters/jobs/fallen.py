@@ -133,7 +133,9 @@ def _of_changed_day(schedule: Asked, zone: ZoneInfo, day: date) -> tuple[float, 
 def _midnight(zone: ZoneInfo, day: date) -> float | None:
     """Return the Unix time at which a day begins; None if a clock is changed on it, or at its edge."""
     begin = _at(zone, day, 0)
-    edges = [begin, _at(zone, day, 1), _at(zone, day + _DAY, 0), _at(zone, day + _DAY, 1)]
+    # What a gap up to midnight leaves out of the day before, cron runs at midnight.
+    before = datetime.fromtimestamp(begin.timestamp() - 1, zone)
+    edges = [before, begin, _at(zone, day, 1), _at(zone, day + _DAY, 0), _at(zone, day + _DAY, 1)]
     return begin.timestamp() if len({each.utcoffset() for each in edges}) == 1 else None
 
 

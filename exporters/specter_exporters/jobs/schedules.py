@@ -5,9 +5,10 @@ clocks do in between, and the same from every moment in between: so each schedul
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -88,6 +89,8 @@ class Cron:
 
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
+        if any(part.startswith("*") for part in self._fields.split()[:2]):
+            return _next_on_wall(partial(CronSim, self._fields), self.zone, moment)
         # After clocks went back, a job that ran before comes once more: that run is the earlier one.
         for found in CronSim(self._fields, datetime.fromtimestamp(moment, self.zone)):
             seconds = found.timestamp()
@@ -142,7 +145,10 @@ class Calendar:
 
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
-        found = [_calendar_next(expression, zone, moment) for expression, zone in self._parts()]
+        found = [
+            _next_on_wall(partial(BaseIterator, expression), zone, moment)
+            for expression, zone in self._parts()
+        ]
         return min((seconds for seconds in found if seconds is not None), default=None)
 
     def fallen(self, first: float, until: float, most: int) -> Fallen:
@@ -188,17 +194,19 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def _calendar_next(expression: str, zone: ZoneInfo, moment: float) -> float | None:
-    """Return the next time of one expression, which is matched against the clock on the wall."""
+def _next_on_wall(
+    times: Callable[[datetime], Iterable[datetime]], zone: ZoneInfo, moment: float
+) -> float | None:
+    """Return the next time of what is matched against the clock on the wall: `times` are those after one."""
     now = datetime.fromtimestamp(moment, zone)
     wall = now.replace(tzinfo=None, fold=0)
-    first = _first(expression, wall, zone, now.fold)
+    first = _first(times(wall), zone, now.fold)
     here = first is not None and first - wall < _DAY and _twice(first, zone)
     if now.fold or here or not _twice(wall, zone):
         return None if first is None else _seconds(first, zone, now.fold if here else 0)
     # The first pass of the hour that comes twice is over for this expression: what is in the second?
     back = _offset(wall, zone, 0) - _offset(wall, zone, 1)
-    for again in BaseIterator(expression, wall - back - _SECOND):
+    for again in times(wall - back - _SECOND):
         if again > wall:
             break
         if _twice(again, zone):
@@ -206,9 +214,9 @@ def _calendar_next(expression: str, zone: ZoneInfo, moment: float) -> float | No
     return None if first is None else _seconds(first, zone, 0)
 
 
-def _first(expression: str, wall: datetime, zone: ZoneInfo, fold: int) -> datetime | None:
-    """Return the first time after `wall` that there is: clocks that go forward leave some out."""
-    for found in BaseIterator(expression, wall):
+def _first(times: Iterable[datetime], zone: ZoneInfo, fold: int) -> datetime | None:
+    """Return the first of `times` that there is: clocks that go forward leave some out."""
+    for found in times:
         at = found.replace(tzinfo=zone, fold=fold)
         if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == found:
             return found

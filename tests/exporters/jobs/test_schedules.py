@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from specter_exporters.jobs.fallen import one_by_one
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 
-# Half an hour at Lord Howe; twice a year in Morocco; a day that Samoa left out; and two without.
+# Half an hour at Lord Howe; twice a year in Morocco; a day that Samoa left out; a gap up to midnight in
+# Greenland, one from midnight in Cuba; at a quarter to three in the Chathams; and two without.
 ZONES = [
     "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Pacific/Apia",
-    "America/Sao_Paulo", "Asia/Kolkata", "UTC",
+    "America/Scoresbysund", "America/Havana", "Pacific/Chatham", "Asia/Kolkata", "UTC",
 ]  # fmt: skip
 CRONS = [
     "30 2 * * *",
@@ -22,6 +24,9 @@ CRONS = [
     "5 0 * * 0",
     "*/20 1-3 * * *",
     "0 12 1 * *",
+    "30 23 * * *",
+    "*/20 0,3 * * *",
+    "*/10 */7 * * *",
 ]
 CALENDARS = ["02:30", "*:0/15", "hourly", "01,02,03:15", "Sun 00:05", "*-*-01 12:00"]
 
@@ -39,6 +44,7 @@ MOMENTS = st.builds(
             datetime(2026, 2, 15, tzinfo=UTC),
             datetime(2026, 3, 22, tzinfo=UTC),
             datetime(2011, 12, 29, tzinfo=UTC),
+            datetime(2011, 12, 31, tzinfo=UTC),
         ]
     ),
     st.floats(-7200, 2 * 86_400),
@@ -119,6 +125,27 @@ def test_a_job_of_a_fixed_hour_runs_once_a_day_by_cron(moment: float, zone: str)
         moment = after
         days.append(datetime.fromtimestamp(moment, ZoneInfo(zone)).date())
     assert len(set(days)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "start", "expected"),
+    [
+        ("*/15 3 * * *", "Pacific/Chatham", "2026-04-05T02:50", ["04-05T03:00", "04-05T03:15"]),
+        ("0 */7 * * *", "Australia/Lord_Howe", "2026-10-04T00:30", ["10-04T07:00", "10-04T14:00"]),
+        ("*/30 0 * * *", "America/Havana", "2026-03-07T00:10", ["03-07T00:30", "03-09T00:00"]),
+        ("30 23 * * *", "America/Scoresbysund", "2026-03-28T01:00", ["03-29T00:00", "03-29T23:30"]),
+        ("30 2 * * *", "Pacific/Apia", "2011-12-29T04:00", ["12-31T00:00", "12-31T02:30"]),
+    ],
+)
+def test_clocks_that_are_changed_otherwise_than_by_an_hour_at_two(
+    text: str, zone: str, start: str, expected: list[str]
+) -> None:
+    schedule = Cron(text, ZoneInfo(zone))
+    begin = datetime.fromisoformat(start).replace(tzinfo=schedule.zone)
+    assert [each[5:16] for each in walls(schedule, begin, 2)] == expected
+    first, last = schedule.next_after(begin.timestamp()), begin.timestamp() + 5 * 86_400
+    assert first is not None
+    assert schedule.fallen(first, last, 500) == one_by_one(schedule, first, last, 500)
 
 
 def test_cron_runs_right_after_the_gap_what_the_gap_left_out() -> None:
