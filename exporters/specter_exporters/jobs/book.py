@@ -19,6 +19,7 @@ from specter_exporters.jobs.state import (
     begun,
     next_change,
     rescheduled,
+    reused,
     set_right,
     told,
 )
@@ -40,8 +41,8 @@ class FullError(SpecterError):
 class Entry:
     """A job in the book.
 
-    `place` counts from 0 and never changes, `wake` is when to look at it next, and `said_at` when what a ping
-    has said of it was true.
+    `place` counts from 0 and never changes, `wake` is when to look at it next, `said_at` when what a ping has
+    said of it was true, and `reuses` whether one number was seen to stand for several of its runs.
     """
 
     job: Job
@@ -51,6 +52,7 @@ class Entry:
     state: State
     wake: float = math.inf
     said_at: float = 0.0
+    reuses: bool = False
 
 
 @dataclass(slots=True)
@@ -395,6 +397,11 @@ class Book:
                 if not each.new:
                     continue
                 states[entry.place] = state
+                if not entry.reuses and reused(before, event):
+                    entry.reuses = True
+                    LOGGER.warning(
+                        "job %s sends one rid for several runs: some are not counted", entry.job.name
+                    )
                 events.append(
                     KeptEvent(
                         entry.job.name,

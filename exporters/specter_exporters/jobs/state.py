@@ -16,6 +16,8 @@ MOST_RUNNING = 10
 """Runs under way at once; beyond, the oldest is lost."""
 MOST_REMEMBERED = 20
 """Runs that are over and have a number: what is told of them again counts once."""
+AGAIN = 1200.0
+"""Seconds in which a sender that got no answer tries again: `curl --retry 10` does for 17 minutes."""
 SETTLES = 120.0
 """Seconds in which the end of a run may come behind its start, where both had to wait on the way."""
 MOST_BACK = 366 * 86_400.0
@@ -101,6 +103,7 @@ def set_right(job: Job, state: State, now: float) -> State:
         pending=tuple(due for due in state.pending if due <= latest),
         came=_at_most(state.came, latest),
         running=tuple((run, min(at, latest)) for run, at in state.running),
+        over=tuple(each._replace(at=min(each.at, latest)) for each in state.over),
         last_start=_at_most(state.last_start, latest),
         last_success=_at_most(state.last_success, latest),
         last_failure=_at_most(state.last_failure, latest),
@@ -141,22 +144,44 @@ def told(job: Job, state: State, event: Event) -> State:
     return _ended(job, state, event)
 
 
+def reused(state: State, event: Event) -> bool:
+    """Return whether `event` has the number of an earlier run, and tells of another one.
+
+    A sender that gives all its runs one number must not be left uncounted for ever: after `AGAIN`, and when
+    no run with another number came since, what it tells is a new run.
+    """
+    known = _known(state, event)
+    if event.dated or not known or event.at < max(known) + AGAIN:
+        return False
+    others = [
+        *(at for run, at in state.running if run != event.run),
+        *(each.at for each in state.over if each.run != event.run),
+    ]
+    return max(others, default=-math.inf) < max(known)
+
+
 def _told_before(state: State, event: Event) -> bool:
     """Return whether what `event` tells is known: of a run without a number, nobody can say.
 
     One that says when it happened says the same again. A later time of a number that was used is another
     attempt, as when a task that was killed is given to another worker.
     """
+    known = _known(state, event)
+    if event.dated:
+        return bool(known) and event.at <= max(known)
+    return bool(known) and not reused(state, event)
+
+
+def _known(state: State, event: Event) -> list[float]:
+    """Return when what `event` tells was told before of a run with its number."""
     if not event.run or event.kind == "log":
-        return False
+        return []
     began = [at for run, at in state.running if run == event.run]
     if event.kind == "start":
-        known = [*began, *(each.at for each in state.over if each.run == event.run)]
-    elif began:
-        known = []
-    else:
-        known = [each.at for each in state.over if (each.run, each.how) == (event.run, event.kind)]
-    return bool(known) and (not event.dated or event.at <= max(known))
+        return [*began, *(each.at for each in state.over if each.run == event.run)]
+    if began:
+        return []
+    return [each.at for each in state.over if (each.run, each.how) == (event.run, event.kind)]
 
 
 def _judged(job: Job, state: State, now: float) -> State:

@@ -184,6 +184,29 @@ def test_an_event_that_brings_a_defect_about_does_not_end_the_others(tmp_path: P
     book.close()
 
 
+def test_a_job_with_one_rid_for_all_its_runs_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Hand(NIGHT)
+    book = opened(tmp_path, clock)
+    job = book.by_name("nightly")
+    assert job is not None
+    assert [book.tell(job, Event("success", 0.0, "r")) for _ in range(2)] == [True, False]
+    assert caplog.messages == []
+    clock.now += 300 * DAY
+    assert book.tell(job, Event("success", 0.0, "r"))
+    book.save()
+    clock.now = NIGHT  # it was ahead
+    book.save()
+    for _ in range(2):
+        clock.now += DAY
+        assert book.tell(job, Event("success", 0.0, "r"))
+    assert state(book).succeeded == 4
+    warned = [each for each in caplog.messages if "rid" in each]
+    assert warned == ["job nightly sends one rid for several runs: some are not counted"]
+    book.close()
+
+
 def test_jobs_that_pings_make_are_bounded_kept_and_forgotten(tmp_path: Path) -> None:
     clock = Hand(NIGHT)
     book = opened(tmp_path, clock, most_made=1)

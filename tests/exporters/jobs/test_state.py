@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from specter_exporters.jobs.model import Event, EventKind, Job
 from specter_exporters.jobs.schedules import Calendar, Cron, Every, Schedule
 from specter_exporters.jobs.state import (
+    AGAIN,
     MOST_BACK,
     MOST_REMEMBERED,
     MOST_RUNNING,
@@ -228,6 +229,27 @@ def test_another_end_of_a_run_and_a_later_attempt_with_its_number_are_none_that_
         state = told(HOURLY, state, event)
     assert (state.failed, state.succeeded, state.lost) == (1, 1, 0)
     assert (state.last_duration, state.duration_sum) == (15.0, 25.0)
+
+
+def test_a_sender_that_gives_all_its_runs_one_number_is_counted_all_the_same() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for hour in range(1, 25):
+        for kind, seconds in (("start", 2.0), ("success", 50.0), ("success", 60.0), ("start", 70.0)):
+            state = told(HOURLY, state, Event(kind, MIDNIGHT + hour * HOUR + seconds, "r"))  # type: ignore[arg-type]
+    state = advanced(HOURLY, state, MIDNIGHT + 24 * HOUR + 700)
+    assert (state.succeeded, state.missed, state.lost, state.running) == (24, 0, 0, ())
+    assert state.duration_sum == 24 * 48.0
+
+
+def test_a_number_that_is_told_again_when_others_have_come_since_is_no_new_run_however_late() -> None:
+    state = begun(HOURLY, MIDNIGHT)
+    for run, at in (("a", HOUR), ("b", 2 * HOUR)):
+        state = told(HOURLY, state, Event("success", MIDNIGHT + at, run))
+    for kind in ("start", "success"):
+        again = Event(kind, MIDNIGHT + 20 * HOUR, "a")
+        assert told(HOURLY, state, again).pings == state.pings
+    new = told(HOURLY, state, Event("success", MIDNIGHT + 2 * HOUR + AGAIN, "b"))
+    assert new.succeeded == 3
 
 
 def test_runs_that_are_remembered_are_bounded() -> None:
