@@ -68,6 +68,9 @@ def _upsert(table: str, columns: str, key: str) -> sql.Composed:
 
 
 _JOB = _upsert("specter_job", JOB_COLUMNS, "name")
+# A job that was renamed keeps its URL: whose that was before is watched no more, or has another one now.
+_GIVEN_AWAY = """DELETE FROM specter_job AS old USING unnest(%s::text[], %s::text[]) AS new (name, uuid)
+    WHERE old.uuid = new.uuid AND old.name <> new.name"""
 _EVENT = _upsert("specter_job_event", EVENT_COLUMNS, "name, place")
 _PUSH = _upsert("specter_job_push", "key, content", "key")
 _EVENTS = f"SELECT {EVENT_FIELDS} FROM specter_job_event WHERE name = %s ORDER BY number DESC"  # noqa: S608
@@ -108,6 +111,8 @@ class PostgresStore:
             raise StoreError("the database is not connected")
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
+                if jobs:
+                    cursor.execute(_GIVEN_AWAY, ([job.name for job in jobs], [job.uuid for job in jobs]))
                 cursor.executemany(_JOB, list(map(job_row, jobs)))
                 cursor.executemany(_EVENT, list(map(event_row, events)))
                 for push in pushes:

@@ -20,6 +20,8 @@ PUSH_FAILURE_TIME = "push_failure_time_seconds"
 MOST_SERIES = 500
 """Of one group."""
 LONGEST_LABEL = 500
+LONGEST_RUN = 31_536_000.0
+"""Seconds; a duration beyond a year is none, and would spoil the sum of all for ever."""
 # Prometheus' own, and ours: what is pushed must not be taken for a job or a target that is scraped.
 _TAKEN_LABELS = frozenset({"job", JOB_NAME})
 _TAKEN_NAMES = re.compile(rf"specter_|{PUSH_TIME}$|{PUSH_FAILURE_TIME}$")
@@ -151,7 +153,8 @@ def told(old: Group, new: Mapping[str, Pushed]) -> Told:
     if status is not None and (status != 0 or succeeded is None):
         succeeded = status == 0
     exit_status = int(status) if status is not None and 0 <= status <= 255 else None
-    return Told(succeeded, exit_status, duration if duration is not None and duration >= 0 else None)
+    is_one = duration is not None and 0 <= duration <= LONGEST_RUN
+    return Told(succeeded, exit_status, duration if is_one else None)
 
 
 def _first(families: Mapping[str, Pushed], name: "re.Pattern[str]") -> float | None:

@@ -47,7 +47,11 @@ _ASIDE = f"""CREATE TABLE IF NOT EXISTS {ASIDE} (
 _SET_ASIDE = f"""INSERT INTO {ASIDE} (name, schedule, state) SELECT name, schedule, state FROM job
     WHERE name = ? AND NOT EXISTS (
         SELECT 1 FROM {ASIDE} AS kept WHERE kept.name = job.name AND kept.state = job.state)"""  # noqa: S608
-_JOB = f"INSERT OR REPLACE INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+# Not OR REPLACE, which writes the index of UUIDs anew each time, all over the file.
+_JOB = f"""INSERT INTO job ({JOB_COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+    uuid = excluded.uuid, made = excluded.made, schedule = excluded.schedule, state = excluded.state"""  # noqa: S608
+# A job that was renamed keeps its URL: whose that was before is watched no more, or has another one now.
+_GIVEN_AWAY = "DELETE FROM job WHERE uuid = ? AND name <> ?"
 _EVENT = f"INSERT OR REPLACE INTO event ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _EVENTS = f"SELECT {EVENT_FIELDS} FROM event WHERE name = ? ORDER BY number DESC"  # noqa: S608
 
@@ -96,6 +100,7 @@ class SqliteStore:
         connection = self._opened()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_GIVEN_AWAY, [(job.uuid, job.name) for job in jobs])
             connection.executemany(_JOB, map(job_row, jobs))
             connection.executemany(_EVENT, map(event_row, events))
             for push in pushes:

@@ -1,6 +1,5 @@
 """What outlives the exporter: jobs with their state, and the newest events of each."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -108,7 +107,7 @@ class Store(Protocol):
 
 def encoded(state: State) -> str:
     """Return `state` as JSON."""
-    return json.dumps(state._asdict(), separators=(",", ":"))
+    return to_json(state._asdict()).decode()
 
 
 _SHAPE = TypeAdapter(State, config=ConfigDict(strict=True, allow_inf_nan=False))

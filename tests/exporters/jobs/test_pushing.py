@@ -199,6 +199,8 @@ def test_a_push_tells_of_a_run_by_its_last_success_its_exit_status_and_its_durat
     assert told(GROUP, parse("x_last_success_timestamp_seconds 0\n")) == Told(False)
     assert told(GROUP, parse("job_exit_code 3\njob_duration_seconds 2.5\n")) == Told(False, 3, 2.5)
     assert told(GROUP, parse("job_exit_status 0\n")) == Told(True, 0)
+    for none in ("+Inf", "NaN", "-1", "1e308"):
+        assert told(GROUP, parse(f"job_exit_code 0\njob_duration_seconds {none}\n")) == Told(True, 0)
     assert told(GROUP, parse("rows 5\n")) == Told(None)
 
 

@@ -70,6 +70,24 @@ def test_what_is_written_is_there_again_and_the_newest_takes_the_place(fresh: Op
     again.close()
 
 
+def test_a_job_that_is_renamed_keeps_its_url_and_two_may_change_theirs(fresh: Open) -> None:
+    store = fresh()
+    store.open()
+    first, second = JOB, replace(JOB, name="digest", uuid="another")
+    store.write([first, second], [], [])
+    changed = [replace(first, uuid=second.uuid), replace(second, uuid=first.uuid)]
+    store.write(changed, [], [])
+    store.close()
+    again = fresh()
+    assert sorted(again.open(), key=lambda job: job.name) == changed
+    renamed = replace(first, name="backups", uuid=changed[0].uuid)
+    again.write([renamed], [], [])
+    again.close()
+    last = fresh()
+    assert sorted(last.open(), key=lambda job: job.name) == [renamed, changed[1]]
+    last.close()
+
+
 def execute(store: Store, query: str, *values: object) -> list[tuple[object, ...]]:
     """Run a query in the database of a store that is open; it is written as for SQLite."""
     if isinstance(store, SqliteStore):
