@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from specter_exporters.jobs.schedules import Calendar, Cron
-from specter_exporters.jobs.wrapping import NEXT, program, wrapped
-from specter_exporters.logs.secrets import mask_secrets
+from specter_exporters.jobs.wrapping import NEXT, program, runs, wrapped
+from specter_exporters.logs.secrets import MASK, mask_secrets
 from specter_exporters.run.pings import slug
 
 _ASSIGNED = re.compile(r"(\w+)\s*=\s*(.*)")
@@ -21,6 +21,12 @@ _SECONDS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0,
     "month": 2_629_800.0, "y": 31_557_600.0,
 }  # fmt: skip
+_MORE = r"(?:[^|;&]{0,300}\s)?"
+# Passwords behind options that are called by one letter, of the programs that crontabs call most.
+_PASSED = re.compile(
+    rf"""(\b(?:mysql|mariadb)[\w-]*\s{_MORE}-p|\bsshpass\s{_MORE}-p\s*|\bredis-cli\s{_MORE}-a\s+"""
+    rf"""|\bcurl\s{_MORE}(?:-u|--user)[\s=]*["']?[^\s:"']{{1,100}}:)('[^']*'|"[^"]*"|[^\s"'|;&]+)"""
+)
 _WRAPPED = re.compile(r"\bspecter run\b")
 _NO_NAMES = frozenset(
     {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
@@ -65,7 +71,7 @@ def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
         zone: whose clock cron follows, unless CRON_TZ says another.
     """
     variables: dict[str, str] = {}
-    for line in map(str.strip, text.splitlines()):
+    for line in map(str.strip, text.split("\n")):
         if not line or line.startswith("#"):
             continue
         assigned = _ASSIGNED.fullmatch(line)
@@ -77,7 +83,7 @@ def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
 
 def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str) -> Found | Skipped:
     own, shell = variables.get("CRON_TZ"), variables.get("SHELL", "/bin/sh")
-    comment = mask_secrets(line)
+    comment = _masked(line)
     fields = _FIELDS.fullmatch(line)
     if fields is None:
         return Skipped(comment, "is no line of a crontab")
@@ -86,6 +92,8 @@ def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str)
         return Skipped(comment, "runs at each start, at no time")
     if system:
         user, command = [*command.split(None, 1), "", ""][:2]
+        if not command:
+            return Skipped(comment, "has a user, and no command")
     try:
         Cron(expression, ZoneInfo(own or zone))
     except (ValueError, KeyError, OSError) as error:
@@ -93,10 +101,14 @@ def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str)
     settings: list[tuple[str, object]] = [("cron", expression)]
     if own is not None and own != zone:
         settings.append(("time_zone", own))
-    masked = mask_secrets(command)
+    masked = _masked(command)
     before = f"{expression} {user} " if user else f"{expression} "
     starts = None if _WRAPPED.search(command) else lambda name: before + wrapped(name, masked, shell)
     return Found(name_of(command), masked, tuple(settings), starts)
+
+
+def _masked(command: str) -> str:
+    return mask_secrets(_PASSED.sub(rf"\1{MASK}", command))
 
 
 def timers(shown: str, *, zone: str) -> Iterator[Found | Skipped]:
@@ -138,8 +150,7 @@ def _timer(said: dict[str, list[str]], zone: str) -> Found | Skipped:
         unit,
         tuple(settings),
         lambda name: (
-            f"systemctl edit {service}: ExecStart= and then "
-            f"ExecStart={wrapped(name, 'WHAT_IT_HAS_BEHIND_IT_NOW')}"
+            f"systemctl edit {service}: ExecStart= and then ExecStart={runs(name)} WHAT_IT_HAS_BEHIND_IT_NOW"
         ),
     )
 
@@ -213,4 +224,5 @@ def _line(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    # A tab is one also within quotes.
+    return "".join(each if each.isprintable() or each == "\t" else " " for each in text)

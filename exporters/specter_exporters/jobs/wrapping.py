@@ -5,11 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
-# What a program takes as it stands, without a shell. An assignment before it needs one.
-_PLAIN = re.compile(r"[\w@+:,./-][\w@+=:,./ -]*", re.ASCII)
-_ASSIGNS = re.compile(r"\w+=")
-# cron gives what follows the first one to the command's standard input; one behind a backslash is a letter.
-_INPUT = re.compile(r"(?<!\\)%")
+# What a program takes as it stands, without a shell: one with a path, as a word alone may be the shell's own.
+_PLAIN = re.compile(r"[\w@+.-]*/[\w@+:,./-]*( [\w@+=:,./ -]*)?", re.ASCII)
+# cron gives what follows the first % to the command's standard input; behind a backslash it is a letter, as
+# another backslash is.
+_COMMAND = re.compile(r"(?:[^\\%]|\\.?)*", re.DOTALL)
 NEXT = """\
 # What to do next:
 # 1. A key for the URLs of pings, beside this file:  (umask 077; openssl rand -hex 16 > ping.key)
@@ -30,8 +30,14 @@ def program() -> str:
 
 def wrapped(name: str, command: str, shell: str = "/bin/sh") -> str:
     """Return what runs `command`, of a crontab with this `shell`, as the job `name`."""
-    text, *rest = _INPUT.split(command, maxsplit=1)
-    text = text.strip()
-    if not _PLAIN.fullmatch(text) or _ASSIGNS.match(text):
-        text = f"{shell} -c {shlex.quote(text)}"
-    return "%".join([f"{program()} run --job {name} -- {text}", *rest])
+    found = _COMMAND.match(command)
+    end = 0 if found is None else found.end()
+    text, given = command[:end].strip(), command[end:]
+    if not _PLAIN.fullmatch(text):
+        text = f"{shlex.quote(shell)} -c {shlex.quote(text)}"
+    return f"{runs(name)} {text}{given}"
+
+
+def runs(name: str) -> str:
+    """Return what runs, as the job `name`, the command that is written behind it."""
+    return f"{program()} run --job {name} --"

@@ -26,7 +26,7 @@ MAILTO=ops@example.org
 CRON_TZ=America/New_York
 0 9 * * MON specter run --job digest --retries 2 -- ./digest
 """
-SYSTEM = "SHELL=/bin/bash\n17 * * * * root\tcd / && run-parts --report /etc/cron.hourly\n"
+SYSTEM = "SHELL=/bin/bash\n17 * * * * root\tcd / && run-parts --report /etc/cron.hourly\n1 2 * * * nobody\n"
 SHOWN = """\
 Id=apt-daily.timer
 TimersCalendar={ OnCalendar=*-*-* 06,18:00:00 ; next_elapse=Fri 2026-11-27 18:00:00 UTC }
@@ -97,6 +97,46 @@ def test_each_job_has_the_line_that_tells_of_its_runs(tmp_path: Path) -> None:
         assert what in text.partition("time_zone:")[0]
 
 
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("/opt/x/run --day=1 a,b", "/opt/x/run --day=1 a,b"),
+        (". /srv/job.sh", "/bin/sh -c '. /srv/job.sh'"),
+        ("exec nightly", "/bin/sh -c 'exec nightly'"),
+        ("A=/b c", "/bin/sh -c 'A=/b c'"),
+        (r"cat > a\%b%in \% %", r"/bin/sh -c 'cat > a\%b'%in \% %"),
+        (r"echo \\%in", r"/bin/sh -c 'echo \\'%in"),
+        ("cut -d'\t' -f2 x", """/bin/sh -c 'cut -d'"'"'\t'"'"' -f2 x'"""),
+        ("%in", "/bin/sh -c ''%in"),
+    ],
+)
+def test_a_command_goes_through_specter_run_as_it_went_through_cron(
+    tmp_path: Path, command: str, line: str
+) -> None:
+    text = imported(tmp_path, "--crontab", "-", given=f"1 2 * * * {command}\n")
+    [now] = re.findall(r"^  #   now: 1 2 \* \* \* \S+/specter run --job \S+ -- (.*)", text, re.MULTILINE)
+    assert now == line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mysqldump --single-transaction -u root -phunter2 shop",
+        "mariadb-dump -p'hunter2 a' shop",
+        "curl -fsS -u admin:hunter2 https://example.org",
+        "curl --user 'admin:hunter2' https://example.org",
+        "sshpass -p hunter2 ssh backup",
+        "/usr/bin/redis-cli -h cache -a hunter2 bgsave",
+        "PGPASSWORD=hunter2 pg_dump shop",
+        "restic -r rest:https://me:hunter2@backup/ backup /srv",
+    ],
+)
+def test_passwords_of_a_crontab_are_masked(tmp_path: Path, command: str) -> None:
+    text = imported(tmp_path, "--crontab", "-", given=f"1 2 * * * {command}\n61 * * * * {command}\n")
+    assert "hunter2" not in text
+    assert text.count("…") >= 3
+
+
 @pytest.mark.integration
 def test_what_is_printed_is_all_that_a_crontab_needs(tmp_path: Path) -> None:
     text = imported(tmp_path, "--crontab", "-", given="0 3 * * *  ./report 'a  b' > out; exit 3\n")
@@ -126,6 +166,7 @@ def test_what_is_printed_is_all_that_a_crontab_needs(tmp_path: Path) -> None:
 def test_a_crontab_of_the_system_has_a_user_before_the_command(tmp_path: Path) -> None:
     (tmp_path / "hourly").write_text(SYSTEM)
     text = imported(tmp_path, "--system", "--crontab", str(tmp_path / "hourly"))
+    assert "# left out: 1 2 * * * nobody: has a user, and no command" in text
     [job] = load(tmp_path / "jobs.yml").jobs
     assert (job.name, job.schedule_text) == ("run-parts", "cron 17 * * * * UTC")
     assert re.search(
