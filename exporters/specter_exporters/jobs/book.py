@@ -28,7 +28,7 @@ from specter_exporters.jobs.store import KeptEvent, KeptJob, KeptPush, Store, St
 LOGGER = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
 MOST_LATE = 30 * 86_400.0
-"""Seconds that a ping may have waited; one that says more, or is of the future, comes from a wrong clock."""
+"""Seconds that a ping may have waited; one that says more, or is `EARLY` ahead, comes from a wrong clock."""
 WITHIN = 20.0
 """Seconds after which an event that is not kept is given up; a store that hangs may keep it all the same."""
 
@@ -220,7 +220,7 @@ class Book:
     def tell(self, entry: Entry, event: Event, output: str = "") -> bool:
         """Return once `event` is on the disk: False if it was told before, and is not counted again.
 
-        Its time is that at which this was called, unless it says an earlier one, by `MOST_LATE` at most.
+        Its time is that of this call, unless it says one, of `MOST_LATE` before it to `EARLY` after it.
 
         Raises:
             StoreError: it is not kept.
@@ -429,7 +429,7 @@ class Book:
 
 def _when(said: float, now: float) -> tuple[float, bool]:
     """Return when something happened, and whether that is what was `said`: a wrong clock is not believed."""
-    dated = now - MOST_LATE <= said <= now
+    dated = now - MOST_LATE <= said <= now + EARLY
     return (said if dated else now), dated
 
 

@@ -184,6 +184,23 @@ def test_an_event_that_brings_a_defect_about_does_not_end_the_others(tmp_path: P
     book.close()
 
 
+@pytest.mark.parametrize("ahead", [0.05, 2.0, 29.0])
+def test_what_is_told_again_by_a_clock_that_is_ahead_counts_once(tmp_path: Path, ahead: float) -> None:
+    clock = Hand(NIGHT)
+    book = opened(tmp_path, clock)
+    job = book.by_name("nightly")
+    assert job is not None
+    start, end = Event("start", NIGHT + ahead, "r"), Event("success", NIGHT + 1.5 + ahead, "r")
+    assert book.tell(job, start)
+    clock.now += 1.5
+    assert book.tell(job, end)
+    clock.now += 60  # the answers got lost
+    assert [book.tell(job, each) for each in (start, end)] == [False, False]
+    assert (state(book).succeeded, state(book).lost, state(book).running) == (1, 0, ())
+    assert state(book).last_duration == pytest.approx(1.5)
+    book.close()
+
+
 def test_a_job_with_one_rid_for_all_its_runs_is_told_of_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
