@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -90,7 +89,7 @@ class Cron:
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
         if any(part.startswith("*") for part in self._fields.split()[:2]):
-            return _next_on_wall(partial(CronSim, self._fields), self.zone, moment)
+            return _as_time_passes(self._fields, self.zone, moment)
         # After clocks went back, a job that ran before comes once more: that run is the earlier one.
         for found in CronSim(self._fields, datetime.fromtimestamp(moment, self.zone)):
             seconds = found.timestamp()
@@ -116,8 +115,8 @@ def _cron_pattern(fields: str) -> Pattern:
 class Calendar:
     """systemd's OnCalendar; with several, the job runs at each of their times.
 
-    When clocks go forward, times in the gap are left out; when they go back, times of the hour that comes
-    twice come twice.
+    When clocks go forward, times in the gap are left out; when they go back, those of the hour that comes
+    twice come once, in its first pass: systemd asks for the next time after the last one.
 
     Args:
         expressions: as systemd.time(7) says, the time zone at the end of one is its own.
@@ -145,10 +144,7 @@ class Calendar:
 
     def next_after(self, moment: float) -> float | None:
         """Return the next time; see `Schedule`."""
-        found = [
-            _next_on_wall(partial(BaseIterator, expression), zone, moment)
-            for expression, zone in self._parts()
-        ]
+        found = [_calendar_next(expression, zone, moment) for expression, zone in self._parts()]
         return min((seconds for seconds in found if seconds is not None), default=None)
 
     def fallen(self, first: float, until: float, most: int) -> Fallen:
@@ -194,19 +190,26 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def _next_on_wall(
-    times: Callable[[datetime], Iterable[datetime]], zone: ZoneInfo, moment: float
-) -> float | None:
-    """Return the next time of what is matched against the clock on the wall: `times` are those after one."""
-    now = datetime.fromtimestamp(moment, zone)
-    wall = now.replace(tzinfo=None, fold=0)
-    first = _first(times(wall), zone, now.fold)
+def _calendar_next(expression: str, zone: ZoneInfo, moment: float) -> float | None:
+    """Return the next time of one expression, which is matched against the clock on the wall."""
+    for found in _real(BaseIterator(expression, _wall(moment, zone)), zone):
+        seconds = _seconds(found, zone, 0)
+        # Within the hour that comes twice, the wall shows again what is over.
+        if seconds > moment:
+            return seconds
+    return None
+
+
+def _as_time_passes(fields: str, zone: ZoneInfo, moment: float) -> float | None:
+    """Return the next time of a crontab's line, of each hour that comes twice in both."""
+    now, wall = datetime.fromtimestamp(moment, zone), _wall(moment, zone)
+    first = next(_real(CronSim(fields, wall), zone), None)
     here = first is not None and first - wall < _DAY and _twice(first, zone)
     if now.fold or here or not _twice(wall, zone):
         return None if first is None else _seconds(first, zone, now.fold if here else 0)
-    # The first pass of the hour that comes twice is over for this expression: what is in the second?
+    # The first pass of the hour that comes twice is over for this line: what is in the second?
     back = _offset(wall, zone, 0) - _offset(wall, zone, 1)
-    for again in times(wall - back - _SECOND):
+    for again in CronSim(fields, wall - back - _SECOND):
         if again > wall:
             break
         if _twice(again, zone):
@@ -214,13 +217,15 @@ def _next_on_wall(
     return None if first is None else _seconds(first, zone, 0)
 
 
-def _first(times: Iterable[datetime], zone: ZoneInfo, fold: int) -> datetime | None:
-    """Return the first of `times` that there is: clocks that go forward leave some out."""
+def _wall(moment: float, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None, fold=0)
+
+
+def _real(times: Iterable[datetime], zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield those of `times` that there are: clocks that go forward leave some out."""
     for found in times:
-        at = found.replace(tzinfo=zone, fold=fold)
-        if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == found:
-            return found
-    return None
+        if found.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == found:
+            yield found
 
 
 def _offset(wall: datetime, zone: ZoneInfo, fold: int) -> timedelta:

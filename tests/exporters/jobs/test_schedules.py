@@ -170,14 +170,20 @@ def test_cron_runs_once_what_comes_twice_and_as_often_as_time_passes_what_has_no
     ]
 
 
-def test_a_timer_leaves_the_gap_out_and_runs_twice_in_the_hour_that_comes_twice() -> None:
+def test_a_timer_leaves_the_gap_out_and_runs_once_in_the_hour_that_comes_twice() -> None:
+    """As `systemd-analyze calendar --iterations=5 --base-time=...` of systemd 252 says."""
     assert walls(Calendar(("02:30",), BERLIN), SPRING, 1) == ["2026-03-30T02:30:00+02:00"]
-    assert walls(Calendar(("02:30", "02:10"), BERLIN), AUTUMN, 5) == [
+    assert walls(Calendar(("02:30", "02:10"), BERLIN), AUTUMN, 3) == [
         "2026-10-25T02:10:00+02:00",
         "2026-10-25T02:30:00+02:00",
-        "2026-10-25T02:10:00+01:00",
-        "2026-10-25T02:30:00+01:00",
         "2026-10-26T02:10:00+01:00",
+    ]
+    assert walls(Calendar(("*:0/30",), BERLIN), AUTUMN, 5) == [
+        "2026-10-25T01:30:00+02:00",
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-25T03:00:00+01:00",
+        "2026-10-25T03:30:00+01:00",
     ]
 
 
