@@ -64,8 +64,16 @@ _PREFETCHING = ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MO
 @dataclass(frozen=True, slots=True)
 class _Target:
     entry: Entry
-    action: str
     made: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What the path of a ping says: the UUID of a job, or the ping key and its name; and what happened."""
+
+    secret: str
+    slug: str | None
+    action: str
 
 
 class Pinging:
@@ -111,8 +119,10 @@ class Pinging:
         query = _query(environ.get("QUERY_STRING", ""))
         previews = _previews(environ)
         at = _happened(environ)
-        target = self._target(path, environ, at, make=query.get("create") == ["1"] and not previews)
-        event = _event(target.action, query, at)
+        place = _place(path)
+        # First: what is refused makes no job.
+        event = _event(place.action, query, at)
+        target = self._target(place, environ, at, make=query.get("create") == ["1"] and not previews)
         if previews:
             return "preview", 200, "OK (not counted)"
         limited(self._of_job(target.entry).take(1))
@@ -125,20 +135,16 @@ class Pinging:
             return "repeated", 200, "OK (counted before)"
         return ("counted", 201, "Created") if target.made else ("counted", 200, "OK")
 
-    def _target(self, path: str, environ: "WSGIEnvironment", at: float, *, make: bool) -> _Target:
-        first, *rest = path.split("/")
-        if _UUID.fullmatch(first):
-            entry, made = self._book.by_uuid(first.lower()), False
+    def _target(self, place: _Place, environ: "WSGIEnvironment", at: float, *, make: bool) -> _Target:
+        if place.slug is None:
+            entry, made = self._book.by_uuid(place.secret.lower()), False
         else:
-            slug, rest = (rest[0], rest[1:]) if rest else ("", [])
-            entry, made = self._by_slug(first, slug, _said(environ), at, make=make)
+            entry, made = self._by_slug(place.secret, place.slug, _said(environ), at, make=make)
         if entry is None:
             # Whoever guesses is slowed down; a job that is known is not, whatever its neighbours do.
             limited(self._failures.client_wait(self._config.proxies.client_of(environ)))
             raise RefusedError("not_found", 404, "not found")
-        if len(rest) > 1:
-            raise RefusedError("invalid", 400, "invalid url format")
-        return _Target(entry, rest[0] if rest else "", made)
+        return _Target(entry, made)
 
     def _by_slug(
         self, key: str, slug: str, said: Said, at: float, *, make: bool
@@ -152,6 +158,10 @@ class Pinging:
                 self._book.describe(entry, said, at)
             if entry is not None or not make or not JOB_NAME.fullmatch(slug):
                 return entry, False
+            if slug == known:  # its name would be in metrics
+                raise RefusedError(
+                    "invalid", 400, "the ping key is there twice, and the job's name is missing"
+                )
             return self._book.make(slug, said), True
         except FullError:
             raise RefusedError("full", 404, "not found") from None
@@ -164,6 +174,15 @@ class Pinging:
             fresh = TokenBucket(self._config.limits.of_job, self._monotonic)
             bucket = self._of_jobs.setdefault(entry.place, fresh)
         return bucket
+
+
+def _place(path: str) -> _Place:
+    first, *rest = path.split("/")
+    slug = None if _UUID.fullmatch(first) else "".join(rest[:1])
+    action = rest if slug is None else rest[1:]
+    if len(action) > 1:
+        raise RefusedError("invalid", 400, "invalid url format")
+    return _Place(first, slug, "".join(action))
 
 
 def _query(text: str) -> dict[str, list[str]]:

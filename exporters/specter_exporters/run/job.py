@@ -181,7 +181,10 @@ class Run:
             child = Child(self._job.command, self._signals, self._tail)
         except OSError as error:
             missing = error.errno in {errno.ENOENT, errno.ENOTDIR}
-            logger.warning("%s: %s", self._job.command[0], error.strerror)
+            name = self._job.command[0]
+            # The whole line in quotes, as a shell would take it.
+            hint = "; a line of shell wants: -- sh -c 'LINE'" if missing and " " in name else ""
+            logger.warning("%s: %s%s", name, error.strerror, hint)
             return Ended(NOT_FOUND if missing else NOT_EXECUTABLE, 0.0, f"not started: {error.strerror}")
         self._own(lock, Owner(self._run_id, began, os.getpid(), child.pid, ticks(child.pid)))
         return child.wait(self._job.timeout, self._job.kill_after)

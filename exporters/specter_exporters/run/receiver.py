@@ -7,6 +7,7 @@ from specter_core.errors import SpecterError, UsageError
 from specter_exporters.run.http_post import Answer, Connection
 from specter_exporters.run.pings import Ping
 
+NOT_FOUND = 404
 BUSY = frozenset({401, 403, 408, 425, 429})  # and 3xx and 5xx: what is refused now may be taken later
 
 
@@ -49,6 +50,8 @@ class Receiver:
             # Without the URL: what is wrong with it may be a password in it.
             raise UsageError("ping URL: expected such as http://127.0.0.1:9855/ping, without user and query")
         secure = parts.scheme == "https"
+        # Without the path, which may hold a ping key that belongs elsewhere.
+        self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._connection = Connection(host, port or (443 if secure else 80), secure=secure, seconds=seconds)
         self._path = parts.path.rstrip("/")
         self._ask_key = key
@@ -67,16 +70,17 @@ class Receiver:
             answer = self._post(ping)
         except ConnectionError as error:
             if not kept:
-                raise NoAnswerError(_why(error)) from error
+                raise NoAnswerError(self._said(_why(error))) from error
             self.send(ping)  # on a connection of its own: the other side had ended the one that was kept
             return
         except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
-            raise NoAnswerError(_why(error)) from error
+            raise NoAnswerError(self._said(_why(error))) from error
         if 200 <= answer.status < 300:
             return
-        said = f"{answer.status} {_line(answer.text)}".rstrip()
+        said = self._said(f"{answer.status} {_line(answer.text)}".rstrip())
         if 400 <= answer.status < 500 and answer.status not in BUSY:
-            raise RefusedError(said)
+            hint = "; is it the ping URL, the ping key of that place, and a job that it has?"
+            raise RefusedError(said + (hint if answer.status == NOT_FOUND else ""))
         after = answer.headers.get("retry-after", "")
         raise LaterError(said, float(after) if after.isdecimal() else 0.0)
 
@@ -84,9 +88,16 @@ class Receiver:
         """End the connection, if there is one."""
         self._connection.close()
 
+    def _said(self, what: str) -> str:
+        return f"{self._shown}: {what}"
+
     def _post(self, ping: Ping) -> Answer:
         if not self._connection.kept:
             self._key = self._ask_key()
+        if self._key in self._path.split("/"):
+            raise NoAnswerError(
+                "the ping URL has the ping key in it; leave the key off: the URL ends before it"
+            )
         target = self._path + ping.path(self._key)
         return self._connection.post(target, ping.all_headers(), ping.body.encode())
 

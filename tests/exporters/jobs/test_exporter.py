@@ -72,6 +72,15 @@ def test_pings_are_answered_as_healthchecks_answers(jobs: JobsProcess) -> None:
     assert jobs.value("specter_job_exit_status", "backup") is None, "the newest told none"
 
 
+def test_what_is_refused_makes_no_job_and_the_ping_key_is_no_name_of_one(jobs: JobsProcess) -> None:
+    refused = [f"{KEY}/wrong/stop?create=1", f"{KEY}/wrong?create=1&rid=7", f"{KEY}/wrong/0/1?create=1"]
+    refused += [f"{KEY}/{KEY}?create=1", f"{KEY}/{KEY}/backup/start?create=1", f"{KEY}/{KEY}/start?create=1"]
+    assert {jobs.ping(url).status_code for url in refused} == {400}
+    names = {labels[0] for family, labels in jobs.scrape() if family == "specter_job_info"}
+    assert "backup" in names
+    assert not names & {"wrong", KEY}
+
+
 def test_a_slug_makes_a_job_where_it_may(jobs: JobsProcess) -> None:
     assert jobs.ping(f"{KEY}/report?create=1").status_code == 201
     assert jobs.ping(f"{KEY}/report?create=1").status_code == 200

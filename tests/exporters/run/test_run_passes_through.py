@@ -26,7 +26,10 @@ def test_a_command_that_is_not_there_or_no_program_is_told_as_a_shell_does(
 ) -> None:
     missing = wrapper.run("no-such-program-anywhere")
     assert missing.returncode == 127
-    assert b"no-such-program-anywhere: No such file or directory" in missing.stderr
+    assert missing.stderr.endswith(b"no-such-program-anywhere: No such file or directory\n")
+    line = wrapper.run("cd / && ls")
+    assert line.returncode == 127
+    assert b"cd / && ls: No such file or directory; a line of shell wants: -- sh -c" in line.stderr
     plain = tmp_path / "plain"
     plain.write_text("not executable")
     refused = wrapper.run(str(plain))

@@ -128,11 +128,33 @@ def test_what_is_refused_for_good_is_dropped_and_what_is_not_waits(
     receiver.statuses = {"start": 400, "0": 503}
     done = wrapper.pinging(receiver).run("true")
     assert done.returncode == 0
-    assert b"a ping of backup is dropped: 400 not now" in done.stderr
+    place = receiver.url.removesuffix("/ping").encode()
+    assert b"a ping of backup is dropped: " + place + b": 400 not now\n" in done.stderr
     assert b": 503 not now" in done.stderr
     receiver.statuses = {}
     assert wrapper.run("true").returncode == 0
     assert [action for _, action in receiver.told] == ["0", "start", "0"]
+
+
+def test_a_url_with_the_key_in_it_is_said_and_what_was_to_be_told_waits_for_a_better_one(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    wrapper.pinging(receiver).environment["SPECTER_PING_URL"] += f"/{KEY}"
+    done = wrapper.run("true")
+    assert done.returncode == 0
+    assert b"the ping URL has the ping key in it; leave the key off" in done.stderr
+    assert KEY.encode() not in done.stderr
+    assert receiver.told == []
+    wrapper.pinging(receiver).run("true")
+    assert [action for _, action in receiver.told] == ["start", "0", "start", "0"]
+
+
+def test_where_no_such_job_is_known_it_is_said_what_to_look_at(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    receiver.statuses = {"start": 404, "0": 404}
+    done = wrapper.pinging(receiver).run("true")
+    assert b": 404 not now; is it the ping URL, the ping key of that place, and a job" in done.stderr
 
 
 def test_a_receiver_that_asks_for_a_pause_gets_it_and_all_pings_in_order(
