@@ -104,7 +104,7 @@ def parse_config(text: str, schema: type[S], check: Check[S] | None = None, *, f
         document = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        message = f"is not valid YAML: {_without_names(error.problem or error.context or '')}"
+        message = f"is not valid YAML: {_without_names(error.problem or error.context or '')}{_hint(error)}"
         raise ConfigError([Problem(file, line, "", message)]) from error
     except yaml.YAMLError as error:
         raise ConfigError([Problem(file, None, "", f"is not valid YAML: {error}")]) from error
@@ -163,6 +163,24 @@ def _parts(path: str) -> tuple[int | str, ...]:
 def _without_names(problem: str) -> str:
     """Leave out what PyYAML quotes: an unquoted password that begins with `*` or `!` is a name to it."""
     return re.sub(r"(['\"])(?!<)[^'\"]{2,}\1", "…", problem)
+
+
+# The commonest mistakes, which PyYAML tells in words of its own, and what to do about each.
+_HINTS = (
+    (r"found character '\\t'", "it is a tab: indent with spaces"),
+    (r"cannot start any token", "write what begins with it in quotes"),
+    (r"scanning an alias", 'write what begins with * in quotes: "*/5 * * * *"'),
+    (
+        r"mapping values are not allowed",
+        "is the line indented too far, or a `: ` in its value, which wants quotes?",
+    ),
+    (r"expected <block end>", "is the line indented as its neighbours are?"),
+)
+
+
+def _hint(error: yaml.MarkedYAMLError) -> str:
+    said = f"{error.problem} {error.context}"
+    return next((f"; {hint}" for pattern, hint in _HINTS if re.search(pattern, said)), "")
 
 
 def _impossible_date(text: str) -> tuple[int | None, str]:

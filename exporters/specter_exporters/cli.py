@@ -18,7 +18,8 @@ COMMANDS = {
     "sql": "specter_exporters.sql.command:sql",
 }
 
-# The extra that a subcommand needs, where it is not those that all of `specter exporter` is told to need.
+OTHERS = "app,logs"
+"""The extras of the subcommands that are not in `EXTRAS`."""
 EXTRAS = {"postgres": "postgres", "jobs": "jobs", "queues": "queues", "sql": "sql"}
 
 
@@ -31,14 +32,10 @@ class Exporters(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the subcommand `cmd_name`, or None."""
-        place = COMMANDS.get(cmd_name)
-        if place is None:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = place.partition(":")
-        command = getattr(importlib.import_module(module), name)
-        if not isinstance(command, click.Command):
-            raise click.ClickException(f"{place} is not a click command")
-        return command
+        try:
+            return _loaded(cmd_name) or super().get_command(ctx, cmd_name)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"`specter exporter {cmd_name}` {_needs(cmd_name, error)}") from error
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the subcommand; the extra with a package that it imports only now is named."""
@@ -46,10 +43,37 @@ class Exporters(click.Group):
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
             name = ctx.invoked_subcommand or ""
-            if name not in EXTRAS:
-                raise
-            hint = f"pip install 'specter-observability[{EXTRAS[name]}]'"
-            raise click.ClickException(f"`specter exporter {name}` needs {error.name}: {hint}") from error
+            raise click.ClickException(f"`specter exporter {name}` {_needs(name, error)}") from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List every subcommand, also those whose extra is not installed, and which that is."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(name, room)) for name in names])
+
+
+def _loaded(name: str) -> click.Command | None:
+    place = COMMANDS.get(name)
+    if place is None:
+        return None
+    module, _, attribute = place.partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    if not isinstance(command, click.Command):
+        raise click.ClickException(f"{place} is not a click command")
+    return command
+
+
+def _summary(name: str, room: int) -> str:
+    try:
+        command = _loaded(name)
+    except ModuleNotFoundError as error:
+        return _needs(name, error)
+    return "" if command is None else command.get_short_help_str(room)
+
+
+def _needs(name: str, error: ModuleNotFoundError) -> str:
+    return f"needs {error.name}: pip install 'specter-observability[{EXTRAS.get(name, OTHERS)}]'"
 
 
 @click.group(cls=Exporters)

@@ -130,7 +130,48 @@ def test_a_long_value_is_cut() -> None:
             "servers: [",
             "specter.yml:1: is not valid YAML: expected the node content, but found '<stream end>'",
         ),
-        ("a: 1\n b: 2\n", "specter.yml:2: is not valid YAML: mapping values are not allowed here"),
+        (
+            "a: 1\n b: 2\n",
+            (
+                "specter.yml:2: is not valid YAML: mapping values are not allowed here"
+                "; is the line indented too far, or a `: ` in its value, which wants quotes?"
+            ),
+        ),
+        (
+            "servers:\n  - name: a\n   port: 1\n",
+            (
+                "specter.yml:3: is not valid YAML: expected <block end>, but found '<block mapping start>'"
+                "; is the line indented as its neighbours are?"
+            ),
+        ),
+        (
+            "servers:\n\t- name: a\n",
+            (
+                "specter.yml:2: is not valid YAML: found character … that cannot start any token"
+                "; it is a tab: indent with spaces"
+            ),
+        ),
+        (
+            "cron: */5 * * * *\n",
+            (
+                "specter.yml:1: is not valid YAML: expected alphabetic or numeric character, but found '/'"
+                '; write what begins with * in quotes: "*/5 * * * *"'
+            ),
+        ),
+        (
+            "cron: @daily\n",
+            (
+                "specter.yml:1: is not valid YAML: found character '@' that cannot start any token"
+                "; write what begins with it in quotes"
+            ),
+        ),
+        (
+            "cron: * 3 * * *\n",
+            (
+                "specter.yml:1: is not valid YAML: expected alphabetic or numeric character, but found ' '"
+                '; write what begins with * in quotes: "*/5 * * * *"'
+            ),
+        ),
         ("name: 2024-02-30\n", "specter.yml:1: name: is not valid YAML: day is out of range for month"),
         ("- 1\n", "specter.yml:1: expected a mapping, found a list"),
         ("shop\n", "specter.yml:1: expected a mapping, found 'shop'"),

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from specter_core.errors import UsageError
-from specter_exporters.cli import exporter
+from specter_exporters.cli import COMMANDS, exporter
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ def test_the_example_of_an_address_is_the_exporters_own(name: str, port: int) ->
     assert str(result.exception) == (
         f"--web.listen-address '{port}': expected HOST:PORT, for example 127.0.0.1:{port}"
     )
+
+
+def test_what_is_not_installed_is_listed_with_its_extra_and_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(COMMANDS, "signin", "not_installed_anywhere.command:signin")
+    monkeypatch.setitem(COMMANDS, "sql", "nor_is_this.command:sql")
+    shown = CliRunner().invoke(exporter, ["--help"], terminal_width=200)
+    assert shown.exit_code == 0
+    lines = shown.output.partition("Commands:\n")[2].splitlines()
+    rows = {row[0]: row[1] for row in (line.split(maxsplit=1) for line in lines)}
+    assert rows["signin"] == "needs not_installed_anywhere: pip install 'specter-observability[app,logs]'"
+    assert rows["sql"] == "needs nor_is_this: pip install 'specter-observability[sql]'"
+    assert rows["queues"].startswith("Expose queues")
+    asked = CliRunner().invoke(exporter, ["signin", "--help"])
+    assert asked.exit_code == 1
+    assert "`specter exporter signin` needs not_installed_anywhere: pip install" in asked.output
