@@ -25,7 +25,8 @@ _BY_TEXT = (
     ),
     ("starting", r"the database system is"),
     ("database", r"database .* does not exist|to invalid database|is not currently accepting connections"),
-    ("privilege", r"permission denied for database"),
+    # The latter is pgbouncer's word for a user who may not use its console.
+    ("privilege", r"permission denied for database|FATAL:\s+not allowed\s*$"),
     ("tls", r"SSL|certificate"),
     ("timeout", r"time[d]? ?out"),
     (

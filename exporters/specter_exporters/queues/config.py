@@ -42,6 +42,8 @@ def redis_url(text: str) -> str:
         raise ValueError("holds a password; write it to a file and name that as password_file")
     if parts.scheme not in _REDIS or port == 0 or not (parts.hostname or parts.path):
         raise ValueError("is not an address such as redis://127.0.0.1:6379/0")
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("names a database that is no number, such as the 0 in redis://127.0.0.1:6379/0")
     if parts.query and parts.scheme != "unix":
         raise ValueError("has options after `?`; those that there are have settings of their own")
     return text

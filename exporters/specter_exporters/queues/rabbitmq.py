@@ -31,6 +31,10 @@ COLUMNS = (
     "message_stats.ack,message_stats.deliver_no_ack,message_stats.get_no_ack"
 )
 PAGE = 500
+_WHERE: dict[str, str] = {
+    "metrics": "`api: metrics` is asked of the Prometheus plugin (port 15692)",
+    "management": "`api: management` is asked of the management API (port 15672)",
+}
 MOST_BYTES = 64 * 2**20
 CHUNK = 2**16
 _LINE = re.compile(
@@ -167,6 +171,8 @@ class RabbitSource:
             stream=True,
             allow_redirects=False,
         ) as response:
+            if response.status_code == requests.codes.not_found:
+                raise ValueError(f"{server.url} has no {path.partition('?')[0]}: {_WHERE[server.api]}")
             response.raise_for_status()
             if response.status_code != requests.codes.ok:
                 raise ValueError(f"{path} is answered with {response.status_code}, expected 200")

@@ -104,7 +104,7 @@ def business(query: BusinessQuery, table: Table, groups: Groups) -> BusinessOutc
         CheckError: the rows are not what the query's settings say.
     """
     if query.by is None:
-        value = number(query.database, single(query.database, table))
+        value = number(query.database, single(query.database, table, "; a row for each group wants `by`"))
         return BusinessOutcome({} if value is None else {"": value})
     if len(table.columns) != 2:
         said = f"gave {len(table.columns)} columns; with `by` there are two"
@@ -150,15 +150,15 @@ def _parsed(database: str, text: str) -> datetime:
         raise CheckError("result", "gave a text that is no time of ISO 8601", database) from None
 
 
-def single(database: str, table: Table) -> Any:
+def single(database: str, table: Table, hint: str = "") -> Any:
     """Return the one value of the one row.
 
     Raises:
-        CheckError: there are more, or none.
+        CheckError: there are more, or none; `hint` ends its message.
     """
     if len(table.rows) != 1 or table.cut or len(table.columns) != 1:
         rows = f"{'more than ' if table.cut else ''}{len(table.rows)}"
-        said = f"gave {rows} rows of {len(table.columns)} columns; expected one of one"
+        said = f"gave {rows} rows of {len(table.columns)} columns; expected one row of one column{hint}"
         raise CheckError("result", said, database)
     return table.rows[0][0]
 

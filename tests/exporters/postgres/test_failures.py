@@ -23,6 +23,7 @@ from specter_exporters.postgres.failures import UnsupportedError, connection_rea
         ('FATAL:  database "shop" is not currently accepting connections', "database"),
         ('FATAL:  cannot connect to invalid database "shop"', "database"),
         ('FATAL:  permission denied for database "shop"', "privilege"),
+        ("connection to server at 127.0.0.1, port 6432 failed: FATAL:  not allowed\n", "privilege"),
         ("server does not support SSL, but SSL was required", "tls"),
         ("SSL error: certificate verify failed", "tls"),
         ("connection timeout expired", "timeout"),

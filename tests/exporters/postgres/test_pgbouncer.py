@@ -43,10 +43,12 @@ def pgbouncer(postgres: PostgresServer) -> Iterator[int]:
 
 
 @contextmanager
-def asking(port: int, folder: Path, password: str = STATS_PASSWORD) -> Iterator[Callable[[], Scrape]]:
+def asking(
+    port: int, folder: Path, password: str = STATS_PASSWORD, user: str = STATS_USER
+) -> Iterator[Callable[[], Scrape]]:
     """Yield a function that scrapes the console."""
     (folder / "password").write_text(password)
-    told = PgBouncer("main", f"host=127.0.0.1 port={port} user={STATS_USER}", folder / "password")
+    told = PgBouncer("main", f"host=127.0.0.1 port={port} user={user}", folder / "password")
     clock = SystemClock()
     exposition = Exposition([Console(told, clock)], clock, [])
     with closing(exposition):
@@ -107,6 +109,13 @@ def test_a_wrong_password_is_a_reason_and_not_in_the_log(
     assert found(seen, "specter_pgbouncer_up") == {(): 0}
     assert reasons(seen) == ["auth"]
     assert "pass-word" not in caplog.text
+
+
+def test_a_user_who_may_not_use_the_console_is_turned_away(
+    pgbouncer: int, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    with asking(pgbouncer, tmp_path, postgres.password, postgres.user) as scrape:
+        assert reasons(scrape()) == ["privilege"]
 
 
 def test_a_restart_costs_no_scrape_and_an_end_is_told(postgres: PostgresServer, tmp_path: Path) -> None:

@@ -165,7 +165,8 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path, u
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1", "redis://", "redis://a:b", "redis://a?db=1", "127.0.0.1:6379"]
+    "url",
+    ["http://127.0.0.1", "redis://", "redis://a:b", "redis://a?db=1", "redis://a/main", "127.0.0.1:6379"],
 )
 def test_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
     assert "redis[0].url" in refused(tmp_path, f"redis: [{{name: main, url: '{url}'}}]\n")

@@ -145,13 +145,14 @@ def test_a_stream_that_lags_behind_a_deletion_at_its_end_has_nothing_ready(
 
 
 def test_a_key_of_another_type_costs_its_own_queue_and_is_named(
-    server: RedisProcess, client: redis.Redis
+    server: RedisProcess, client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.set("mail", "text")
     client.lpush("other", "a")
     with asking(watched(server, Key("mail", "list", "mail"), Key("next", "list", "other"))) as scrape:
         seen = scrape()
     assert failing(seen) == {"keys": "wrong_type"}
+    assert "keys: wrong_type: key mail: WRONGTYPE" in caplog.text
     assert found(seen, "ready") == {("next", "list"): 1}
     assert found(seen, "up") == {(): 1}
 

@@ -64,7 +64,7 @@ def test_the_plugin_tells_each_queue_and_ages_only_where_publishers_set_a_time(r
 
 @pytest.mark.integration
 def test_the_management_api_counts_what_was_published_and_turns_a_wrong_password_away(
-    rabbit: RabbitProcess, tmp_path: Path
+    rabbit: RabbitProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = tmp_path / "password"
     secret.write_text(PASSWORD)
@@ -81,6 +81,9 @@ def test_the_management_api_counts_what_was_published_and_turns_a_wrong_password
         assert reason(scrape()) == ["auth"]
     with asking(replace(server, password_file=None)) as scrape:
         assert reason(scrape()) == ["auth"]
+    with asking(replace(server, api="metrics", password_file=None)) as scrape:
+        assert reason(scrape()) == ["other"]
+    assert f"{rabbit.management} has no /metrics/detailed: `api: metrics` is asked of the Prom" in caplog.text
 
 
 def test_what_the_management_api_counts_later_than_it_shows_is_counted_once() -> None:

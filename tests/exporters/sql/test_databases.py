@@ -273,7 +273,9 @@ def test_what_a_database_says_of_a_value_is_shown_without_it(postgres: Place) ->
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     database = Database("local", Dsn(parse_url("sqlite:///none.db", ""), folder=tmp_path))
-    assert (refused(database, "SELECT 1").reason, list(tmp_path.iterdir())) == ("refused", [])
+    error = refused(database, "SELECT 1")
+    assert (error.reason, list(tmp_path.iterdir())) == ("refused", [])
+    assert str(error) == f"unable to open database file: {tmp_path}/none.db"
 
 
 def test_a_locked_table_is_not_waited_for(postgres: Place) -> None:

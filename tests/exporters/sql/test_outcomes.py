@@ -69,9 +69,12 @@ def test_a_count_is_violated_as_often_as_it_is_beyond_its_bound(
         (counted(None), "gave NULL; expected a number to compare"),
         (counted("7"), "gave str; expected a finite number"),
         (counted(float("nan")), "gave float; expected a finite number"),
-        (Table(("n",), ()), "gave 0 rows of 1 columns; expected one of one"),
-        (Table(("n",), ((1,),), cut=True), "gave more than 1 rows of 1 columns; expected one of one"),
-        (Table(("a", "b"), ((1, 2),)), "gave 1 rows of 2 columns; expected one of one"),
+        (Table(("n",), ()), "gave 0 rows of 1 columns; expected one row of one column"),
+        (
+            Table(("n",), ((1,),), cut=True),
+            "gave more than 1 rows of 1 columns; expected one row of one column",
+        ),
+        (Table(("a", "b"), ((1, 2),)), "gave 1 rows of 2 columns; expected one row of one column"),
     ],
 )
 def test_what_is_no_count_is_not_known_and_never_0(table: Table, said: str) -> None:
@@ -87,6 +90,11 @@ def query(**settings: Any) -> BusinessQuery:
 def test_a_number_is_exposed_as_it_is_and_null_is_left_out() -> None:
     assert business(query(), counted(7), Groups(1)) == BusinessOutcome({"": 7})
     assert business(query(), counted(None), Groups(1)) == BusinessOutcome({})
+
+
+def test_rows_without_a_group_are_refused_with_what_tells_them_apart() -> None:
+    with pytest.raises(CheckError, match=r"gave 1 rows of 2 columns; .*; a row for each group wants `by`"):
+        business(query(), Table(("a", "b"), ((1, 2),)), Groups(1))
 
 
 def test_rows_are_told_apart_by_their_group_wherever_its_column_is() -> None:

@@ -46,7 +46,7 @@ class KeysCollector:
     def _dead_letters(self, session: Session, known: Known) -> dict[Key, float | None]:
         keys = [key for key in self._keys if key.dead_letters]
         replies = session.ask([(_LENGTH[key.dead_letter_kind], key.dead_letters) for key in keys])
-        return {key: known.value(reply) for key, reply in zip(keys, replies, strict=True)}
+        return {key: known.value(reply, key.dead_letters) for key, reply in zip(keys, replies, strict=True)}
 
 
 def _lists(
@@ -64,8 +64,8 @@ def _lists(
     )
     queues = []
     for key, length, ends in zip(keys, replies[::2], replies[1::2], strict=True):
-        ready = known.value(length)
-        nearest = known.value(ends) or []
+        ready = known.value(length, key.key)
+        nearest = known.value(ends, key.key) or []
         oldest, head = _next(nearest[::-1] if key.head == "right" else nearest)
         queues.append(
             Queue(
@@ -105,7 +105,7 @@ def _sorted_sets(
     replies = session.ask(commands)
     queues = []
     for index, key in enumerate(keys):
-        ready, total, first = (known.value(reply) for reply in replies[3 * index : 3 * index + 3])
+        ready, total, first = (known.value(reply, key.key) for reply in replies[3 * index : 3 * index + 3])
         due = key.score.startswith("due")
         queues.append(
             Queue(

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -164,9 +165,11 @@ class Known:
     def __init__(self) -> None:
         self.problem: Problem | None = None
 
-    def value(self, reply: Reply) -> Any:
-        """Return a reply as it is; None, which is unknown, of a refusal."""
+    def value(self, reply: Reply, of: str = "") -> Any:
+        """Return a reply as it is; None, which is unknown, of a refusal, said with the key `of`."""
         if isinstance(reply, exceptions.ResponseError):
-            self.problem = self.problem or refusal(reply)
+            problem = refusal(reply)
+            named = replace(problem, message=f"key {of}: {problem.message}") if of else problem
+            self.problem = self.problem or named
             return None
         return reply

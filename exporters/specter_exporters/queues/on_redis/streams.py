@@ -37,7 +37,7 @@ class Streams:
         if not keys:
             return []
         replies = self._session.ask([("XLEN", key.key) for key in keys])
-        lengths = [self._known.value(reply) for reply in replies]
+        lengths = [self._known.value(reply, key.key) for key, reply in zip(keys, replies, strict=True)]
         there = [(key, length) for key, length in zip(keys, lengths, strict=True) if length is not None]
         replies = self._session.ask(
             [c for key, _ in there for c in (("XINFO", "STREAM", key.key), ("XINFO", "GROUPS", key.key))]

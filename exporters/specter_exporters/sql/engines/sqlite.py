@@ -30,7 +30,10 @@ class Sqlite:
     def connect(self, url: URL, within: float, timeout: float) -> Any:
         """Return a connection to a file that must be there; SQLite itself may not write to it."""
         file = f"file:{quote(url.database or '')}?mode=ro"
-        return sqlite3.connect(file, uri=True, timeout=min(within, timeout, LOCK_WITHIN))
+        try:
+            return sqlite3.connect(file, uri=True, timeout=min(within, timeout, LOCK_WITHIN))
+        except sqlite3.OperationalError as error:
+            raise sqlite3.OperationalError(f"{error}: {url.database}") from error
 
     def close(self, raw: Any) -> None:
         """End the connection."""
