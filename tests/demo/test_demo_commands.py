@@ -127,6 +127,7 @@ def test_list_calls_what_it_cannot_see_unknown(settings: Settings) -> None:
     states = {row["name"]: row["state"] for row in json.loads(done.stdout)}
     of_the_database = dict.fromkeys(("api-latency", "integrity-violation"), "unknown")
     assert states == {fault.name: "-" for fault in FAULTS} | of_the_database
+    assert done.stderr.endswith("is the demo running? `make demo` starts it\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--list", "api-latency"], ["--list", "--clear"]])

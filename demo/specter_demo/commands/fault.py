@@ -63,6 +63,8 @@ def _list(control: "Control", output: str) -> None:
             click.echo(f"{each.name}: {error}", err=True)
             state = "unknown"
         rows.append({"name": each.name, "state": state, "summary": each.summary})
+    if any(row["state"] == "unknown" for row in rows):
+        click.echo("is the demo running? `make demo` starts it", err=True)
     if output == "json":
         click.echo(json.dumps(rows))
         return

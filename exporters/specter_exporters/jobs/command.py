@@ -167,6 +167,10 @@ def _store(config: "JobsConfig", storage: Path) -> "Store":
         from specter_exporters.jobs.sqlite_store import SqliteStore  # noqa: PLC0415
 
         return SqliteStore(storage)
-    from specter_exporters.jobs.postgres_store import PostgresStore  # noqa: PLC0415  (needs psycopg)
-
+    try:
+        from specter_exporters.jobs.postgres_store import PostgresStore  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SpecterError(
+            f"database: {error}; install it: pip install 'specter-observability[jobs,postgres]'"
+        ) from error
     return PostgresStore(config.database.dsn, config.database.password_file)

@@ -1,10 +1,14 @@
 """What the file may say, and what is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from specter_core.config import ConfigError
+from specter_core.errors import SpecterError
+from specter_exporters.cli import exporter
 from specter_exporters.jobs.config import load
 from specter_exporters.jobs.schedules import Every
 
@@ -83,3 +87,15 @@ def test_a_database_has_its_password_in_a_file(tmp_path: Path) -> None:
     said = refused(tmp_path, "database: {dsn: host=a password=hunter2}\n")
     assert "holds a password" in said
     assert "hunter2" not in said
+
+
+def test_a_database_without_its_package_is_said_with_the_extra_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "specter_exporters.jobs.postgres_store", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (tmp_path / "jobs.yml").write_text("database: {dsn: host=a user=b}\n")
+    nowhere = ["--web.listen-address", "127.0.0.1:0", "--ping.listen-address", "127.0.0.1:0"]
+    done = CliRunner().invoke(exporter, ["jobs", "--config", str(tmp_path / "jobs.yml"), *nowhere])
+    assert isinstance(done.exception, SpecterError)
+    assert "pip install 'specter-observability[jobs,postgres]'" in str(done.exception)
