@@ -26,6 +26,8 @@ READER = "specter-queue-exporter"
 """The group of the consumer that looks at single messages; it joins no group and commits nothing."""
 AT_ONCE = 16
 """Groups that are asked for at the same time."""
+FETCHED = 20 * 1024
+"""Bytes of a partition that an answer may hold: one batch of 16 KiB."""
 GRACE = 1.0
 """Seconds that librdkafka has, beyond the time-out, to say itself that it is over."""
 _REASONS = {
@@ -121,6 +123,9 @@ class ConfluentCluster:
     def members(self, groups: Collection[str]) -> Mapping[str, int]:
         """Return how many consumers each group has, as far as the brokers tell.
 
+        Consumers that assign partitions to themselves, as Flink and Spark do, commit for a group that has
+        no members; who they are, brokers do not know.
+
         Raises:
             ClusterError: the settings make no client.
             SpecterError: the password cannot be read.
@@ -131,7 +136,9 @@ class ConfluentCluster:
         )
         told = {group: self._result(future) for group, future in futures.items()}
         return {
-            group: len(each.members) for group, each in told.items() if not isinstance(each, ClusterError)
+            group: len(each.members)
+            for group, each in told.items()
+            if not isinstance(each, ClusterError) and not each.is_simple_consumer_group
         }
 
     def ends(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int] | ClusterError]:
@@ -221,9 +228,10 @@ class ConfluentCluster:
                 "enable.partition.eof": True,
                 # A message of a transaction that is not ended waits too, for the readers of committed ones.
                 "isolation.level": "read_uncommitted",
-                # The least that a broker gives, and at once: 500 ms would pass before it looks at what was
-                # assigned since.
-                "fetch.message.max.bytes": 1024,
+                # A batch as producers make them by default: of larger ones a broker gives one an answer, so
+                # that many partitions would take long. And at once: 500 ms would pass before it looks at
+                # what was assigned since.
+                "fetch.message.max.bytes": FETCHED,
                 "fetch.wait.max.ms": 10,
             }
             admin = self._call(AdminClient, self._options())

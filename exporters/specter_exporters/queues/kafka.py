@@ -249,8 +249,9 @@ class KafkaSource:
         """Return of which partitions each group is asked, and add which topics of it are not there."""
         groups = self._server.groups
         named = {topic for topics in groups.values() for topic in topics}
-        known = self._cluster.partitions(named) if named else {}
+        # First, because it raises where nobody answers, and a second question would take as long again.
         everything = [] if all(groups.values()) else self._cluster.all_partitions()
+        known = self._cluster.partitions(named) if named else {}
         asked: dict[str, Sequence[Place]] = {
             group: everything for group, topics in groups.items() if not topics
         }

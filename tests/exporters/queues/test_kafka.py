@@ -193,6 +193,19 @@ def test_librdkafkas_mock_of_a_broker_is_asked_for_lag_in_messages_and_in_time()
         consumer.close()
 
 
+def test_a_cluster_that_is_gone_is_asked_once_whatever_the_groups_are() -> None:
+    class Gone(FakeCluster):
+        def all_partitions(self) -> Sequence[Place]:
+            raise ClusterError("refused", "nobody answers")
+
+        def partitions(self, topics: Collection[str]) -> Mapping[str, Sequence[Place] | ClusterError]:
+            raise AssertionError(topics)
+
+    server = KafkaServer("main", ("127.0.0.1:1",), {"mailers": ("mail",), "others": ()})
+    told = KafkaSource(server, Gone({}), SystemClock()).ask()
+    assert told.problem == Problem("refused", "nobody answers")
+
+
 def test_brokers_that_are_not_there_are_told_with_the_reason_within_the_time_out() -> None:
     address = f"127.0.0.1:{free_port()}"
     server = KafkaServer("main", (address,), {"mailers": ("mail",), "others": ()}, timeout=0.5)

@@ -62,9 +62,9 @@ class Kafka:
             consumer.commit(offsets=places, asynchronous=False)
 
     @contextmanager
-    def consumer(self, group: str) -> Iterator[Consumer]:
+    def consumer(self, group: str, **more: str) -> Iterator[Consumer]:
         """Yield a consumer of a group, which reads from the beginning and commits when it is told to."""
-        options = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        options = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest", **more}
         with closing(Consumer({"bootstrap.servers": self.server.address, "log_level": 0, **options})) as each:
             yield each
 
@@ -143,13 +143,45 @@ def test_lag_in_messages_and_in_time_with_members_and_without(kafka: Kafka, name
     # Of the third, which is empty, nothing was committed.
     kafka.commit(name, name, 4, 5)
     queue = one(kafka, name)
-    assert (queue.ready, queue.oldest, queue.consumers) == (6, THEN + 4, 0)
+    assert (queue.ready, queue.oldest, queue.consumers) == (6, THEN + 4, None)
     assert queue.totals == {"arrived": 15, "completed": 9}
     assert one(kafka, name, topics=[]) == queue
     with kafka.consumer(name) as consumer:
         consumer.subscribe([name])
         until(lambda: consumer.poll(0.1) is not None)
         assert one(kafka, name).consumers == 1
+    # Before, it may have been one whose consumers assign partitions to themselves.
+    until(lambda: one(kafka, name).consumers == 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"group.protocol": "consumer"},
+        {"partition.assignment.strategy": "cooperative-sticky", "group.instance.id": "one"},
+    ],
+    ids=["KIP-848", "cooperative and static"],
+)
+def test_members_of_each_kind_of_group_are_counted(kafka: Kafka, name: str, options: dict[str, str]) -> None:
+    kafka.topic(name)
+    kafka.write(name, 3)
+    with kafka.consumer(name, **options) as consumer:
+        consumer.subscribe([name])
+        until(lambda: consumer.poll(0.1) is not None)
+        consumer.commit(offsets=[TopicPartition(name, 0, 1)], asynchronous=False)
+        queue = one(kafka, name)
+    assert (queue.ready, queue.oldest, queue.consumers) == (2, THEN + 1, 1)
+
+
+def test_the_age_in_a_thousand_partitions_is_known_in_time(kafka: Kafka, name: str) -> None:
+    kafka.topic(name, partitions=1000)
+    kafka.commit(name, name, *[0] * 1000)
+    producer = Producer({"bootstrap.servers": kafka.server.address, "log_level": 0})
+    for number in range(1000):
+        producer.produce(name, b"x" * 3000, partition=number, timestamp=int((THEN + number) * 1000))
+    assert producer.flush(WITHIN) == 0
+    queue = one(kafka, name)
+    assert (queue.ready, queue.oldest) == (1000, THEN)
 
 
 def test_what_was_not_committed_is_unknown(kafka: Kafka, name: str) -> None:
@@ -309,7 +341,7 @@ def test_a_password_is_read_anew_until_it_is_right_and_each_right_is_missed_by_n
         kafka.allow(ResourceType.TOPIC, name, AclOperation.READ)
         until(lambda: problem(asked.ask()) is None)
         queue = queues(asked.ask())[f"{name}/{name}"]
-        assert (queue.ready, queue.oldest, queue.consumers) == (2, THEN + 1, 0)
+        assert (queue.ready, queue.oldest, queue.consumers) == (2, THEN + 1, None)
 
 
 @pytest.mark.parametrize(
