@@ -1,7 +1,8 @@
 """Which of RabbitMQ's queues are Celery's own: no worker takes tasks from them.
 
-Workers talk over `celeryev.ID`, `HOST.celery.pidbox` and `ID.reply.celery.pidbox`. With quorum queues, tasks
-with an `eta` wait in 28 queues `celery_delayed_LEVEL`, and go from one to the next until they are due.
+Workers talk over `celeryev.ID`, `HOST.celery.pidbox` and `ID.reply.celery.pidbox`, where `celery` is the
+setting `control_exchange`. With quorum queues, tasks with an `eta` wait in 28 queues `celery_delayed_LEVEL`,
+and go from one to the next until they are due.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from specter_exporters.queues.model import Queue
 
-TALK = r"^celeryev\.|\.celery\.pidbox$"
+TALK = r"^celeryev\.|\.pidbox$"
 """Names of queues over which workers talk, as a regular expression that RabbitMQ understands too."""
 _TALK = re.compile(TALK)
 _DELAYED = re.compile(r"((?:.*_)?celery_delayed)_\d{1,2}")

@@ -68,6 +68,7 @@ class CeleryWorkers:
             workers=workers,
             named=self._most,
             systems=() if workers is None else (system,),
+            by_word=True,
             dropped=max(0, len(workers or ()) - self._most),
             failures=self._events.failures(),
             epoch=self._events.epoch,

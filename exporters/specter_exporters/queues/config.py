@@ -179,6 +179,7 @@ class RabbitSchema(Schema):
     max_queues: int = Field(default=500, ge=1, le=10_000)
     max_workers: int = Field(default=200, ge=1, le=2000)
     dead_letters: dict[str, str] = Field(default_factory=dict, max_length=MOST_KEYS)
+    unattended: tuple[KeyName, ...] = Field(default=(), max_length=MOST_KEYS)
     celery: CelerySchema | None = None
 
     @model_validator(mode="after")

@@ -102,6 +102,8 @@ class Answer:
         workers: that it knows; None where it cannot tell, which is not the same as none.
         named: how many of them, from the first, are told by name.
         systems: whose workers it would tell, so that none of a state is 0.
+        by_word: whether workers are known by what they say alone. Until one has said something, none may be
+            because none of them does.
         failures: tasks that failed for good since `epoch`, by name.
         epoch: of the failures.
         memory: of the server.
@@ -113,6 +115,7 @@ class Answer:
     workers: Sequence[Worker] | None = None
     named: int | None = None
     systems: Sequence[str] = ()
+    by_word: bool = False
     failures: Mapping[str, float] = field(default_factory=dict)
     epoch: str = ""
     memory: Memory | None = None

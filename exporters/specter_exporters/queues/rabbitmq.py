@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -27,7 +28,7 @@ SYSTEM = "rabbitmq"
 Api = Literal["metrics", "management"]
 DETAILED = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count&family=queue_metrics"
 COLUMNS = (
-    "name,vhost,messages_ready,messages_unacknowledged,consumers,head_message_timestamp,message_stats.publish,"
+    "name,vhost,type,messages_ready,messages_unacknowledged,consumers,head_message_timestamp,message_stats.publish,"
     "message_stats.ack,message_stats.deliver_no_ack,message_stats.get_no_ack"
 )
 PAGE = 500
@@ -59,6 +60,8 @@ class RabbitServer:
         timeout: seconds for an answer.
         max_queues: most of them that are shown.
         dead_letters: by queue, the queue that its dead letters go to, which is told as a part of the first.
+        unattended: patterns of queues that want no consumer, because messages wait there until their time is
+            over, or are kept: they are told as scheduled.
         max_workers: most workers of Celery's that are told by name.
         celery: where its workers tell of themselves; None where they are not listened to.
     """
@@ -72,6 +75,7 @@ class RabbitServer:
     timeout: float = 3.0
     max_queues: int = 500
     dead_letters: Mapping[str, str] = field(default_factory=dict)
+    unattended: tuple[str, ...] = ()
     max_workers: int = 200
     celery: CeleryBroker | None = None
 
@@ -119,7 +123,8 @@ class RabbitSource:
             return Told(_problem(error))
         workers = self._workers
         queues = [each.queue for each in found] if workers is None else _with_outcomes(found, workers)
-        answer = Answer(self._with_dead_letters(queues), dropped=total - len(found))
+        told = [self._attended(each) for each in self._with_dead_letters(queues)]
+        answer = Answer(told, dropped=total - len(found))
         outcomes = [Outcome(SYSTEM, self._clock.monotonic() - began, answer)]
         if workers is not None:
             heard = workers.answer(SYSTEM)
@@ -185,6 +190,12 @@ class RabbitSource:
                     raise ValueError(f"{path} is answered with more than {MOST_BYTES} bytes")
             return bytes(body)
 
+    def _attended(self, queue: Queue) -> Queue:
+        """Return a queue, one that wants no consumer with nothing that is ready for one."""
+        if queue.ready is None or not any(fnmatchcase(queue.name, each) for each in self._server.unattended):
+            return queue
+        return replace(queue, ready=0, scheduled=queue.ready + (queue.scheduled or 0), oldest=None)
+
     def _with_dead_letters(self, queues: Sequence[Queue]) -> list[Queue]:
         depths = {queue.name: queue.depth for queue in queues}
         # Nobody is expected to take what was given up.
@@ -240,7 +251,8 @@ def _of_metrics(place: tuple[str, str], figures: Mapping[str, float]) -> Found:
 def _of_management(item: Mapping[str, Any]) -> Found:
     totals: dict[Counter, float] = {}
     stats = item.get("message_stats") or {}
-    ready = item.get("messages_ready")
+    # A stream keeps what was read; how far its readers are, it does not tell.
+    ready = None if item.get("type") == "stream" else item.get("messages_ready")
     if ready is not None:
         # What never happened is left out there, and what has just happened is counted later than it shows.
         totals["arrived"] = stats.get("publish", 0)

@@ -105,7 +105,16 @@ class Telling:
             place = key(server, name, "task", task)
             counted = self._ledger.follow(place, count, now, outcome.answer.epoch)
             board.add(metrics.QUEUE_TASK_FAILURES, [server, task], counted)
-        _workers(board, server, outcome.answer)
+        if not outcome.answer.by_word or self._spoken(server, outcome):
+            _workers(board, server, outcome.answer)
+
+    def _spoken(self, server: str, outcome: Outcome) -> bool:
+        """Return whether any worker says something of itself, or did."""
+        place, now = key(server, outcome.name, "spoken"), self._clock.time()
+        spoken = self._ledger.get(place, now) is not None
+        if outcome.answer.workers and not spoken:
+            self._ledger.put(place, 1.0, now)
+        return spoken or bool(outcome.answer.workers)
 
     def _queue(self, board: Families, server: str, queue: Queue, now: float, *, kept: bool) -> None:
         labels = [server, queue.system, queue.name]

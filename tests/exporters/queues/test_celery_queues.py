@@ -17,6 +17,7 @@ def found(name: str, ready: float | None, vhost: str = "/") -> Found:
         ("celeryev.8f1c", True),
         ("one@host.celery.pidbox", True),
         ("8f1c.reply.celery.pidbox", True),
+        ("one@host.mine.pidbox", True),
         ("celery", False),
         ("celeryevents", False),
         ("my.celery.pidbox.copy", False),

@@ -62,13 +62,15 @@ def test_rabbitmq_and_kafka_beside_it(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     (tmp_path / "queues.yml").write_text("""\
 rabbitmq:
-  - {url: 'http://127.0.0.1:15692', dead_letters: {mail: dead}}
+  - {url: 'http://127.0.0.1:15692', dead_letters: {mail: dead}, unattended: ['*.retry']}
   - {name: two, url: 'https://rabbit:15671', api: management, username: watcher, password_file: secret}
 kafka:
   - {bootstrap: ['kafka:9092'], groups: {mailers: [mail]}, options: {security.protocol: SSL}}
 """)
     assert load(tmp_path / "queues.yml") == (
-        RabbitServer("rabbitmq", "http://127.0.0.1:15692", dead_letters={"mail": "dead"}),
+        RabbitServer(
+            "rabbitmq", "http://127.0.0.1:15692", dead_letters={"mail": "dead"}, unattended=("*.retry",)
+        ),
         RabbitServer("two", "https://rabbit:15671", "management", "watcher", tmp_path / "secret"),
         KafkaServer("kafka", ("kafka:9092",), {"mailers": ("mail",)}, {"security.protocol": "SSL"}),
     )

@@ -123,6 +123,39 @@ def test_names_are_taken_as_they_are_and_what_is_over_the_limit_is_counted() -> 
     assert found(seen, "dropped_queues") == {("rabbitmq",): 1}
 
 
+def test_what_wants_no_consumer_is_scheduled_and_not_ready() -> None:
+    body = """\
+# TYPE rabbitmq_detailed_queue_messages_ready gauge
+rabbitmq_detailed_queue_messages_ready{vhost="/",queue="mail"} 1
+rabbitmq_detailed_queue_messages_ready{vhost="/",queue="mail.retry"} 4
+rabbitmq_detailed_queue_head_message_timestamp{vhost="/",queue="mail.retry"} 1700000000
+rabbitmq_detailed_queue_messages_unacked{vhost="office",queue="audit"} 0
+"""
+    server = RabbitServer("main", "", unattended=("*.retry", "office/*"))
+    with exposing(body) as target, asking(replace(server, url=f"http://{target}")) as scrape:
+        seen = scrape()
+    retry = ("mail.retry", SYSTEM)
+    assert found(seen, "ready") == {MAIL: 1, retry: 0}
+    assert found(seen, "scheduled") == {retry: 4}
+    assert found(seen, "depth") == {MAIL: 1, retry: 4}
+    assert found(seen, "oldest_timestamp_seconds") == {}
+
+
+@pytest.mark.integration
+def test_how_far_the_readers_of_a_stream_are_is_not_known(rabbit: RabbitProcess, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    rabbit.call("PUT", "vhosts/streams")
+    rabbit.declare("log", vhost="streams", **{"x-queue-type": "stream"})
+    rabbit.publish("log", vhost="streams")
+    server = RabbitServer("main", rabbit.management, "management", USER, tmp_path / "password")
+    log = ("streams/log", SYSTEM)
+    with asking(server) as scrape:
+        until(lambda: log in found(scrape(), "consumers"), "statistics")
+        seen = scrape()
+    assert log not in found(seen, "ready") | found(seen, "depth") | found(seen, "oldest_timestamp_seconds")
+    rabbit.call("DELETE", "vhosts/streams")
+
+
 def test_what_is_no_rabbitmq_and_what_is_not_there_is_said() -> None:
     with exposing("up 1\n") as target, asking(RabbitServer("main", f"http://{target}")) as scrape:
         assert reason(scrape()) == ["other"]

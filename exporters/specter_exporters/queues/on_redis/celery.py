@@ -100,6 +100,7 @@ class CeleryCollector:
             workers,
             named=most,
             systems=() if workers is None else (SYSTEM,),
+            by_word=True,
             dropped=len(names) - len(shown) + max(0, len(workers or ()) - most),
             failures=self._events.failures(),
             epoch=self._events.epoch,
