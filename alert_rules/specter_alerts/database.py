@@ -57,6 +57,7 @@ def _answers(settings: Settings) -> tuple[AlertRule, ...]:
             "critical",
             "availability",
             wait=settings.pg_down_for,
+            keep_firing=settings.keep_firing,
             summary=f"PostgreSQL {NAME} does not answer",
             description=(
                 f"The exporter has not been answered by {NAME} for {settings.pg_down_for} "

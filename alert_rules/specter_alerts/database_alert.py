@@ -26,6 +26,13 @@ def highest(metric: Metric, matchers: str = "", *, by: str = "") -> str:
     return f"max by ({labels}) ({metric.name}{f'{{{matchers}}}' if matchers else ''})"
 
 
+def total(metric: Metric, offset: str = "") -> str:
+    """Return the sum of each server, now or an `offset` ago: two exporters may watch one server."""
+    then = f" offset {offset}" if offset else ""
+    labels = ", ".join((metrics.SERVICE, *metric.labels))
+    return f"sum by ({LEVEL}) (max by ({labels}) ({metric.name}{then}))"
+
+
 def lookup(query: str, shown: str = "{{ .Labels.reason }}") -> str:
     """Return a template of what `query`, in which `OWN` stands for the server, finds; see `looked_up`."""
     return looked_up(query, OWN_LABELS, shown)

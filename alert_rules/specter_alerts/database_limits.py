@@ -44,6 +44,7 @@ def _age(settings: Settings, name: str, expr: str, severity: Severity, most: flo
         # Two databases are two things: the critical one of one does not mute the warning of another.
         f"wraparound_{severity}",
         wait="15m",
+        keep_firing=settings.keep_firing,
         summary=f"{{{{ $labels.database }}}} on PostgreSQL {NAME} is not frozen in time",
         description=(
             f"The oldest row of {{{{ $labels.database }}}} on {NAME} that is not frozen is "
@@ -83,6 +84,7 @@ def _sequence(settings: Settings, name: str, expr: str, severity: Severity, most
         severity,
         f"sequence_{severity}",
         wait="15m",
+        keep_firing=settings.keep_firing,
         summary=f"Sequence {sequence} on PostgreSQL {NAME} ends soon",
         description=(
             f"{{{{ $value | humanizePercentage }}}} of the values of {sequence} in "

@@ -1,6 +1,6 @@
 """Pools of pgbouncer: whether it answers, who waits for a connection, and how many clients it takes."""
 
-from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, TURNED_AWAY, alert, highest, lookup
+from specter_alerts.database_alert import NAME, ON, OWN, TURNED_AWAY, alert, highest, lookup, total
 from specter_alerts.model import AlertRule
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -19,6 +19,7 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
             "critical",
             "availability",
             wait=settings.pg_down_for,
+            keep_firing=settings.keep_firing,
             summary=f"pgbouncer {NAME} does not answer",
             description=(
                 f"The console of {NAME} has not answered the exporter for {settings.pg_down_for} "
@@ -69,8 +70,7 @@ def _saturated(settings: Settings) -> AlertRule:
 
 def _clients(settings: Settings) -> AlertRule:
     most = settings.pgbouncer_clients_share
-    clients = f"sum by ({LEVEL}) ({metrics.PGBOUNCER_CLIENTS.name})"
-    share = f"{clients}\n/ {ON}\n{highest(metrics.PGBOUNCER_MAX_CLIENTS)}"
+    share = f"{total(metrics.PGBOUNCER_CLIENTS)}\n/ {ON}\n{highest(metrics.PGBOUNCER_MAX_CLIENTS)}"
     return alert(
         settings,
         "PgbouncerClientsNearLimit",

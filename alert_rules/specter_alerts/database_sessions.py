@@ -1,6 +1,6 @@
 """Sessions of PostgreSQL: connections, transactions, locks."""
 
-from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup
+from specter_alerts.database_alert import LEVEL, NAME, ON, OWN, alert, highest, lookup, total
 from specter_alerts.model import AlertRule, RecordingRule, Severity
 from specter_alerts.settings import Settings, number
 from specter_core import metrics
@@ -12,7 +12,7 @@ LEAKER = lookup(f"topk(1, {metrics.PG_LEAKED.name}{{{OWN}}})", "{{ .Labels.appli
 def recorded() -> tuple[RecordingRule, ...]:
     """Return the share of the connections that are taken, of those that ordinary roles can have."""
     usable = f"{highest(metrics.PG_MAX_CONNECTIONS)} - {highest(metrics.PG_RESERVED_CONNECTIONS)}"
-    taken = f"sum by ({LEVEL}) ({metrics.PG_CONNECTIONS.name})"
+    taken = total(metrics.PG_CONNECTIONS)
     return (RecordingRule(metrics.SERVER_CONNECTIONS_USED, f"{taken}\n/\n({usable})"),)
 
 
@@ -77,19 +77,17 @@ def _running_out(settings: Settings) -> AlertRule:
 
 
 def _leaking(settings: Settings) -> AlertRule:
-    leaked = f"sum by ({LEVEL}) ({metrics.PG_LEAKED.name}%s)"
-    every = f"sum by ({LEVEL}) ({metrics.PG_CONNECTIONS.name}%s)"
     step = settings.pg_leak_step_minutes
-    ago = ["", *(f" offset {step * index}m" for index in (1, 2, 3))]
+    ago = ["", *(f"{step * index}m" for index in (1, 2, 3))]
     rises = [
-        f"{series % ago[index]} > {series % ago[index + 1]}"
-        for series, steps in ((leaked, 2), (every, 3))
+        f"{total(metric, ago[index])} > {total(metric, ago[index + 1])}"
+        for metric, steps in ((metrics.PG_LEAKED, 2), (metrics.PG_CONNECTIONS, 3))
         for index in range(steps)
     ]
     return alert(
         settings,
         "PostgresConnectionsLeaking",
-        f"\nand {ON}\n".join([f"{leaked % ''} >= {settings.pg_leak_least}", *rises]),
+        f"\nand {ON}\n".join([f"{total(metrics.PG_LEAKED)} >= {settings.pg_leak_least}", *rises]),
         "warning",
         "connection_leak",
         keep_firing=settings.pg_leak_keep_firing,
@@ -112,6 +110,7 @@ def _idle(settings: Settings) -> AlertRule:
         "warning",
         "transaction",
         wait="1m",
+        keep_firing=settings.keep_firing,
         summary=f"A transaction on PostgreSQL {NAME} is open and idle",
         description=(
             f"A session of {NAME} has been idle in its transaction for {{{{ $value | humanizeDuration }}}}; "
@@ -138,6 +137,7 @@ def _long(settings: Settings) -> AlertRule:
         "warning",
         "transaction",
         wait="1m",
+        keep_firing=settings.keep_firing,
         summary=f"A transaction on PostgreSQL {NAME} takes very long",
         description=(
             f"The oldest transaction of {NAME} began {{{{ $value | humanizeDuration }}}} ago; expected at "

@@ -62,6 +62,7 @@ def _runs(settings: Settings) -> tuple[AlertRule, ...]:
             f"{failed} > {ON} {succeeded}\nor {ON}\n({failed} unless {ON} {succeeded})",
             "warning",
             "job",
+            keep_firing=settings.keep_firing,
             summary=f"The newest run of {NAME} failed",
             description=(
                 f"The newest run of {NAME} that has ended failed, or never told its end: "
@@ -79,6 +80,7 @@ def _runs(settings: Settings) -> tuple[AlertRule, ...]:
             f"time() - {_highest(metrics.JOB_RUNNING_SINCE)} > {ON} {_highest(metrics.JOB_MAX_DURATION)}",
             "warning",
             "job_duration",
+            keep_firing=settings.keep_firing,
             summary=f"A run of {NAME} takes too long",
             description=(
                 f"A run of {NAME} began {{{{ $value | humanizeDuration }}}} ago and has not told its end; "
@@ -101,6 +103,7 @@ def _schedule(settings: Settings) -> tuple[AlertRule, ...]:
             f"{_highest(metrics.JOB_UNSUCCESSFUL)} > {due}",
             "critical",
             "job",
+            keep_firing=settings.keep_firing,
             summary=f"{NAME} has not succeeded for {due} scheduled runs",
             description=(
                 f"{{{{ $value }}}} runs of {NAME} have fallen due since one last ended well "
@@ -115,6 +118,7 @@ def _schedule(settings: Settings) -> tuple[AlertRule, ...]:
             f"{_highest(metrics.JOB_OVERDUE)} == 1",
             "warning",
             "job",
+            keep_firing=settings.keep_firing,
             summary=f"{NAME} did not run",
             description=(
                 f"A scheduled run of {NAME} had not begun when its grace was over, and none has come since "

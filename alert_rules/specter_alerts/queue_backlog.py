@@ -59,6 +59,22 @@ def _rises(step: int, least: float) -> list[str]:
     return [f"{then[index]} - {then[index + 1]} > {number(least)}" for index in range(STEPS)]
 
 
+def _unless_soon(settings: Settings, most_by_pace: float) -> str:
+    """Return what leaves out queues whose messages do not wait for long, however many there are.
+
+    `most_by_pace` is what is long, in seconds, where it is known from what is finished.
+    """
+    most = number(settings.queue_age_warning_seconds)
+    # An age that begins when a message is next says nothing of those behind it.
+    published = of_queue(metrics.QUEUE_OLDEST, 'basis="published"')
+    # At least so many are finished, so that what is published now does not wait for longer than this.
+    finished = queue_rate(metrics.QUEUE_COMPLETED, PACE)
+    return (
+        f"unless {ON} ({metrics.QUEUE_WAIT} <= {most} and {ON} {published})\n"
+        f"unless {ON} {READY} <= {number(most_by_pace)} * {finished}"
+    )
+
+
 def _growing(settings: Settings) -> AlertRule:
     age, wait = metrics.QUEUE_AGE, metrics.QUEUE_WAIT
     most = settings.queue_age_warning_seconds
@@ -70,10 +86,8 @@ def _growing(settings: Settings) -> AlertRule:
         *_rises(settings.queue_fast_step_seconds, 0.0),
     ]
     slow_step = settings.queue_step_seconds
-    # An age that begins when a message is next says nothing of those behind it.
-    published = of_queue(metrics.QUEUE_OLDEST, 'basis="published"')
     slow = [
-        f"({READY} > {settings.queue_backlog} unless {ON} ({wait} <= {number(most)} and {ON} {published}))",
+        f"({READY} > {settings.queue_backlog}\n{_unless_soon(settings, settings.queue_fast_age_seconds)})",
         *_rises(slow_step, settings.queue_growth * slow_step / GROWTH_SECONDS),
     ]
     comes, goes = own_pace(metrics.QUEUE_ARRIVED), own_pace(metrics.QUEUE_COMPLETED)
@@ -104,7 +118,9 @@ def _draining(settings: Settings) -> AlertRule:
     return alert(
         settings,
         "QueueDrainSlow",
-        f"{metrics.QUEUE_DRAIN} > {most}\nand {ON}\n{READY} > {settings.queue_backlog}",
+        f"{metrics.QUEUE_DRAIN} > {most}\nand {ON}\n"
+        f"({READY} > {settings.queue_backlog}\n"
+        f"{_unless_soon(settings, settings.queue_age_warning_seconds)})",
         "warning",
         "backlog",
         wait=settings.queue_drain_for,
@@ -112,7 +128,7 @@ def _draining(settings: Settings) -> AlertRule:
         summary=f"Queue {WHERE} takes {{{{ $value | humanizeDuration }}}} to drain",
         description=(
             f"At the pace of the last ten minutes {WHERE} is empty in {{{{ $value | humanizeDuration }}}}; "
-            f"expected at most {most}s. What is published now waits for so long."
+            f"expected at most {most}s."
         ),
         action="Add workers, or put what is urgent into a queue of its own.",
     )

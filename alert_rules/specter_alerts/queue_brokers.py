@@ -24,6 +24,7 @@ def alerts(settings: Settings) -> tuple[AlertRule, ...]:
             "critical",
             "availability",
             wait=settings.broker_down_for,
+            keep_firing=settings.keep_firing,
             summary=f"Broker {BROKER} does not answer",
             description=(
                 f"The exporter has not been answered by {BROKER} for {settings.broker_down_for} "

@@ -82,6 +82,7 @@ def _old(settings: Settings, name: str, severity: Severity, most: float) -> Aler
         severity,
         "backlog",
         wait=settings.broker_down_for,
+        keep_firing=settings.keep_firing,
         summary=f"A message in queue {WHERE} waits for {{{{ $value | humanizeDuration }}}}",
         description=(
             f"The oldest message of {WHERE} has waited for at least {{{{ $value | humanizeDuration }}}}; "
@@ -109,6 +110,7 @@ def _unserved(settings: Settings) -> AlertRule:
         # That it grows and becomes old follows from it.
         "backlog",
         wait=settings.queue_unserved_for,
+        keep_firing=settings.keep_firing,
         summary=f"Nobody takes messages of queue {WHERE}",
         description=(
             f"{{{{ $value | humanize }}}} messages wait in {WHERE}, and it has no consumer, or its system "
@@ -166,11 +168,14 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
 
 def _unknown(settings: Settings) -> AlertRule:
     before = f"max by ({QUEUE}) (last_over_time({metrics.QUEUE_DEPTH.name}[%s]))"
+    told = f"max by ({QUEUE}) (timestamp({metrics.QUEUE_ARRIVED.name}{{{KNOWN}}}))"
     up = f"max by ({metrics.SERVICE}, {metrics.SERVER}) ({metrics.QUEUE_UP.name}) == 1"
     return alert(
         settings,
         "QueueUnknown",
         f"{before % settings.queue_remembered}\nunless {ON}\n{of_queue(metrics.QUEUE_DEPTH)}\n"
+        # Of a queue that is gone nothing is told: a reply's, or one that another node has now.
+        f"and {ON}\n{told}\n"
         f"and on ({metrics.SERVICE}, {metrics.SERVER})\n{up}",
         "info",
         "watch",
@@ -181,7 +186,5 @@ def _unknown(settings: Settings) -> AlertRule:
             "its depth is "
             "not told now, though its broker answers; expected that it is."
         ),
-        action=(
-            "Was it deleted? Then this ends by itself. Else see the collector's failure, or a stream's lag."
-        ),
+        action="See the collector's failure, a stream's lag, or what a consumer group has committed.",
     )

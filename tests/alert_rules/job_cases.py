@@ -49,7 +49,7 @@ RUNS = [
             "12m": [
                 failed("1970-01-01 00:10:00 +0000 UTC", "137", "1970-01-01 00:01:00 +0000 UTC"),
             ],
-            "20m5s": [],
+            "21m30s": [],
         },
     ),
     Case(
@@ -60,7 +60,7 @@ RUNS = [
             job("last_failure_timestamp_seconds"): "_x119 600x119 600x240",
             job("last_success_timestamp_seconds"): "_x239 1200x240",
         },
-        {"9m": [], "12m": [failed("1970-01-01 00:10:00 +0000 UTC", "unknown", "unknown")], "20m5s": []},
+        {"9m": [], "12m": [failed("1970-01-01 00:10:00 +0000 UTC", "unknown", "unknown")], "21m30s": []},
     ),
     Case(
         "JobRunningLong",
@@ -82,7 +82,7 @@ RUNS = [
                     "`max_duration`, 10m 0s.",
                 )
             ],
-            "20m5s": [],
+            "21m30s": [],
         },
     ),
 ]
@@ -105,7 +105,7 @@ SCHEDULE = [
                     "UTC); expected 3 at most. They failed, hang or did not come.",
                 )
             ],
-            "20m5s": [],
+            "21m30s": [],
         },
     ),
     Case(
@@ -129,7 +129,7 @@ SCHEDULE = [
                     "1970-01-01 00:01:00 +0000 UTC.",
                 )
             ],
-            "20m5s": [],
+            "21m30s": [],
         },
     ),
     Case(
