@@ -11,7 +11,7 @@ import yaml
 
 from specter_exporters.jobs.schedules import Calendar, Cron
 from specter_exporters.jobs.wrapping import NEXT, program, runs, wrapped
-from specter_exporters.logs.secrets import MASK, mask_secrets
+from specter_exporters.run.masking import masked_line
 from specter_exporters.run.pings import slug
 
 _ASSIGNED = re.compile(r"(\w+)\s*=\s*(.*)")
@@ -21,12 +21,6 @@ _SECONDS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0,
     "month": 2_629_800.0, "y": 31_557_600.0,
 }  # fmt: skip
-_MORE = r"(?:[^|;&]{0,300}\s)?"
-# Passwords behind options that are called by one letter, of the programs that crontabs call most.
-_PASSED = re.compile(
-    rf"""(\b(?:mysql|mariadb)[\w-]*\s{_MORE}-p|\bsshpass\s{_MORE}-p\s*|\bredis-cli\s{_MORE}-a\s+"""
-    rf"""|\bcurl\s{_MORE}(?:-u|--user)[\s=]*["']?[^\s:"']{{1,100}}:)('[^']*'|"[^"]*"|[^\s"'|;&]+)"""
-)
 _WRAPPED = re.compile(r"\bspecter run\b")
 _NO_NAMES = frozenset(
     {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
@@ -83,7 +77,7 @@ def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
 
 def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str) -> Found | Skipped:
     own, shell = variables.get("CRON_TZ"), variables.get("SHELL", "/bin/sh")
-    comment = _masked(line)
+    comment = masked_line(line)
     fields = _FIELDS.fullmatch(line)
     if fields is None:
         return Skipped(comment, "is no line of a crontab")
@@ -101,14 +95,10 @@ def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str)
     settings: list[tuple[str, object]] = [("cron", expression)]
     if own is not None and own != zone:
         settings.append(("time_zone", own))
-    masked = _masked(command)
+    masked = masked_line(command)
     before = f"{expression} {user} " if user else f"{expression} "
     starts = None if _WRAPPED.search(command) else lambda name: before + wrapped(name, masked, shell)
     return Found(name_of(command), masked, tuple(settings), starts)
-
-
-def _masked(command: str) -> str:
-    return mask_secrets(_PASSED.sub(rf"\1{MASK}", command))
 
 
 def timers(shown: str, *, zone: str) -> Iterator[Found | Skipped]:

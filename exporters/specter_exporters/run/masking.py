@@ -1,6 +1,7 @@
 """Mask secrets in a job's output and command: what looks like one, and what the environment names so."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from specter_core.errors import SpecterError
@@ -8,6 +9,14 @@ from specter_exporters.logs.secrets import MASK, mask_secrets
 from specter_exporters.run.options import PingOptions
 
 SHORTEST = 6  # a value of the environment that is shorter is too likely a word of the output
+
+_MORE = r"(?:[^|;&]{0,300}\s)?"
+# Passwords behind options that are called by one letter, of the programs that crontabs call most.
+_PASSED = re.compile(
+    rf"""(\b(?:mysql|mariadb)[\w-]*\s{_MORE}-p|\bsshpass\s{_MORE}-p\s*|\bredis-cli\s{_MORE}-a\s+"""
+    rf"""|\bcurl\s{_MORE}(?:-u|--user)[\s=]*["']?[^\s:"']{{1,100}}:)('[^']*'|"[^"]*"|[^\s"'|;&]+)"""
+)
+_CALLED_SO = frozenset({"-p", "-a", "-u", "--user"})
 
 
 class Secrets:
@@ -35,9 +44,16 @@ class Secrets:
         option = ""
         for argument in command:
             secret = option.startswith("-") and _names_a_secret(option.lstrip("-"))
-            shown.append(MASK if secret else self.masked(argument))
+            before = f"{command[0]} {option} " if option in _CALLED_SO else f"{command[0]} "
+            passed = _PASSED.sub(rf"\1{MASK}", before + argument).removeprefix(before)
+            shown.append(MASK if secret else self.masked(passed))
             option = "" if secret else argument
         return shown
+
+
+def masked_line(line: str) -> str:
+    """Return a line of a shell with `…` for what looks like a secret, or is behind such an option."""
+    return mask_secrets(_PASSED.sub(rf"\1{MASK}", line))
 
 
 def secrets_of(pings: PingOptions) -> Secrets:

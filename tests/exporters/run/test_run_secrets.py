@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from specter_exporters.run.masking import Secrets
 from specter_exporters.run.pings import parse
 from tests.exporters.run.wrapping import Wrapper
 from tests.servers.ping_receiver import KEY, PingReceiver
@@ -36,6 +39,21 @@ def test_a_command_with_a_secret_is_replayed_when_it_is_given_again(wrapper: Wra
     assert b"give the command behind --" in refused.stderr
     assert wrapper.letters("replay", name, "--", "true").returncode == 0
     assert wrapper.letters("list").stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["mysqldump", "-u", "root", f"-p{TYPED}", "shop"], ["mysqldump", "-u", "root", "-p…", "shop"]),
+        (["/usr/bin/curl", "-u", f"me:{TYPED}", "a"], ["/usr/bin/curl", "-u", "me:…", "a"]),
+        (["sshpass", "-p", TYPED, "ssh", "db"], ["sshpass", "-p", "…", "ssh", "db"]),
+        (["sh", "-c", f"mariadb-dump -p{TYPED} a; b"], ["sh", "-c", "mariadb-dump -p… a; b"]),
+        (["docker", "run", "-p", "80:80", "-u", "1:2"], ["docker", "run", "-p", "80:80", "-u", "1:2"]),
+        (["mysql", "-p", "shop"], ["mysql", "-p", "shop"]),
+    ],
+)
+def test_passwords_behind_options_of_one_letter_are_masked(command: list[str], shown: list[str]) -> None:
+    assert Secrets({}).masked_command(command) == shown
 
 
 def test_the_key_is_in_no_process_title(wrapper: Wrapper, receiver: PingReceiver) -> None:
