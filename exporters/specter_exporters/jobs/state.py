@@ -152,12 +152,10 @@ def reused(state: State, event: Event) -> bool:
     no run with another number came since, what it tells is a new run.
     """
     known = _known(state, event)
-    if event.dated or not known or event.at < max(known) + AGAIN:
+    goes_on = any(run == event.run for run, _ in state.running)
+    if event.dated or goes_on or not known or event.at < max(known) + AGAIN:
         return False
-    others = [
-        *(at for run, at in state.running if run != event.run),
-        *(each.at for each in state.over if each.run != event.run),
-    ]
+    others = [*(at for _, at in state.running), *(each.at for each in state.over if each.run != event.run)]
     return max(others, default=-math.inf) < max(known)
 
 
