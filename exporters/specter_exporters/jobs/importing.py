@@ -26,6 +26,7 @@ _NO_NAMES = frozenset(
     {"test", "cd", "sudo", "nice", "ionice", "env", "flock", "timeout", "sh", "bash", "exec"}
 )
 _NO_JOBS = frozenset({"cd", "test", "[", "curl", "wget", "echo", "sleep", "exit", "true", "false"})
+_NUMBER = re.compile(r"\d+[smhd]?")
 GRACE = 300.0
 LONGEST_NAME = 90
 """Leaves room for the number of one that comes twice."""
@@ -182,7 +183,7 @@ def _program(line: str) -> str | None:
         for word in words
         if not word.startswith(("-", "/dev/", "[", "&", "|", ">", "(")) and "=" not in word
     )
-    return next((name for name in names if name not in _NO_NAMES and not name.isdigit()), None)
+    return next((name for name in names if name not in _NO_NAMES and not _NUMBER.fullmatch(name)), None)
 
 
 def configuration(found: Iterable[Found | Skipped], zone: str) -> str:

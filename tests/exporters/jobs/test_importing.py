@@ -215,6 +215,7 @@ def test_what_is_wrong_is_said(arguments: list[str], said: str) -> None:
         ("/opt/x/Warm_Cache.py --all", "warm_cache"),
         ("test -x /usr/bin/certbot && certbot renew", "certbot"),
         ("FOO=bar nice -n 10 ./nightly-job%input", "nightly-job"),
+        ("timeout 30m nice -n 5 /opt/report.sh", "report"),
         ("'unfinished", "unfinished"),
         ("", "job"),
     ],
