@@ -92,6 +92,7 @@ class Scraper:
         aside = self._aside.submit(self._run_all, True, deadline)
         outcomes = self._run_all(False, deadline) | aside.result()
         self._say(None)
+        self._say_privileges(fact for outcome in outcomes.values() for fact in outcome.facts)
         return [
             *_state(None),
             *(fact for name, outcome in outcomes.items() for fact in self._told(name, outcome)),
@@ -157,7 +158,15 @@ class Scraper:
         self._say(f"{reason}: {why}")
         return _state(reason)
 
-    def _say(self, problem: str | None, what: str = "") -> None:
+    def _say_privileges(self, told: Iterable[Fact]) -> None:
+        rights = {str(fact.labels[0]): fact.value for fact in told if fact.metric is metrics.PG_PRIVILEGE}
+        if not rights:  # not known in this scrape
+            return
+        lacking = ", ".join(name for name, has in rights.items() if not has)
+        problem = f"lacks {lacking}, so that other sessions are hidden: GRANT pg_monitor TO it"
+        self._say(problem if lacking else None, "role", over="has what it lacked")
+
+    def _say(self, problem: str | None, what: str = "", over: str = "answers again") -> None:
         """Log a change, not each scrape."""
         before = self._said.pop(what, None)
         if problem is not None:
@@ -166,7 +175,7 @@ class Scraper:
             return
         where = f"{self.name}: {what}".removesuffix(": ")
         if problem is None:
-            logger.info("%s: answers again", where)
+            logger.info("%s: %s", where, over)
         else:
             logger.warning("%s: %s", where, problem)
 

@@ -154,7 +154,7 @@ class Run:
         now = self._clock.time()
         what = "another run goes on"
         if owner is not None:
-            what = f"run {owner.run_id} goes on since {format_duration(round(now - owner.began))}"
+            what = f"run {owner.run_id} has gone on for {format_duration(round(now - owner.began))}"
         fails = self._job.overlap == "fail"
         self._tell(str(SKIPPED) if fails else LOG, f"did not begin: {what}", at=now)
         logger.warning("%s is not run: %s", self._job.name, what)

@@ -78,7 +78,7 @@ class PingOptions(NamedTuple):
             SpecterError: there is none, or it cannot be read.
         """
         if self.key_file is not None:
-            return read_secret_file(self.key_file, what="ping key")
+            return read_secret_file(self.key_file.absolute(), what="ping key")
         key = os.environ.get(KEY_VARIABLE, "")
         if not key:
             raise SpecterError(f"there is no ping key: --ping-key-file or {KEY_VARIABLE}")

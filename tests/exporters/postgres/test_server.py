@@ -96,15 +96,25 @@ def test_a_role_with_the_documented_grants_sees_everything(watched: Server) -> N
 
 
 def test_sessions_that_may_not_be_looked_into_are_said_to_be_hidden(
-    postgres: PostgresServer, watched: Server
+    postgres: PostgresServer, watched: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with connect(postgres) as root:
+    caplog.set_level("INFO", "specter_exporters.postgres.scrape")
+    with connect(postgres) as root, asking(watched) as scrape:
         root.execute(f"REVOKE pg_monitor FROM {ROLE}")
         try:
-            with asking(watched) as scrape:
-                seen = scrape()
+            seen = scrape()
+            scrape()
         finally:
             root.execute(f"GRANT pg_monitor TO {ROLE}")
+        scrape()
+    said = [message.partition(": ")[2] for message in caplog.messages if ": role: " in message]
+    assert said == [
+        (
+            "role: lacks pg_read_all_stats, pg_read_all_settings, so that other sessions are hidden: "
+            "GRANT pg_monitor TO it"
+        ),
+        "role: has what it lacked",
+    ]
     assert found(seen, "specter_pg_privilege")[("pg_read_all_stats",)] == 0
     assert found(seen, "specter_pg_connections")["postgres", "hidden"] >= 1
 

@@ -34,7 +34,7 @@ def test_a_second_run_is_skipped_and_told(wrapper: Wrapper, gate: Path, receiver
     assert receiver.told == [("backup", "start"), ("backup", "log"), ("backup", "0")]
     start, skipped, end = receiver.pings
     assert start.run_id == end.run_id != skipped.run_id
-    assert skipped.body.startswith(f"did not begin: run {start.run_id} goes on since ")
+    assert skipped.body.startswith(f"did not begin: run {start.run_id} has gone on for ")
 
 
 def test_an_overlap_is_a_failure_where_it_is_said_to_be(

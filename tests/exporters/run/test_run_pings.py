@@ -197,6 +197,14 @@ def test_a_job_that_is_refused_does_not_keep_back_others(wrapper: Wrapper, recei
     assert len(wrapper.waiting()) == 1
 
 
+def test_a_key_file_of_another_folder_is_said_with_the_folder_that_was_looked_in(
+    wrapper: Wrapper, receiver: PingReceiver
+) -> None:
+    wrapper.pinging(receiver).options = ["--ping-key-file", "no-such.key"]
+    done = wrapper.run("true")
+    assert f"ping key: cannot read {Path.cwd()}/no-such.key: No such file".encode() in done.stderr
+
+
 def test_without_a_key_pings_wait(wrapper: Wrapper, receiver: PingReceiver, tmp_path: Path) -> None:
     key_file = tmp_path / "ping.key"
     wrapper.pinging(receiver).options = ["--ping-key-file", str(key_file)]
