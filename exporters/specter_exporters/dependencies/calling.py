@@ -49,7 +49,7 @@ class Answer:
     body: bytes = b""
 
 
-class _Adapter(HTTPAdapter):
+class ConnectorAdapter(HTTPAdapter):
     """Requests' adapter, whose connections are made by a connector."""
 
     def __init__(self, connector: Connector) -> None:
@@ -116,7 +116,7 @@ class Caller:
         self._session.headers.clear()
         self._session.verify = True if ca_file is None else str(ca_file)
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(self._connector))
+            self._session.mount(scheme, ConnectorAdapter(self._connector))
 
     def __enter__(self) -> "Caller":
         return self

@@ -7,6 +7,7 @@ the management API lags by up to five seconds, and counts what was published and
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,8 @@ import requests
 from specter_core.clock import Clock
 from specter_core.errors import SpecterError
 from specter_core.secret_files import read_secret_file
+from specter_exporters.dependencies.calling import ConnectorAdapter
+from specter_exporters.dependencies.connecting import Connector
 from specter_exporters.queues.celery_exchange import CeleryBroker
 from specter_exporters.queues.celery_queues import TALK, Found, is_talk, with_delays
 from specter_exporters.queues.celery_workers import COLLECTOR, CeleryWorkers
@@ -93,9 +96,6 @@ class RabbitSource:
         self._server = server
         self._workers = workers
         self._clock = clock
-        self._session = requests.Session()
-        # Proxies and .netrc of the environment are not meant for it.
-        self._session.trust_env = False
 
     @property
     def name(self) -> str:
@@ -110,8 +110,12 @@ class RabbitSource:
     def ask(self) -> Told:
         """Return what the node tells now."""
         began = self._clock.monotonic()
+        connector = Connector(self._clock.monotonic)
         try:
-            found, total = self._queues(began + self._server.timeout)
+            with connector.running(self._server.timeout), closing(_session(connector)) as session:
+                found, total = self._queues(session)
+            if connector.over:  # which looks like the end of a body
+                raise TimeoutError
         except (
             requests.RequestException,
             OSError,
@@ -120,7 +124,8 @@ class RabbitSource:
             LookupError,
             TypeError,
         ) as error:
-            return Told(_problem(error))
+            late = Problem("timeout", f"no whole answer came within {self._server.timeout:g} s")
+            return Told(late if connector.over else _problem(error))
         workers = self._workers
         queues = [each.queue for each in found] if workers is None else _with_outcomes(found, workers)
         told = [self._attended(each) for each in self._with_dead_letters(queues)]
@@ -135,15 +140,14 @@ class RabbitSource:
         """Do nothing: an answer ends at its own time-out."""
 
     def close(self) -> None:
-        """End the connections."""
+        """End what listens to workers."""
         if self._workers is not None:
             self._workers.listener.stop()
-        self._session.close()
 
-    def _queues(self, deadline: float) -> tuple[list[Found], int]:
+    def _queues(self, session: requests.Session) -> tuple[list[Found], int]:
         """Return the first queues by name, and how many there are, but for Celery's own."""
         if self._server.api == "metrics":
-            found = _detailed(self._get(DETAILED, deadline))
+            found = _detailed(self._get(session, DETAILED))
             places = sorted(place for place in found if not is_talk(place[1]))
             queues = with_delays([_of_metrics(place, found[place]) for place in places])
             return queues[: self._server.max_queues], len(queues)
@@ -154,7 +158,7 @@ class RabbitSource:
                 f"/api/queues?page={page}&page_size={PAGE}&sort=name&name={others}&use_regex=true"
                 f"&columns={COLUMNS}"
             )
-            answer = json.loads(self._get(path, deadline))
+            answer = json.loads(self._get(session, path))
             items += answer["items"]
             if page >= answer["page_count"]:
                 break
@@ -162,13 +166,13 @@ class RabbitSource:
         total = int(answer["filtered_count"]) - len(items) + len(queues)
         return queues[: self._server.max_queues], total
 
-    def _get(self, path: str, deadline: float) -> bytes:
-        """Return the body of an answer that comes in time and is not endless."""
+    def _get(self, session: requests.Session, path: str) -> bytes:
+        """Return the body of an answer that is not endless."""
         server = self._server
         auth = None
         if server.password_file is not None:
             auth = (server.username, read_secret_file(server.password_file, what="password_file"))
-        with self._session.get(
+        with session.get(
             f"{server.url.rstrip('/')}{path}",
             auth=auth,
             timeout=server.timeout,
@@ -184,8 +188,6 @@ class RabbitSource:
             body = bytearray()
             for chunk in response.iter_content(CHUNK):
                 body += chunk
-                if self._clock.monotonic() > deadline:
-                    raise TimeoutError(f"{path} is not answered within {server.timeout:g} s")
                 if len(body) > MOST_BYTES:
                     raise ValueError(f"{path} is answered with more than {MOST_BYTES} bytes")
             return bytes(body)
@@ -205,6 +207,16 @@ class RabbitSource:
     def _with_own(self, queue: Queue, depths: Mapping[str, float | None]) -> Queue:
         other = self._server.dead_letters.get(queue.name)
         return queue if other is None else replace(queue, dead_letters=depths.get(other))
+
+
+def _session(connector: Connector) -> requests.Session:
+    """Return a session whose connections are broken off when time is over."""
+    session = requests.Session()
+    # Proxies and .netrc of the environment are not meant for it.
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, ConnectorAdapter(connector))
+    return session
 
 
 def _with_outcomes(found: Sequence[Found], workers: CeleryWorkers) -> list[Queue]:

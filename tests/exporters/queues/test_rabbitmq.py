@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import amqp
 import pytest
 
+from specter_core.clock import SystemClock
 from specter_exporters.queues.celery_exchange import CeleryBroker
-from specter_exporters.queues.rabbitmq import RabbitServer
+from specter_exporters.queues.model import Problem
+from specter_exporters.queues.rabbitmq import RabbitServer, RabbitSource
 from tests.exporters.queues.asking import asking, failing, found, reason
 from tests.exporters.serving import until
 from tests.servers.exposition import exposing
@@ -154,6 +157,29 @@ def test_how_far_the_readers_of_a_stream_are_is_not_known(rabbit: RabbitProcess,
         seen = scrape()
     assert log not in found(seen, "ready") | found(seen, "depth") | found(seen, "oldest_timestamp_seconds")
     rabbit.call("DELETE", "vhosts/streams")
+
+
+def _drip_headers(request: Request) -> None:
+    request.handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while not request.released.wait(0.02):
+        try:
+            request.handler.wfile.write(b"x")
+        except OSError:  # broken off
+            return
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [_drip_headers, lambda request: request.drip(b"rabbitmq_" * 1000, 0.02)],
+    ids=["headers", "body"],
+)
+def test_one_that_drips_is_broken_off_at_the_time_out(respond: Callable[[Request], None]) -> None:
+    with faulty_server(respond) as node:
+        source = RabbitSource(RabbitServer("main", node.url, timeout=0.2), SystemClock())
+        began = time.monotonic()
+        told = source.ask()
+        assert 0.2 <= time.monotonic() - began < 2
+    assert told.problem == Problem("timeout", "no whole answer came within 0.2 s")
 
 
 def test_what_is_no_rabbitmq_and_what_is_not_there_is_said() -> None:
