@@ -25,6 +25,7 @@ from specter_core.config import Schema, load_config
 from specter_core.errors import SpecterError, UsageError
 from specter_core.guards import BasicAuth, HostCheck
 from specter_core.http_limits import Limits
+from specter_core.named_files import file_problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -270,8 +271,9 @@ def _tls_adapter(tls: TlsServerConfig) -> object:
     from specter_core.http_server import TlsAdapter  # noqa: PLC0415  (not for --help)
 
     for path in (tls.cert_file, tls.key_file, tls.client_ca_file):
-        if path is not None and not path.is_file():
-            raise SpecterError(f"tls_server_config: {path} does not exist")
+        problem = None if path is None else file_problem(path)
+        if problem is not None:
+            raise SpecterError(f"tls_server_config: {problem}")
     try:
         # Without a password OpenSSL would stop and ask for one on the terminal.
         adapter = TlsAdapter(str(tls.cert_file), str(tls.key_file), private_key_password="")

@@ -295,7 +295,7 @@ def test_tls_files_that_are_missing_or_do_not_fit_are_named(tmp_path: Path) -> N
     one, two = self_signed(tmp_path, "one"), self_signed(tmp_path, "two")
     missing = tmp_path / "missing.key"
     for key, text in (
-        (missing, f"tls_server_config: {missing} does not exist"),
+        (missing, f"tls_server_config: {missing} is not a file"),
         (two.key, f"tls_server_config: {one.cert} and {two.key}: KEY_VALUES_MISMATCH"),
     ):
         with pytest.raises(SpecterError) as caught:

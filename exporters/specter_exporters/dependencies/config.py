@@ -6,6 +6,7 @@ from pathlib import Path
 
 from specter_core.config import load_config
 from specter_core.errors import SpecterError
+from specter_core.named_files import file_problem
 from specter_exporters.dependencies.model import (
     PLACE,
     Call,
@@ -62,8 +63,9 @@ def secret_problems(config: Dependencies) -> list[str]:
                 secret.read()
             except SpecterError as error:
                 problems.append(str(error))
-        if each.ca_file is not None and not each.ca_file.is_file():
-            problems.append(f"{each.name}.tls.ca_file: {each.ca_file} is not a file")
+        problem = None if each.ca_file is None else file_problem(each.ca_file)
+        if problem is not None:
+            problems.append(f"{each.name}.tls.ca_file: {problem}")
     return problems
 
 

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import Schema, load_config
+from specter_core.named_files import file_problem
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.postgres.model import Backup, Module, PgBouncer, Server, Watched
 
@@ -160,8 +161,9 @@ def _missing_files(schema: PostgresSchema, folder: Path) -> Iterator[tuple[str, 
         *((f"pgbouncers[{index}]", each.password_file) for index, each in enumerate(schema.pgbouncers)),
     ]
     for where, file in places:
-        if file is not None and not (folder / file).is_file():
-            yield f"{where}.password_file", f"{folder / file} is not a file"
+        problem = None if file is None else file_problem(folder / file)
+        if problem is not None:
+            yield f"{where}.password_file", problem
 
 
 def _server(each: AskedSchema, name: str, folder: Path) -> Server:

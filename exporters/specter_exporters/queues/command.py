@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from specter_core.errors import UsageError
+from specter_core.named_files import file_problem
 from specter_core.signals import StopSignals
 from specter_core.web import WebOptions, web_options
 from specter_exporters.commands import listening, storage_option
@@ -63,8 +64,9 @@ def _servers(config_file: Path | None, url: str | None, password_file: Path | No
     except ValueError as error:
         said = str(error).replace("password_file", "--redis.password-file")
         raise UsageError(f"--redis.url {said}") from None
-    if password_file is not None and not password_file.is_file():
-        raise UsageError(f"--redis.password-file: {password_file} is not a file")
+    problem = None if password_file is None else file_problem(password_file)
+    if problem is not None:
+        raise UsageError(f"--redis.password-file: {problem}")
     return (server_of(schema, {} if password_file is None else {"password_file": password_file}),)
 
 

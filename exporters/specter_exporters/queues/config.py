@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from specter_core.config import Schema, load_config
+from specter_core.named_files import file_problem
 from specter_exporters.logs.schema import Seconds
 from specter_exporters.queues.celery_exchange import PORTS, CeleryBroker
 from specter_exporters.queues.kafka import KafkaServer
@@ -275,8 +276,9 @@ def _missing_files(schema: QueuesSchema, folder: Path) -> Iterator[tuple[str, st
         celery = getattr(each, "celery", None)
         inner = {} if celery is None else {f"celery.{k}": v for k, v in _files(celery, folder).items()}
         for name, file in (_files(each, folder) | inner).items():
-            if not file.is_file():
-                yield f"{where}.{name}", f"{file} is not a file"
+            problem = file_problem(file)
+            if problem is not None:
+                yield f"{where}.{name}", problem
 
 
 def server_of(each: Entry, files: Mapping[str, Path], folder: Path = Path()) -> Server:
