@@ -36,8 +36,8 @@ scrape_configs:
   - job_name: jobs
     static_configs: [{{targets: ["{target}"], labels: {{service: jobs}}}}]
 """
-# One missed run fires, and is forgotten soon.
-SETTINGS = replace(DEFAULTS, job_missed_runs=0, job_missed_within="5s")
+# One missed run fires, and is forgotten soon; what has ended is over at once.
+SETTINGS = replace(DEFAULTS, job_missed_runs=0, job_missed_within="5s", keep_firing="1s")
 DAY = 86_400.0
 
 
