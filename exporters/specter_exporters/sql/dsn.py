@@ -101,6 +101,9 @@ def parse_url(text: str, what: str) -> URL:
         raise DsnError(f"{what}: {url.drivername} is not known; there are {', '.join(sorted(DRIVERS))}")
     if driver.startswith("sqlite") and not url.database:
         raise DsnError(f"{what}: names no file, as in sqlite:////var/lib/shop.db")
+    if not driver.startswith("sqlite") and "@" in f"{url.host}{url.database}":
+        # What is left of a password that is not encoded; a driver would show it as the name of a host.
+        raise DsnError(f"{what}: has more than one @; in a password, write %40 for it, and %2F for a slash")
     return url.set(drivername=driver)
 
 

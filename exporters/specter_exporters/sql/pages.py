@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from html import escape
+from math import inf
 from typing import Any
 
 from specter_core.clock import Clock
@@ -73,6 +74,7 @@ def described(check: Check, run: Run, now: float) -> dict[str, Any]:
         if failure is None
         else {"reason": failure.reason, "message": failure.message, "database": failure.database},
         "found": None if known is None else found(known),
+        "limits": limits(check),
     }
 
 
@@ -92,13 +94,27 @@ def beyond(check: Check, outcome: Outcome) -> bool:
     """Return whether a synchronisation is beyond one of its limits."""
     if not isinstance(check, SyncCheck) or not isinstance(outcome, SyncOutcome):
         return False
-    difference = outcome.row_difference
-    pairs = (
-        (outcome.lag, check.most_lag),
-        (outcome.mark_difference, check.most_mark_difference),
-        (None if difference is None else abs(difference), check.most_row_difference),
-    )
-    return any(value is not None and most is not None and value > most for value, most in pairs)
+    values = found(outcome)
+    return any(_more(name, values[name], most) for name, most in limits(check).items())
+
+
+def limits(check: Check) -> dict[str, float]:
+    """Return what is allowed of a synchronisation, by what is found; nothing of other checks."""
+    if not isinstance(check, SyncCheck):
+        return {}
+    allowed = {
+        "row_difference": check.most_row_difference,
+        "lag_seconds": check.most_lag,
+        "mark_difference": check.most_mark_difference,
+    }
+    return {name: most for name, most in allowed.items() if most is not None}
+
+
+def _more(name: str, value: float | None, most: float) -> bool:
+    if value is None:
+        return False
+    # A target that is ahead lags nobody; rows that it has more are as wrong as those that it lacks.
+    return (abs(value) if name == "row_difference" else value) > most
 
 
 def found(outcome: Outcome) -> dict[str, Any]:
@@ -140,8 +156,13 @@ def _words(each: Mapping[str, Any]) -> str:
         return sentence(IntegrityOutcome(what["violations"], tuple(what["samples"]), what["at_least"]))
     if "values" in what:
         return ", ".join(f"{group or 'value'} {value:.10g}" for group, value in what["values"].items())
-    known = ((name.replace("_", " "), value) for name, value in what.items() if value is not None)
-    return ", ".join(f"{name} {value:.10g}" for name, value in known)
+    allowed = each["limits"]
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.10g}"
+        + (f" (at most {allowed[name]:.10g})" if _more(name, value, allowed.get(name, inf)) else "")
+        for name, value in what.items()
+        if value is not None
+    )
 
 
 def as_text(checks: Iterable[Mapping[str, Any]]) -> str:

@@ -106,6 +106,8 @@ def test_what_is_allowed_is_allowed_of_what_is_compared(tmp_path: Path, settings
         ("pass-word", "is not a URL such as postgresql://user@127.0.0.1:5432/shop"),
         ("mysql://me:pass-word@h:port/shop", "is not a URL such as postgresql://user@127.0.0.1:5432/shop"),
         ("oracle://me:pass-word@h/shop", "oracle is not known; there are mariadb, mariadb+pymysql, mysql"),
+        ("mysql://me:in@pass-word@h/shop", "has more than one @; in a password, write %40 for it"),
+        ("mysql://me:in@side/pass-word@h/shop", "has more than one @; in a password, write %40"),
         ("sqlite://", "names no file, as in sqlite:////var/lib/shop.db"),
     ],
 )

@@ -57,7 +57,7 @@ sync:
     most_row_difference: 5
 """
 
-COMPARED = "source rows 3, target rows 2, row difference 1, lag seconds 60"
+COMPARED = "source rows 3, target rows 2, row difference 1, lag seconds 60 (at most 30)"
 
 
 def found(text: str, name: str) -> dict[tuple[str, ...], float]:
