@@ -247,6 +247,7 @@ def test_check_waits_for_the_end_of_the_alert_where_no_score_tells_of_the_fault_
     narrator.fault = replace(narrator.fault, expects=(), alert="MemoryLeak")
     out = io.StringIO()
     telling.check(REQUEST, Console(file=out), None)
+    assert "waiting until MemoryLeak fires no more, " in out.getvalue()
     assert "MemoryLeak fires no more 0.0 s later" in out.getvalue()
 
     monkeypatch.setattr(telling, "RECOVERY_SECONDS", 0.0)

@@ -132,6 +132,7 @@ def clear(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
 def _see_recovery(narrator: Narrator, clock: Clock, say: Callable[[str], None]) -> None:
     fault, cleared = narrator.fault, clock.time()
     injected = narrator.timeline.injected or cleared
+    say(f"waiting until {fault.end}, {RECOVERY_SECONDS:.0f} s at most")
     while clock.time() - cleared < RECOVERY_SECONDS:
         if is_over(narrator.client, fault, injected, cleared):
             say(f"{fault.end} {clock.time() - cleared:.1f} s later")
