@@ -13,6 +13,7 @@ from specter_alerts.queue_alert import (
     OWN,
     PACE,
     QUEUE,
+    SERVER,
     SYSTEM,
     WHERE,
     alert,
@@ -169,13 +170,14 @@ def _ratio(settings: Settings, name: str, counter: metrics.Metric, most: float) 
 def _unknown(settings: Settings) -> AlertRule:
     before = f"max by ({QUEUE}) (last_over_time({metrics.QUEUE_DEPTH.name}[%s]))"
     told = f"max by ({QUEUE}) (timestamp({metrics.QUEUE_ARRIVED.name}{{{KNOWN}}}))"
+    gone = f"{before % settings.queue_remembered}\nunless {ON}\n{of_queue(metrics.QUEUE_DEPTH)}"
+    failed = f"max by ({SERVER}) ({metrics.QUEUE_COLLECTOR_FAILURE.name}) == 1"
     up = f"max by ({metrics.SERVICE}, {metrics.SERVER}) ({metrics.QUEUE_UP.name}) == 1"
     return alert(
         settings,
         "QueueUnknown",
-        f"{before % settings.queue_remembered}\nunless {ON}\n{of_queue(metrics.QUEUE_DEPTH)}\n"
-        # Of a queue that is gone nothing is told: a reply's, or one that another node has now.
-        f"and {ON}\n{told}\n"
+        # Of a queue that is gone nothing is told, though all were had: a reply's, or one of another node's.
+        f"({gone}\nand {ON}\n{told}\nor\n{gone}\nand on ({SERVER})\n{failed})\n"
         f"and on ({metrics.SERVICE}, {metrics.SERVER})\n{up}",
         "info",
         "watch",

@@ -393,6 +393,27 @@ QUEUES = [
     Case(
         "QueueUnknown",
         "queues",
+        "fires for a queue of which nothing is told while a collector fails",
+        {
+            mail("depth"): "4x30 stale",
+            of("queue_collector_failure", collector="kafka", reason="other"): "_x30 1x60 stale",
+            of("queue_up"): "1x120",
+        },
+        {
+            "35m": [],
+            "50m": firing(
+                MAIL,
+                f"It is not known what waits in queue {WHERE}",
+                f"{WHERE} held 4 messages within 6h, and its depth is not told now, though its broker "
+                "answers; expected that it is.",
+            ),
+            "100m": [],
+        },
+        interval="1m",
+    ),
+    Case(
+        "QueueUnknown",
+        "queues",
         "is silent for queues that are gone, as those of replies are",
         {mail("depth"): "4x30 stale", mail("arrived_total"): "9x30 stale", of("queue_up"): "1x120"},
         {"35m": [], "50m": [], "100m": []},

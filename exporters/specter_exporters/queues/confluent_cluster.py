@@ -30,6 +30,7 @@ FETCHED = 20 * 1024
 """Bytes of a partition that an answer may hold: one batch of 16 KiB."""
 GRACE = 1.0
 """Seconds that librdkafka has, beyond the time-out, to say itself that it is over."""
+NO_ANSWER = "the partition's leader does not answer"
 _REASONS = {
     "_TIMED_OUT": "timeout",
     "_TIMED_OUT_QUEUE": "timeout",
@@ -313,7 +314,10 @@ class ConfluentCluster:
 def _both(low: int | ClusterError, high: int | ClusterError) -> tuple[int, int] | ClusterError:
     if isinstance(low, ClusterError):
         return low
-    return high if isinstance(high, ClusterError) else (low, high)
+    if isinstance(high, ClusterError):
+        return high
+    # No error, but no offset either, of a broker that has just gone.
+    return (low, high) if min(low, high) >= 0 else ClusterError("timeout", NO_ANSWER)
 
 
 def _seen(message: Message) -> Next | ClusterError:

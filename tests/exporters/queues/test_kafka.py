@@ -4,10 +4,15 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from types import SimpleNamespace
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+import pytest
+from confluent_kafka import OFFSET_INVALID, Consumer, Producer, TopicPartition
 
 from specter_core.clock import SystemClock
+from specter_exporters.queues import confluent_cluster
 from specter_exporters.queues.confluent_cluster import ConfluentCluster
 from specter_exporters.queues.kafka import (
     ClusterError,
@@ -204,6 +209,31 @@ def test_a_cluster_that_is_gone_is_asked_once_whatever_the_groups_are() -> None:
     server = KafkaServer("main", ("127.0.0.1:1",), {"mailers": ("mail",), "others": ()})
     told = KafkaSource(server, Gone({}), SystemClock()).ask()
     assert told.problem == Problem("refused", "nobody answers")
+
+
+def test_a_leader_that_does_not_answer_makes_the_lag_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        """What librdkafka says of a broker that was killed a moment ago."""
+
+        def __init__(self, options: Mapping[str, object]) -> None:
+            pass
+
+        def poll(self, seconds: float) -> int:
+            return 0
+
+        def list_offsets(
+            self, asked: Mapping[TopicPartition, object], *, request_timeout: float
+        ) -> dict[TopicPartition, Future[SimpleNamespace]]:
+            future = Future[SimpleNamespace]()
+            future.set_result(SimpleNamespace(offset=OFFSET_INVALID))
+            return dict.fromkeys(asked, future)
+
+    monkeypatch.setattr(confluent_cluster, "AdminClient", Gone)
+    place = Place("mail", 0)
+    with closing(ConfluentCluster(KafkaServer("main", ("127.0.0.1:1",), {}))) as cluster:
+        answer = cluster.ends([place])[place]
+    assert isinstance(answer, ClusterError)
+    assert (answer.reason, str(answer)) == ("timeout", "the partition's leader does not answer")
 
 
 def test_brokers_that_are_not_there_are_told_with_the_reason_within_the_time_out() -> None:
