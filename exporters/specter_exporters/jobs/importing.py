@@ -77,7 +77,7 @@ def crontab(text: str, *, system: bool, zone: str) -> Iterator[Found | Skipped]:
 
 
 def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str) -> Found | Skipped:
-    own, shell = variables.get("CRON_TZ"), variables.get("SHELL", "/bin/sh")
+    own, shell = variables.get("CRON_TZ"), variables.get("SHELL") or "/bin/sh"
     comment = masked_line(line)
     fields = _FIELDS.fullmatch(line)
     if fields is None:
@@ -94,7 +94,7 @@ def _cron_line(line: str, system: bool, variables: Mapping[str, str], zone: str)
     except (ValueError, KeyError, OSError) as error:
         return Skipped(comment, str(error))
     settings: list[tuple[str, object]] = [("cron", expression)]
-    if own is not None and own != zone:
+    if own and own != zone:
         settings.append(("time_zone", own))
     masked = masked_line(command)
     before = f"{expression} {user} " if user else f"{expression} "

@@ -190,6 +190,12 @@ def test_timers_become_a_configuration(tmp_path: Path, monkeypatch: pytest.Monke
     assert "# left out: at-boot.timer: runs after an event, at no time of its own" in text
 
 
+def test_variables_that_are_empty_say_nothing(tmp_path: Path) -> None:
+    text = imported(tmp_path, "--crontab", "-", given="CRON_TZ=\nSHELL=''\n@daily ./a; ./b\n")
+    assert [job.schedule_text for job in load(tmp_path / "jobs.yml").jobs] == ["cron @daily UTC"]
+    assert "-- /bin/sh -c './a; ./b'" in text
+
+
 def test_nothing_to_import_is_a_configuration_without_jobs(tmp_path: Path) -> None:
     imported(tmp_path, "--crontab", "-", given="# nothing\n")
     assert load(tmp_path / "jobs.yml").jobs == ()
