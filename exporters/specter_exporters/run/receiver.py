@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from specter_core.errors import SpecterError, UsageError
+from specter_core.errors import SpecterError
 from specter_exporters.run.http_post import Answer, Connection
 from specter_exporters.run.pings import Ping
 
@@ -32,42 +32,32 @@ class Receiver:
 
     Args:
         url: what comes before the ping key, such as `http://127.0.0.1:9855/ping` or `https://hc-ping.com`.
+            What is none is said when it is sent to, and not before: no job may stand still for it.
         key: returns the ping key, is asked once a connection; may raise `SpecterError`.
         seconds: how long connecting and each answer may take.
-
-    Raises:
-        UsageError: the URL is none.
     """
 
     def __init__(self, url: str, key: Callable[[], str], *, seconds: float) -> None:
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise UsageError(f"ping URL: {error}") from error
-        wrong = parts.scheme not in {"http", "https"} or not host or parts.query or parts.username
-        if wrong or not (url.isascii() and url.isprintable()) or " " in url:
-            # Without the URL: what is wrong with it may be a password in it.
-            raise UsageError("ping URL: expected such as http://127.0.0.1:9855/ping, without user and query")
-        secure = parts.scheme == "https"
-        # Without the path, which may hold a ping key that belongs elsewhere.
-        self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        self._connection = Connection(host, port or (443 if secure else 80), secure=secure, seconds=seconds)
-        self._path = parts.path.rstrip("/")
+        self._url = url
         self._ask_key = key
+        self._seconds = seconds
         self._key = ""
+        self._shown = ""
+        self._path = ""
+        self._connection: Connection | None = None
 
     def send(self, ping: Ping) -> None:
         """Hand `ping` over.
 
         Raises:
-            NoAnswerError: there is no receiver, or no key.
+            NoAnswerError: there is no receiver, no key, or the URL is none.
             LaterError: it is there, and does not take this one now.
             RefusedError: it takes it neither now nor later.
         """
-        kept = self._connection.kept
+        connection = self._connection = self._connection or self._opened()
+        kept = connection.kept
         try:
-            answer = self._post(ping)
+            answer = self._post(connection, ping)
         except ConnectionError as error:
             if not kept:
                 raise NoAnswerError(self._said(_why(error))) from error
@@ -86,20 +76,40 @@ class Receiver:
 
     def close(self) -> None:
         """End the connection, if there is one."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _said(self, what: str) -> str:
         return f"{self._shown}: {what}"
 
-    def _post(self, ping: Ping) -> Answer:
-        if not self._connection.kept:
+    def _opened(self) -> Connection:
+        # Without the URL, and what Python says of it: what is wrong with it may be a password in it.
+        wrong = NoAnswerError("ping URL: expected such as http://127.0.0.1:9855/ping, without user and query")
+        url = self._url
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in {"http", "https"} or not host or parts.query or parts.username:
+            raise wrong
+        if not (url.isascii() and url.isprintable()) or " " in url:
+            raise wrong
+        secure = parts.scheme == "https"
+        # Without the path, which may hold a ping key that belongs elsewhere.
+        self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._path = parts.path.rstrip("/")
+        return Connection(host, port or (443 if secure else 80), secure=secure, seconds=self._seconds)
+
+    def _post(self, connection: Connection, ping: Ping) -> Answer:
+        if not connection.kept:
             self._key = self._ask_key()
         if self._key in self._path.split("/"):
             raise NoAnswerError(
                 "the ping URL has the ping key in it; leave the key off: the URL ends before it"
             )
         target = self._path + ping.path(self._key)
-        return self._connection.post(target, ping.all_headers(), ping.body.encode())
+        return connection.post(target, ping.all_headers(), ping.body.encode())
 
 
 def _line(text: bytes) -> str:

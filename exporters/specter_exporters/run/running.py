@@ -26,7 +26,7 @@ def run_job(name: str, command: Sequence[str], options: Mapping[str, Any]) -> in
         options: of the command line, by their names.
 
     Raises:
-        UsageError: the name or the ping URL cannot be.
+        UsageError: the name, or what the receiver is to be told of the job, cannot be.
     """
     job = _job(name, command, options)
     pings = PingOptions(options["ping_url"], options["ping_key_file"], options["ping_timeout"])

@@ -44,11 +44,7 @@ class Sender:
 
     @classmethod
     def of(cls, pings: PingOptions, state: Path) -> Self:
-        """Return one for the receiver of `pings`, whose spool is in the folder `state`.
-
-        Raises:
-            UsageError: the receiver's URL is none.
-        """
+        """Return one for the receiver of `pings`, whose spool is in the folder `state`."""
         receiver = Receiver(pings.url, pings.key, seconds=pings.timeout)
         return cls(receiver, Spool(state / "spool" / pings.project), seconds=pings.timeout)
 

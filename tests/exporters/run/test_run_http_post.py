@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from specter_core.errors import UsageError
 from specter_exporters.run.http_post import Answer, BadAnswerError, Connection
 from specter_exporters.run.pings import Ping
 from specter_exporters.run.receiver import NoAnswerError, Receiver
@@ -173,12 +172,13 @@ def test_tls_is_spoken_to_whom_is_known_and_to_nobody_else(
         "http://u:p@x/",
         "http://x/?a=b",
         "http://x:port/",
+        "http://user:password",
         "http://x/a b",
     ],
 )
 def test_what_is_no_url_of_a_receiver_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match=r"^ping URL: "):
-        Receiver(url, lambda: "key", seconds=1.0)
+    with pytest.raises(NoAnswerError, match=r"^ping URL: expected such as \S+ without user and query$"):
+        Receiver(url, lambda: "key", seconds=1.0).send(Ping("x", "0", "r", 1.0))
 
 
 def test_a_host_that_cannot_be_is_no_answer() -> None:

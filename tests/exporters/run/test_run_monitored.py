@@ -149,9 +149,10 @@ def test_a_receiver_that_is_down_neither_fails_nor_delays_and_is_told_later(tmp_
 
 
 def test_a_monitor_that_is_wrong_itself_fails_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, receiver: PingReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monitor = Monitor(PingOptions("no://url", None, 5.0), tmp_path)
+    no_folder = tmp_path / "\0"
+    monitor = Monitor(PingOptions(receiver.url, None, 5.0), no_folder)
     with caplog.at_level(logging.ERROR):
         assert monitored("job", monitor=monitor)(lambda: 5)() == 5
     assert caplog.messages == ["a ping is lost"] * 2

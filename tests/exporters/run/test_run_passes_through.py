@@ -145,14 +145,10 @@ def test_the_call_is_checked_before_anything_is_run(wrapper: Wrapper, tmp_path: 
     wrong = wrapper.run("touch", str(ran))
     assert wrong.returncode == 2
     assert b"job ../escape: expected lower-case letters" in wrong.stderr
-    wrapper.job, wrapper.environment = "backup", {"SPECTER_PING_URL": "ftp://user:hidden@host/"}
-    wrong = wrapper.run("touch", str(ran))
-    assert wrong.returncode == 2
-    assert b"ping URL: expected" in wrong.stderr
-    assert b"hidden" not in wrong.stderr
+    wrapper.job = "backup"
     assert wrapper.call(wrapper.command()).returncode == 2
     for option in ("--timeout", "--ping-timeout", "--grace"):
-        wrapper.options, wrapper.environment = [option, "0"], {}
+        wrapper.options = [option, "0"]
         assert b"must be longer than 0s" in wrapper.run("touch", str(ran)).stderr
     assert not ran.exists()
 

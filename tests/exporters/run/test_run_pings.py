@@ -149,6 +149,19 @@ def test_a_url_with_the_key_in_it_is_said_and_what_was_to_be_told_waits_for_a_be
     assert [action for _, action in receiver.told] == ["start", "0", "start", "0"]
 
 
+def test_a_url_that_is_none_fails_no_job_and_what_was_to_be_told_waits_for_a_better_one(
+    wrapper: Wrapper, receiver: PingReceiver, tmp_path: Path
+) -> None:
+    wrapper.pinging(receiver).environment["SPECTER_PING_URL"] = "ftp://user:hidden@host/"
+    done = wrapper.run("touch", str(tmp_path / "ran"))
+    assert done.returncode == 0
+    assert (tmp_path / "ran").exists()
+    assert b"ping URL: expected such as http://127.0.0.1:9855/ping" in done.stderr
+    assert b"hidden" not in done.stderr
+    wrapper.pinging(receiver).run("true")
+    assert [action for _, action in receiver.told] == ["start", "0", "start", "0"]
+
+
 def test_where_no_such_job_is_known_it_is_said_what_to_look_at(
     wrapper: Wrapper, receiver: PingReceiver
 ) -> None:
