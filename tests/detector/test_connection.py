@@ -150,7 +150,7 @@ def test_a_client_certificate_is_shown_and_the_configured_authority_alone_is_tru
         ("  bearer_token_file: /t\n  headers_files: {Authorization: /f}\n", "said in two ways"),
         ('  tenant_id: "a\\nb"\n', "printable ASCII"),
         ("  cert_file: /c\n", "cert_file and key_file belong together"),
-        ("  max_concurrent_queries: 0\n", "greater than or equal to 1"),
+        ("  max_concurrent_queries: 0\n", r"expected at least 1 \(found 0\)"),
     ],
 )
 def test_headers_and_certificates_are_checked_when_the_configuration_is_read(keys: str, message: str) -> None:

@@ -330,7 +330,7 @@ def test_the_configuration_takes_presets_and_a_budget() -> None:
         ("presets: all", "presets", "expected auto or a list of presets"),
         ("presets: [nodes]", "presets[0]", "'http', 'node', 'postgres'"),
         ("presets: []", "presets", "there is nothing to watch"),
-        ("preset_budget: {max_series: 0}", "preset_budget.max_series", "greater than or equal to 1"),
+        ("preset_budget: {max_series: 0}", "preset_budget.max_series", "expected at least 1 (found 0)"),
     ],
 )
 def test_wrong_presets_are_refused(text: str, path: str, message: str) -> None:
